@@ -1,0 +1,2 @@
+//! A Maildir-first local delivery agent.
+pub mod smtp;
