@@ -1,2 +1,5 @@
 //! A Maildir-first local delivery agent.
+pub mod envelope;
+pub mod failure;
+pub mod maildir;
 pub mod smtp;

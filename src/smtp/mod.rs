@@ -1,1 +1,3 @@
-//! SMTP.
+//! SMTP and LMTP.
+pub mod address;
+pub mod reply;

@@ -1,0 +1,100 @@
+//! What travels through the chain: the envelope, its recipients, and the mail.
+//!
+//! "Mail object" of RFC 5321 section 2.3.1: an envelope and content.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use crate::maildir::Location;
+use crate::smtp::address::{ForwardPath, Mailbox, ReversePath};
+
+/// Who handed the mail to us, as far as it told and as the socket knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The peer of the connection; none for a Unix socket or a pipe.
+    pub address: Option<IpAddr>,
+    /// The argument of EHLO, HELO or LHLO, checked to be a name or a literal.
+    pub helo: Option<String>,
+}
+
+/// How the mail came in: the "with" word of its Received field (RFC 3848, RFC 6531).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transmission {
+    /// HELO was said.
+    Smtp,
+    /// EHLO was said.
+    Esmtp,
+    /// LHLO was said.
+    Lmtp,
+    /// EHLO, and MAIL with SMTPUTF8.
+    Utf8Smtp,
+    /// LHLO, and MAIL with SMTPUTF8.
+    Utf8Lmtp,
+    /// Handed over on standard input by a program of this machine.
+    Local,
+}
+
+/// Everything about a message that is not its content.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Our name for this message: in the reply, the trace fields and the log.
+    pub id: String,
+    /// When its mail data was complete.
+    pub received: SystemTime,
+    /// Who sent it to us.
+    pub client: Client,
+    /// How.
+    pub transmission: Transmission,
+    /// Where a bounce would go.
+    pub reverse_path: ReversePath,
+    /// For whom it is, in the order of the RCPT commands; at least one.
+    pub recipients: Vec<Recipient>,
+    /// Whether it was announced as BODY=BINARYMIME (RFC 3030): no line ends may be touched.
+    pub binary: bool,
+}
+
+/// One accepted RCPT command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address as the client gave it.
+    pub forward_path: ForwardPath,
+    /// The mailboxes it stands for; several when it is an alias.
+    pub destinations: Vec<Destination>,
+}
+
+/// One mailbox that a recipient leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The final recipient: what `Delivered-To` says.
+    pub mailbox: Mailbox,
+    /// Its Maildir.
+    pub location: Location,
+    /// What the captures of the host pattern matched, by name.
+    pub captures: BTreeMap<String, String>,
+    /// Who takes the mail where that Maildir must exist and does not.
+    pub otherwise: Option<Box<Destination>>,
+}
+
+/// A message: envelope and content (RFC 5321 section 2.3.1).
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The envelope.
+    pub envelope: Envelope,
+    /// Header and body as received: dots unstuffed, every other octet kept.
+    pub content: Vec<u8>,
+}
+
+impl fmt::Display for Transmission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Smtp => "SMTP",
+            Self::Esmtp => "ESMTP",
+            Self::Lmtp => "LMTP",
+            Self::Utf8Smtp => "UTF8SMTP",
+            Self::Utf8Lmtp => "UTF8LMTP",
+            Self::Local => "local",
+        })
+    }
+}

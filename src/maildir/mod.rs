@@ -1,0 +1,3 @@
+//! Maildirs.
+mod location;
+pub use location::{Location, Owner, Quota};
