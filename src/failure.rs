@@ -37,8 +37,9 @@ impl From<Reply> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         let reply = match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::NOSPC | Errno::NOMEM | Errno::NFILE | Errno::MFILE) => reply::STORAGE_FULL,
-            Some(Errno::DQUOT) => reply::STORAGE_FULL,
+            Some(Errno::NOSPC | Errno::DQUOT | Errno::NOMEM | Errno::NFILE | Errno::MFILE) => {
+                reply::STORAGE_FULL
+            }
             Some(Errno::FBIG) => reply::TOO_BIG,
             Some(Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NOTDIR | Errno::XDEV) => {
                 reply::MAILBOX_UNAVAILABLE

@@ -1,3 +1,19 @@
-//! SMTP and LMTP.
+//! SMTP and LMTP as a pure state machine: octets in, [`Step`]s out.
+//!
+//! Nothing here opens a socket or a file, waits, or asks what time it is; the
+//! driver does ([`crate::server`]). Read in this order: [`address`], [`reply`],
+//! [`command`], `line`, `data`, and last the [`Session`] that joins them.
+
 pub mod address;
+pub mod command;
+mod data;
+mod line;
+mod profile;
 pub mod reply;
+mod session;
+mod transaction;
+
+pub use profile::{Profile, Protocol};
+pub use reply::Reply;
+pub use session::{Session, Step};
+pub use transaction::Submission;

@@ -1,0 +1,338 @@
+//! One line → one command, or the reply that refuses it.
+//!
+//! Grammar: RFC 5321 section 4.1.1; parameters: RFC 1870 (SIZE), 6152 (BODY),
+//! 3030 (BDAT, BINARYMIME), 6531 (SMTPUTF8).
+
+use super::address::{Domain, ForwardPath, ReversePath};
+use super::reply::{self, Reply};
+
+/// A command with its argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// HELO, EHLO or LHLO with the client's name.
+    Greet(Greeting, Domain),
+    /// MAIL FROM.
+    Mail(ReversePath, MailParameters),
+    /// RCPT TO. Whether the address needs SMTPUTF8 is told beside it.
+    Rcpt {
+        /// The recipient.
+        path: ForwardPath,
+        /// Whether it was written with other than ASCII characters.
+        utf8: bool,
+    },
+    /// DATA.
+    Data,
+    /// BDAT: so many octets of content follow (RFC 3030 section 2).
+    Bdat {
+        /// Octets in this chunk.
+        size: u64,
+        /// Whether it is the last one.
+        last: bool,
+    },
+    /// RSET.
+    Rset,
+    /// NOOP, with or without an argument.
+    Noop,
+    /// HELP, with or without an argument.
+    Help,
+    /// VRFY.
+    Vrfy,
+    /// EXPN.
+    Expn,
+    /// QUIT.
+    Quit,
+    /// STARTTLS, AUTH and others that are known and not offered.
+    NotOffered,
+    /// The first line of an HTTP request: somebody's web client was sent here.
+    Http,
+}
+
+/// How a client greets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// HELO (RFC 821): no extensions.
+    Helo,
+    /// EHLO (RFC 5321).
+    Ehlo,
+    /// LHLO (RFC 2033).
+    Lhlo,
+}
+
+/// The parameters of MAIL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MailParameters {
+    /// SIZE: what the client thinks the message has, in octets.
+    pub size: Option<u64>,
+    /// BODY=BINARYMIME.
+    pub binary: bool,
+    /// SMTPUTF8.
+    pub utf8: bool,
+}
+
+impl Command {
+    /// Reads a line without its end. With `lenient`, a path may lack its angle
+    /// brackets, as some devices send it.
+    pub fn parse(line: &[u8], lenient: bool) -> Result<Self, Reply> {
+        let text = str::from_utf8(line).map_err(|_| reply::UNKNOWN_COMMAND)?;
+        let text = text.trim_end_matches([' ', '\t']);
+        let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
+        match verb.to_ascii_uppercase().as_str() {
+            "HELO" => greet(Greeting::Helo, argument),
+            "EHLO" => greet(Greeting::Ehlo, argument),
+            "LHLO" => greet(Greeting::Lhlo, argument),
+            "MAIL" => mail(argument, lenient),
+            "RCPT" => rcpt(argument, lenient),
+            "DATA" => alone(Self::Data, argument),
+            "BDAT" => bdat(argument),
+            "RSET" => alone(Self::Rset, argument),
+            "QUIT" => alone(Self::Quit, argument),
+            "NOOP" => Ok(Self::Noop),
+            "HELP" => Ok(Self::Help),
+            "VRFY" if argument.is_empty() => Err(reply::BAD_PARAMETER),
+            "VRFY" => Ok(Self::Vrfy),
+            "EXPN" => Ok(Self::Expn),
+            "STARTTLS" | "AUTH" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => {
+                Ok(Self::NotOffered)
+            }
+            "GET" | "POST" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "PATCH"
+            | "TRACE" | "PRI" => Ok(Self::Http),
+            _ => Err(reply::UNKNOWN_COMMAND),
+        }
+    }
+}
+
+fn alone(command: Command, argument: &str) -> Result<Command, Reply> {
+    if argument.is_empty() {
+        Ok(command)
+    } else {
+        Err(reply::NO_ARGUMENT_WANTED)
+    }
+}
+
+fn greet(greeting: Greeting, name: &str) -> Result<Command, Reply> {
+    match Domain::parse(name) {
+        Ok(domain) if name.is_ascii() => Ok(Command::Greet(greeting, domain)),
+        _ => Err(reply::BAD_GREETING),
+    }
+}
+
+fn mail(argument: &str, lenient: bool) -> Result<Command, Reply> {
+    let text = path_text(argument, "FROM:", lenient).ok_or(reply::BAD_SENDER)?;
+    let (path, rest) = ReversePath::parse(&text).map_err(|_| reply::BAD_SENDER)?;
+    let parameters = mail_parameters(parameters(rest).ok_or(reply::BAD_SENDER)?)?;
+    if parameters.utf8 || text[..text.len() - rest.len()].is_ascii() {
+        Ok(Command::Mail(path, parameters))
+    } else {
+        Err(reply::NEEDS_SMTPUTF8)
+    }
+}
+
+fn rcpt(argument: &str, lenient: bool) -> Result<Command, Reply> {
+    let text = path_text(argument, "TO:", lenient).ok_or(reply::BAD_RECIPIENT)?;
+    let (path, rest) = ForwardPath::parse(&text).map_err(|_| reply::BAD_RECIPIENT)?;
+    if parameters(rest)
+        .ok_or(reply::BAD_RECIPIENT)?
+        .next()
+        .is_some()
+    {
+        return Err(reply::UNKNOWN_PARAMETER);
+    }
+    Ok(Command::Rcpt {
+        path,
+        utf8: !text.is_ascii(),
+    })
+}
+
+/// What follows `FROM:` or `TO:`. A blank after the colon is common enough to be borne.
+fn path_text(argument: &str, keyword: &str, lenient: bool) -> Option<String> {
+    let start = argument.trim_start().get(..keyword.len())?;
+    if !start.eq_ignore_ascii_case(keyword) {
+        return None;
+    }
+    let text = argument.trim_start()[keyword.len()..].trim_start_matches(' ');
+    if lenient && !text.starts_with('<') {
+        let (path, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
+        return Some(format!("<{path}>{rest}"));
+    }
+    Some(text.to_owned())
+}
+
+/// The words after a path; `None` if something is stuck to its closing bracket.
+fn parameters(rest: &str) -> Option<impl Iterator<Item = &str>> {
+    (rest.is_empty() || rest.starts_with(' '))
+        .then(|| rest.split(' ').filter(|word| !word.is_empty()))
+}
+
+fn mail_parameters<'a>(words: impl Iterator<Item = &'a str>) -> Result<MailParameters, Reply> {
+    let mut parameters = MailParameters::default();
+    let mut seen = Vec::new();
+    for word in words {
+        let (keyword, value) = match word.split_once('=') {
+            Some((keyword, value)) => (keyword, Some(value)),
+            None => (word, None),
+        };
+        let keyword = keyword.to_ascii_uppercase();
+        match (keyword.as_str(), value) {
+            ("SIZE", Some(value)) => parameters.size = Some(number(value)?),
+            ("BODY", Some(value)) => parameters.binary = body(value)?,
+            ("SMTPUTF8", None) => parameters.utf8 = true,
+            ("SIZE" | "BODY" | "SMTPUTF8", _) => return Err(reply::BAD_PARAMETER),
+            _ => return Err(reply::UNKNOWN_PARAMETER),
+        }
+        if seen.contains(&keyword) {
+            return Err(reply::BAD_PARAMETER);
+        }
+        seen.push(keyword);
+    }
+    Ok(parameters)
+}
+
+/// Whether the body is BINARYMIME; 7BIT and 8BITMIME need nothing of us.
+fn body(value: &str) -> Result<bool, Reply> {
+    match value.to_ascii_uppercase().as_str() {
+        "7BIT" | "8BITMIME" => Ok(false),
+        "BINARYMIME" => Ok(true),
+        _ => Err(reply::BAD_PARAMETER),
+    }
+}
+
+fn bdat(argument: &str) -> Result<Command, Reply> {
+    let mut words = argument.split(' ').filter(|word| !word.is_empty());
+    let size = number(words.next().unwrap_or_default())?;
+    let last = match words.next() {
+        None => false,
+        Some(word) if word.eq_ignore_ascii_case("LAST") => true,
+        Some(_) => return Err(reply::BAD_PARAMETER),
+    };
+    if words.next().is_some() {
+        Err(reply::BAD_PARAMETER)
+    } else {
+        Ok(Command::Bdat { size, last })
+    }
+}
+
+/// Digits only, at most twenty of them (RFC 1870 section 3); `parse` alone would take a sign.
+fn number(text: &str) -> Result<u64, Reply> {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        text.parse().map_err(|_| reply::BAD_PARAMETER)
+    } else {
+        Err(reply::BAD_PARAMETER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> String {
+        match Command::parse(line.as_bytes(), false) {
+            Ok(Command::Mail(path, parameters)) => {
+                let MailParameters { size, binary, utf8 } = parameters;
+                format!("MAIL {path} {size:?} {binary} {utf8}")
+            }
+            Ok(Command::Rcpt { path, utf8 }) => format!("RCPT {path} {utf8}"),
+            Ok(Command::Greet(greeting, domain)) => format!("{greeting:?} {domain}"),
+            Ok(command) => format!("{command:?}"),
+            Err(reply) => reply.to_string().chars().take(9).collect(),
+        }
+    }
+
+    #[test]
+    fn lines() {
+        for (line, expected) in [
+            ("eHlO Client.test ", "Ehlo client.test"),
+            ("HELO [192.0.2.1]", "Helo [192.0.2.1]"),
+            ("LHLO [IPv6:::1]", "Lhlo [IPv6:::1]"),
+            ("EHLO", "501 5.5.4"),
+            ("EHLO a b", "501 5.5.4"),
+            ("EHLO x_y.test", "501 5.5.4"),
+            ("EHLO x\tby evil;", "501 5.5.4"),
+            ("EHLO x\x1b[31m", "501 5.5.4"),
+            ("EHLO b\u{fc}cher.test", "501 5.5.4"),
+            ("mAiL fRoM:<s@c.test> ", "MAIL s@c.test None false false"),
+            ("MAIL FROM: <s@c.test>", "MAIL s@c.test None false false"),
+            (
+                "MAIL FROM:<> SIZE=5 BODY=8bitmime",
+                "MAIL  Some(5) false false",
+            ),
+            (
+                "MAIL FROM:<s@c.test> body=BINARYMIME SMTPUTF8",
+                "MAIL s@c.test None true true",
+            ),
+            ("MAIL FROM:<s@c.test> SIZE=", "501 5.5.4"),
+            ("MAIL FROM:<s@c.test> SIZE", "501 5.5.4"),
+            ("MAIL FROM:<s@c.test> SIZE=-1", "501 5.5.4"),
+            ("MAIL FROM:<s@c.test> SIZE=+1", "501 5.5.4"),
+            ("MAIL FROM:<s@c.test> SIZE=1x", "501 5.5.4"),
+            (
+                "MAIL FROM:<s@c.test> SIZE=18446744073709551616",
+                "501 5.5.4",
+            ),
+            ("MAIL FROM:<s@c.test> SIZE=1 SIZE=1", "501 5.5.4"),
+            ("MAIL FROM:<s@c.test> BODY=FOO", "501 5.5.4"),
+            ("MAIL FROM:<s@c.test> SMTPUTF8=1", "501 5.5.4"),
+            ("MAIL FROM:<s@c.test> FOO=bar", "555 5.5.4"),
+            ("MAIL FROM:<s@c.test>x", "501 5.1.7"),
+            ("MAIL FROM:s@c.test", "501 5.1.7"),
+            ("MAIL FROM:", "501 5.1.7"),
+            ("MAIL", "501 5.1.7"),
+            ("MAIL TO:<s@c.test>", "501 5.1.7"),
+            ("MAIL FROM:<j\u{fc}@c.test>", "553 5.6.7"),
+            (
+                "MAIL FROM:<j\u{fc}@c.test> SMTPUTF8",
+                "MAIL j\u{fc}@c.test None false true",
+            ),
+            ("RCPT TO:<Bob@x.test>", "RCPT Bob@x.test false"),
+            ("RCPT TO:<gr\u{e5}@x.test>", "RCPT gr\u{e5}@x.test true"),
+            ("RCPT TO:<bob@x.test> NOTIFY=NEVER", "555 5.5.4"),
+            ("RCPT TO:<>", "501 5.1.3"),
+            ("DATA", "Data"),
+            ("DATA foo", "501 5.5.4"),
+            ("BDAT 5 last", "Bdat { size: 5, last: true }"),
+            ("BDAT 0", "Bdat { size: 0, last: false }"),
+            ("BDAT", "501 5.5.4"),
+            ("BDAT x", "501 5.5.4"),
+            ("BDAT -1", "501 5.5.4"),
+            ("BDAT 1 FIRST", "501 5.5.4"),
+            ("BDAT 1 LAST 2", "501 5.5.4"),
+            ("NOOP x", "Noop"),
+            ("VRFY bob", "Vrfy"),
+            ("VRFY", "501 5.5.4"),
+            ("RSET now", "501 5.5.4"),
+            ("QUIT", "Quit"),
+            ("QUITxyz", "500 5.5.1"),
+            ("AUTH PLAIN AHgAeQ==", "NotOffered"),
+            ("GET / HTTP/1.1", "Http"),
+            ("XYZZY", "500 5.5.1"),
+            ("", "500 5.5.1"),
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+        }
+        assert_eq!(
+            Command::parse(b"NOOP \xff", false),
+            Err(reply::UNKNOWN_COMMAND)
+        );
+    }
+
+    #[test]
+    fn devices_without_brackets() {
+        let path = Command::parse(b"RCPT TO:bob@x.test", true);
+        assert_eq!(path, Command::parse(b"RCPT TO:<bob@x.test>", true));
+        let path = Command::parse(b"MAIL FROM: s@c.test SIZE=1", true);
+        assert_eq!(path, Command::parse(b"MAIL FROM:<s@c.test> SIZE=1", false));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics(line in proptest::collection::vec(0_u8..=255, 0..200), lenient: bool) {
+            let _ = Command::parse(&line, lenient);
+        }
+
+        #[test]
+        fn nothing_like_a_command_panics(
+            line in "(MAIL FROM:|RCPT TO:|BDAT |EHLO )[<\"@\\[\\]>:.,a\u{fc} =\\\\-]{0,40}", lenient: bool
+        ) {
+            let _ = Command::parse(line.as_bytes(), lenient);
+        }
+    }
+}

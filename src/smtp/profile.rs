@@ -1,0 +1,110 @@
+//! What one listener is and offers.
+
+use super::command::Greeting;
+use super::reply::{self, Reply};
+
+/// What a session may do and how much of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Our name, in the greeting and in the answer to EHLO.
+    pub hostname: String,
+    /// SMTP or LMTP.
+    pub protocol: Protocol,
+    /// Octets of content in a message (RFC 1870).
+    pub message_size: u64,
+    /// RCPT commands in a transaction; at least 100 (RFC 5321 section 4.5.3.1.8).
+    pub recipients: usize,
+    /// Faults of the client before the session is closed.
+    pub errors: u32,
+    /// Commands in a row that bring no mail nearer (NOOP, RSET, EHLO and the like).
+    pub idle_commands: u32,
+    /// Messages in one session; 0 is no limit.
+    pub messages: u32,
+    /// Takes a bare LF as the end of a command, and keeps bare CR, bare LF and
+    /// NUL in mail data. They never end the data.
+    pub accept_bare_newlines: bool,
+    /// Takes paths without angle brackets.
+    pub lenient_paths: bool,
+    /// Sends away who speaks before being greeted.
+    pub refuse_early_talkers: bool,
+}
+
+/// Which protocol a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 5321: one reply for a message, whatever its recipients.
+    Smtp,
+    /// RFC 2033: one reply for each recipient.
+    Lmtp,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".into(),
+            protocol: Protocol::Smtp,
+            message_size: 25_000_000,
+            recipients: 1000,
+            errors: 20,
+            idle_commands: 100,
+            messages: 0,
+            accept_bare_newlines: false,
+            lenient_paths: false,
+            refuse_early_talkers: true,
+        }
+    }
+}
+
+impl Profile {
+    /// How many replies follow the content.
+    pub(super) fn replies_after_data(&self, recipients: usize) -> usize {
+        match self.protocol {
+            Protocol::Smtp => 1,
+            Protocol::Lmtp => recipients,
+        }
+    }
+
+    pub(super) fn greeting(&self) -> Reply {
+        let protocol = match self.protocol {
+            Protocol::Smtp => "ESMTP",
+            Protocol::Lmtp => "LMTP",
+        };
+        Reply::plain(220, format!("{} {protocol}", self.hostname))
+    }
+
+    /// HELO and EHLO are SMTP's, LHLO is LMTP's (RFC 2033 section 4.1).
+    pub(super) fn refuse_greeting(&self, greeting: Greeting) -> Option<Reply> {
+        match (self.protocol, greeting) {
+            (Protocol::Smtp, Greeting::Lhlo) => Some(reply::NOT_ON_SMTP),
+            (Protocol::Lmtp, Greeting::Helo | Greeting::Ehlo) => Some(reply::NOT_ON_LMTP),
+            _ => None,
+        }
+    }
+
+    pub(super) fn extensions(&self) -> Reply {
+        let Self {
+            hostname,
+            message_size,
+            ..
+        } = self;
+        let lines = format!(
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\nHELP"
+        );
+        Reply::plain(250, lines)
+    }
+
+    pub(super) fn help(&self) -> Reply {
+        match self.protocol {
+            Protocol::Smtp => reply::HELP,
+            Protocol::Lmtp => reply::HELP_LMTP,
+        }
+    }
+
+    /// LMTP says 503 where SMTP says 554 (RFC 2033 section 4.2).
+    pub(super) fn no_valid_recipients(&self) -> Reply {
+        match self.protocol {
+            Protocol::Smtp => reply::NO_VALID_RECIPIENTS,
+            Protocol::Lmtp => reply::RCPT_FIRST,
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! One session: octets in, [`Step`]s out. It does no I/O and knows no time, so
+//! the same octets give the same steps however they were cut.
+//!
+//! RFC 5321 (SMTP), RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3030 (CHUNKING).
+
+mod content;
+mod verbs;
+
+use core::mem;
+use core::ops::Range;
+use std::sync::Arc;
+
+use super::address::{Domain, ForwardPath};
+use super::command::{Command, Greeting};
+use super::data::Decoder;
+use super::line::{Input, Line};
+use super::profile::{Profile, Protocol};
+use super::reply::{self, Reply};
+use super::transaction::{Submission, Transaction};
+
+/// Replies waiting to be sent, in octets, before no further command is looked
+/// at: a client that sends and never reads costs no more than this.
+const OUTPUT_LIMIT: usize = 16 * 1024;
+
+/// What a session asks its driver to do next.
+#[derive(Debug)]
+pub enum Step<'a, R> {
+    /// Send these octets.
+    Send(&'a [u8]),
+    /// Wait for octets and give them to [`Session::receive`].
+    Receive,
+    /// Say with [`Session::verified`] whether this recipient is accepted.
+    Verify(&'a ForwardPath),
+    /// Keep this piece of the content, after the pieces before it.
+    Content(&'a [u8]),
+    /// Throw away the content kept so far: the message will not be delivered.
+    Discard,
+    /// Deliver the message and say with [`Session::delivered`] how that went.
+    Deliver(Submission<R>),
+    /// Close the connection.
+    Close,
+}
+
+/// A step without what it borrows.
+enum Event<R> {
+    Send,
+    Receive,
+    Verify,
+    Content(Range<usize>),
+    Discard,
+    Deliver(Submission<R>),
+    Close,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing was said yet.
+    Opening,
+    /// Between commands.
+    Command,
+    /// The driver is asked about a recipient.
+    Verifying(ForwardPath),
+    /// After 354.
+    Data(Decoder),
+    /// In a chunk of BDAT: octets to come, whether it is the last, and why it is refused.
+    Chunk {
+        remaining: u64,
+        last: bool,
+        refusal: Option<Reply>,
+    },
+    /// The driver delivers a message to so many recipients.
+    Delivering { recipients: usize },
+    /// The last reply was said.
+    Closing,
+}
+
+/// One conversation with one client. `R` is whatever the driver wants to keep
+/// for an accepted recipient.
+#[derive(Debug)]
+pub struct Session<R> {
+    profile: Arc<Profile>,
+    state: State,
+    input: Input,
+    output: Vec<u8>,
+    /// Whether the octets of `output` were handed out already.
+    sent: bool,
+    /// How the client greeted, and under which name.
+    client: Option<(Greeting, Domain)>,
+    transaction: Option<Transaction<R>>,
+    faults: u32,
+    idle_commands: u32,
+    messages: u32,
+    shutting_down: bool,
+}
+
+impl<R> Session<R> {
+    /// A session that has not said its greeting yet.
+    pub fn new(profile: Arc<Profile>) -> Self {
+        Self {
+            profile,
+            state: State::Opening,
+            input: Input::default(),
+            output: Vec::new(),
+            sent: false,
+            client: None,
+            transaction: None,
+            faults: 0,
+            idle_commands: 0,
+            messages: 0,
+            shutting_down: false,
+        }
+    }
+
+    /// Takes octets from the wire. Before the first step only what the client
+    /// sent without waiting for the greeting may be given.
+    pub fn receive(&mut self, octets: &[u8]) {
+        self.input.push(octets);
+    }
+
+    /// What to do next.
+    pub fn step(&mut self) -> Step<'_, R> {
+        if mem::take(&mut self.sent) {
+            self.output = Vec::new();
+        }
+        match self.advance() {
+            Event::Send => {
+                self.sent = true;
+                Step::Send(&self.output)
+            }
+            Event::Verify => match &self.state {
+                State::Verifying(path) => Step::Verify(path),
+                _ => Step::Receive,
+            },
+            Event::Content(range) => Step::Content(&self.input.consumed()[range]),
+            Event::Receive => Step::Receive,
+            Event::Discard => Step::Discard,
+            Event::Deliver(submission) => Step::Deliver(submission),
+            Event::Close => Step::Close,
+        }
+    }
+
+    /// Answers [`Step::Verify`].
+    pub fn verified(&mut self, verdict: Result<R, Reply>) {
+        if !matches!(self.state, State::Verifying(_)) {
+            return;
+        }
+        self.state = State::Command;
+        let reply = match (verdict, &mut self.transaction) {
+            (Ok(recipient), Some(transaction)) => {
+                transaction.recipients.push(recipient);
+                reply::RECIPIENT_OK
+            }
+            (Ok(_), None) => reply::MAIL_FIRST,
+            (Err(reply), _) => reply,
+        };
+        self.answer(&reply);
+    }
+
+    /// Answers [`Step::Deliver`]: one reply for SMTP, one per recipient and in
+    /// their order for LMTP. A missing one counts as a fault of ours.
+    pub fn delivered(&mut self, replies: &[Reply]) {
+        let State::Delivering { recipients } = self.state else {
+            return;
+        };
+        let wanted = self.profile.replies_after_data(recipients);
+        for n in 0..wanted {
+            replies
+                .get(n)
+                .unwrap_or(&reply::LOCAL_FAULT)
+                .write(&mut self.output);
+        }
+        if replies.iter().any(Reply::is_positive) {
+            self.idle_commands = 0;
+            self.messages += 1;
+        }
+        self.state = State::Command;
+    }
+
+    /// Tells that the content cannot be kept; the rest of it is read and thrown
+    /// away, and this is the answer to it.
+    pub fn refuse(&mut self, reply: Reply) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.progress.refusal.get_or_insert(reply);
+        }
+    }
+
+    /// Says a last word and closes.
+    pub fn end(&mut self, reply: &Reply) {
+        reply.write(&mut self.output);
+        self.state = State::Closing;
+        self.transaction = None;
+        self.input.clear();
+    }
+
+    /// Asks the session to end as soon as no message is half-way.
+    pub fn shut_down(&mut self) {
+        self.shutting_down = true;
+    }
+
+    /// Whether mail data is coming in: the time limits for data hold then.
+    pub fn is_receiving_data(&self) -> bool {
+        matches!(self.state, State::Data(_) | State::Chunk { .. })
+    }
+
+    /// Octets of content so far in the message that is coming in.
+    pub fn content_size(&self) -> u64 {
+        self.transaction
+            .as_ref()
+            .map_or(0, |transaction| transaction.progress.size)
+    }
+
+    fn advance(&mut self) -> Event<R> {
+        loop {
+            if self.output.len() >= OUTPUT_LIMIT {
+                return Event::Send;
+            }
+            let event = match self.state {
+                State::Opening => self.open(),
+                State::Command => self.command(),
+                State::Data(_) => self.data(),
+                State::Chunk { .. } => self.chunk(),
+                State::Verifying(_) => Some(Event::Verify),
+                State::Delivering { .. } => Some(self.wait()),
+                State::Closing if self.output.is_empty() => Some(Event::Close),
+                State::Closing => Some(Event::Send),
+            };
+            if let Some(event) = event {
+                return event;
+            }
+        }
+    }
+
+    /// All replies leave just before the session would wait (RFC 2920 section 3.2).
+    fn wait(&self) -> Event<R> {
+        if self.output.is_empty() {
+            Event::Receive
+        } else {
+            Event::Send
+        }
+    }
+
+    fn open(&mut self) -> Option<Event<R>> {
+        if self.profile.refuse_early_talkers && !self.input.is_empty() {
+            self.end(&reply::EARLY_TALKER);
+        } else {
+            self.profile.greeting().write(&mut self.output);
+            self.state = State::Command;
+        }
+        None
+    }
+
+    fn command(&mut self) -> Option<Event<R>> {
+        let chunking = self
+            .transaction
+            .as_ref()
+            .is_some_and(|transaction| transaction.chunked);
+        if self.shutting_down && !chunking {
+            self.end(&reply::SHUTTING_DOWN);
+            return None;
+        }
+        let profile = Arc::clone(&self.profile);
+        let command = match self.input.line(profile.accept_bare_newlines) {
+            Line::Partial => return Some(self.wait()),
+            Line::Whole(line) => Command::parse(line, profile.lenient_paths),
+            Line::TooLong => Err(reply::LINE_TOO_LONG),
+            Line::BareNewline => {
+                self.end(&reply::BARE_NEWLINE);
+                return None;
+            }
+        };
+        match command {
+            Ok(command) => return self.execute(command),
+            Err(reply) => self.answer(&reply),
+        }
+        None
+    }
+
+    /// Says `reply`; counts it if the client broke the protocol, and has enough
+    /// of that at the limit.
+    fn answer(&mut self, reply: &Reply) {
+        if matches!(reply.code(), 500..=504 | 555) {
+            self.faults += 1;
+            if self.faults >= self.profile.errors {
+                return self.end(&reply::TOO_MANY_FAULTS);
+            }
+        }
+        if reply.code() == 421 {
+            return self.end(reply);
+        }
+        reply.write(&mut self.output);
+    }
+
+    /// Which protocol is spoken.
+    pub fn protocol(&self) -> Protocol {
+        self.profile.protocol
+    }
+}

@@ -1,0 +1,110 @@
+//! What each command does: one verb, one function, one reply.
+
+use super::{Event, Session, State};
+use crate::smtp::address::{Domain, ReversePath};
+use crate::smtp::command::{Command, Greeting, MailParameters};
+use crate::smtp::reply::{self, Reply};
+use crate::smtp::transaction::Transaction;
+
+impl<R> Session<R> {
+    pub(super) fn execute(&mut self, command: Command) -> Option<Event<R>> {
+        let reply = match command {
+            Command::Greet(greeting, name) => return self.greet(greeting, name),
+            Command::Mail(path, parameters) => self.mail(path, parameters),
+            Command::Rcpt { path, utf8 } => match self.rcpt(utf8) {
+                Ok(()) => {
+                    self.state = State::Verifying(path);
+                    return None;
+                }
+                Err(reply) => reply,
+            },
+            Command::Data => self.begin_data(),
+            Command::Bdat { size, last } => {
+                self.begin_chunk(size, last);
+                return None;
+            }
+            Command::Rset => return self.idle(&reply::OK, true),
+            Command::Noop => return self.idle(&reply::OK, false),
+            Command::Help => return self.idle(&self.profile.help(), false),
+            Command::Vrfy => return self.idle(&reply::CANNOT_VERIFY, false),
+            Command::Expn => reply::NO_EXPN,
+            Command::NotOffered => reply::NOT_IMPLEMENTED,
+            Command::Quit => {
+                self.end(&reply::BYE);
+                return None;
+            }
+            Command::Http => {
+                self.end(&reply::NOT_HTTP);
+                return None;
+            }
+        };
+        self.answer(&reply);
+        None
+    }
+
+    /// EHLO resets like RSET (RFC 5321 section 4.1.4).
+    fn greet(&mut self, greeting: Greeting, name: Domain) -> Option<Event<R>> {
+        if let Some(reply) = self.profile.refuse_greeting(greeting) {
+            self.answer(&reply);
+            return None;
+        }
+        self.client = Some((greeting, name));
+        let reply = match greeting {
+            Greeting::Helo => Reply::plain(250, self.profile.hostname.clone()),
+            Greeting::Ehlo | Greeting::Lhlo => self.profile.extensions(),
+        };
+        self.idle(&reply, true)
+    }
+
+    fn mail(&mut self, path: ReversePath, parameters: MailParameters) -> Reply {
+        let limit = self.profile.messages;
+        if self.client.is_none() {
+            reply::GREET_FIRST
+        } else if self.transaction.is_some() {
+            reply::NESTED_MAIL
+        } else if limit > 0 && self.messages >= limit {
+            reply::TOO_MANY_MESSAGES
+        } else if parameters
+            .size
+            .is_some_and(|size| size > self.profile.message_size)
+        {
+            reply::TOO_BIG
+        } else {
+            self.transaction = Some(Transaction::new(path, parameters));
+            reply::SENDER_OK
+        }
+    }
+
+    /// Whether a recipient may be named now; every attempt counts, so that
+    /// guessing addresses is bounded too.
+    fn rcpt(&mut self, utf8: bool) -> Result<(), Reply> {
+        let limit = self.profile.recipients;
+        let transaction = self.transaction.as_mut().ok_or(reply::MAIL_FIRST)?;
+        if transaction.chunked {
+            return Err(reply::BDAT_HAS_BEGUN);
+        }
+        if utf8 && !transaction.parameters.utf8 {
+            return Err(reply::NEEDS_SMTPUTF8);
+        }
+        if transaction.attempts >= limit {
+            return Err(reply::TOO_MANY_RECIPIENTS);
+        }
+        transaction.attempts += 1;
+        Ok(())
+    }
+
+    /// Answers a command that brings no mail nearer; they are counted. The
+    /// transaction is dropped with `reset`.
+    pub(super) fn idle(&mut self, reply: &Reply, reset: bool) -> Option<Event<R>> {
+        self.idle_commands += 1;
+        if self.idle_commands > self.profile.idle_commands {
+            self.end(&reply::TOO_MANY_COMMANDS);
+            return None;
+        }
+        self.answer(reply);
+        let dropped = if reset { self.transaction.take() } else { None };
+        dropped
+            .is_some_and(|transaction| transaction.chunked)
+            .then_some(Event::Discard)
+    }
+}
