@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::maildir::Location;
@@ -84,6 +86,32 @@ pub struct Mail {
     pub envelope: Envelope,
     /// Header and body as received: dots unstuffed, every other octet kept.
     pub content: Vec<u8>,
+}
+
+/// Makes names for messages: unlike each other within this process, and as good
+/// as surely unlike those of any other.
+#[derive(Debug)]
+pub struct Ids {
+    seed: u64,
+    count: AtomicU64,
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        // The standard library's hash keys are the randomness that is at hand everywhere.
+        Self { seed: RandomState::new().hash_one(std::process::id()), count: AtomicU64::new(0) }
+    }
+}
+
+impl Ids {
+    /// The next name: time and a number, in base 32 without letters that look alike.
+    pub fn next(&self, now: SystemTime) -> String {
+        const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let micros = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros();
+        let number = self.seed.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed));
+        let bits = (micros << 30) | u128::from(number & 0x3fff_ffff);
+        (0..16).rev().map(|digit| char::from(DIGITS[(bits >> (5 * digit)) as usize & 31])).collect()
+    }
 }
 
 impl fmt::Display for Transmission {

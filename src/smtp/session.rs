@@ -10,7 +10,7 @@ use core::mem;
 use core::ops::Range;
 use std::sync::Arc;
 
-use super::address::{Domain, ForwardPath};
+use super::address::{Domain, ForwardPath, ReversePath};
 use super::command::{Command, Greeting};
 use super::data::Decoder;
 use super::line::{Input, Line};
@@ -88,6 +88,7 @@ pub struct Session<R> {
     client: Option<(Greeting, Domain)>,
     transaction: Option<Transaction<R>>,
     faults: u32,
+    last_fault: Option<Reply>,
     idle_commands: u32,
     messages: u32,
     shutting_down: bool,
@@ -105,6 +106,7 @@ impl<R> Session<R> {
             client: None,
             transaction: None,
             faults: 0,
+            last_fault: None,
             idle_commands: 0,
             messages: 0,
             shutting_down: false,
@@ -209,6 +211,26 @@ impl<R> Session<R> {
             .map_or(0, |transaction| transaction.progress.size)
     }
 
+    /// Which protocol is spoken.
+    pub fn protocol(&self) -> Protocol {
+        self.profile.protocol
+    }
+
+    /// Under which name the client greeted.
+    pub fn client_name(&self) -> Option<&Domain> {
+        self.client.as_ref().map(|(_, name)| name)
+    }
+
+    /// The argument of MAIL, while a transaction is open.
+    pub fn reverse_path(&self) -> Option<&ReversePath> {
+        self.transaction.as_ref().map(|transaction| &transaction.reverse_path)
+    }
+
+    /// How often the client broke the protocol, and the last reply to that.
+    pub fn faults(&self) -> (u32, Option<&Reply>) {
+        (self.faults, self.last_fault.as_ref())
+    }
+
     fn advance(&mut self) -> Event<R> {
         loop {
             if self.output.len() >= OUTPUT_LIMIT {
@@ -280,6 +302,7 @@ impl<R> Session<R> {
     fn answer(&mut self, reply: &Reply) {
         if matches!(reply.code(), 500..=504 | 555) {
             self.faults += 1;
+            self.last_fault = Some(reply.clone());
             if self.faults >= self.profile.errors {
                 return self.end(&reply::TOO_MANY_FAULTS);
             }
@@ -290,8 +313,4 @@ impl<R> Session<R> {
         reply.write(&mut self.output);
     }
 
-    /// Which protocol is spoken.
-    pub fn protocol(&self) -> Protocol {
-        self.profile.protocol
-    }
 }

@@ -7,7 +7,7 @@ use super::reply::Reply;
 /// A message that is being submitted.
 #[derive(Debug)]
 pub(super) struct Transaction<R> {
-    reverse_path: ReversePath,
+    pub reverse_path: ReversePath,
     pub parameters: MailParameters,
     pub recipients: Vec<R>,
     /// RCPT commands, accepted or not.

@@ -1,0 +1,215 @@
+//! The chain: which processors see a message, in which order, and with what result.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use smol::lock::Semaphore;
+
+use crate::envelope::{Mail, Recipient};
+use crate::failure::Failure;
+use crate::processor::{Commit, Delivery, Processor, Sender, Staged};
+use crate::smtp::reply;
+
+/// What a delivery came to.
+pub type Fate = Result<(), Failure>;
+
+/// The configured processors.
+pub struct Chain {
+    validate: Vec<Arc<dyn Processor>>,
+    save: Arc<[Arc<dyn Processor>]>,
+    /// How many deliveries may run at once; each has a thread.
+    deliveries: Arc<Semaphore>,
+}
+
+impl Chain {
+    /// Looks the names up in `registry`. At most `deliveries` messages are
+    /// delivered at once; others wait for their turn.
+    pub fn new(
+        registry: &Registry,
+        validate: &[String],
+        save: &[String],
+        deliveries: usize,
+    ) -> Result<Self, ChainError> {
+        let mut made = BTreeMap::new();
+        Ok(Self {
+            validate: registry.link("validate", validate, &mut made)?,
+            save: registry.link("save", save, &mut made)?.into(),
+            deliveries: Arc::new(Semaphore::new(deliveries)),
+        })
+    }
+
+    /// Asks every processor of the `validate` chain about a recipient.
+    pub async fn validate(&self, recipient: &Recipient, sender: Sender<'_>) -> Fate {
+        for processor in &self.validate {
+            unpanicked(processor.name(), async { processor.validate(recipient, sender).await }).await?;
+        }
+        Ok(())
+    }
+
+    /// Delivers to all recipients or to none. Once begun, the delivery runs to
+    /// its end, even if nobody waits for it any more.
+    pub async fn deliver(&self, mail: Arc<Mail>) -> Fate {
+        let recipients = mail.envelope.recipients.clone();
+        self.run(mail, recipients).await
+    }
+
+    /// Delivers to each recipient for itself; one fate for each, in their order.
+    /// Equal recipients share a delivery.
+    pub async fn deliver_each(&self, mail: Arc<Mail>) -> Vec<Fate> {
+        let recipients = &mail.envelope.recipients;
+        let first_alike = |recipient: &Recipient| {
+            recipients.iter().position(|other| other.destinations == recipient.destinations).unwrap_or(0)
+        };
+        let mut runs = Vec::new();
+        for (index, recipient) in recipients.iter().enumerate() {
+            if first_alike(recipient) == index {
+                runs.push(self.run(Arc::clone(&mail), vec![recipient.clone()]).map(move |fate| (index, fate)));
+            }
+        }
+        let fates: BTreeMap<usize, Fate> = futures_util::future::join_all(runs).await.into_iter().collect();
+        recipients.iter().map(|recipient| fates[&first_alike(recipient)].clone()).collect()
+    }
+
+    /// Lets every processor release what it holds.
+    pub async fn shutdown(&self) {
+        let mut done: Vec<&Arc<dyn Processor>> = Vec::new();
+        for processor in self.validate.iter().chain(self.save.iter()) {
+            if !done.iter().any(|other| Arc::ptr_eq(other, processor)) {
+                processor.shutdown().await;
+                done.push(processor);
+            }
+        }
+    }
+
+    /// One hand-over for the whole of a delivery: everything from the first
+    /// `stage` to the last `commit` happens on one thread that may block.
+    async fn run(&self, mail: Arc<Mail>, recipients: Vec<Recipient>) -> Fate {
+        let permit = self.deliveries.acquire_arc().await;
+        let save = Arc::clone(&self.save);
+        let delivery = smol::unblock(move || {
+            let fate = smol::block_on(pass(&save, Delivery::new(mail, recipients)));
+            drop(permit);
+            fate
+        });
+        delivery.await
+    }
+}
+
+/// Stages with all, then commits with all, or aborts with all.
+async fn pass(save: &[Arc<dyn Processor>], mut delivery: Delivery) -> Fate {
+    let mut staged: Vec<(&str, Box<dyn Commit>)> = Vec::new();
+    for processor in save {
+        match unpanicked(processor.name(), async { processor.stage(&mut delivery).await }).await {
+            Ok(Staged::Done) => {}
+            Ok(Staged::Until(commit)) => staged.push((processor.name(), commit)),
+            Err(failure) => return abort(staged, failure).await,
+        }
+    }
+    for i in 0..staged.len() {
+        let (name, commit) = &mut staged[i];
+        if let Err(failure) = unpanicked(name, async { commit.commit().await }).await {
+            return abort(staged, failure).await;
+        }
+    }
+    Ok(())
+}
+
+/// The last one to stage is the first one to undo.
+async fn abort(staged: Vec<(&str, Box<dyn Commit>)>, failure: Failure) -> Fate {
+    for (name, mut commit) in staged.into_iter().rev() {
+        let undone = unpanicked(name, async {
+            commit.abort().await;
+            Ok(())
+        });
+        if let Err(fault) = undone.await {
+            log::error!(processor = name, fault:% = fault; "could not undo");
+        }
+    }
+    Err(failure)
+}
+
+/// A panic in a processor is a fault of ours: the client may try again, and the
+/// next message finds everything working.
+async fn unpanicked<T>(
+    name: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(Failure::new(reply::LOCAL_FAULT, format!("{name} panicked"))))
+}
+
+/// Makes one processor from its configuration, or says what is missing.
+type Constructor = Box<dyn Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync>;
+
+/// The processors that a configuration may name. A value, not a global: whoever
+/// builds a chain adds constructors of their own.
+#[derive(Default)]
+pub struct Registry {
+    constructors: BTreeMap<String, (String, Constructor)>,
+}
+
+impl Registry {
+    /// Adds a processor under a name, whose case does not matter. The last one
+    /// of a name counts.
+    pub fn add<C>(&mut self, name: &str, constructor: C)
+    where
+        C: Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
+    {
+        self.constructors.insert(name.to_lowercase(), (name.to_owned(), Box::new(constructor)));
+    }
+
+    /// A processor that is named in both chains, or twice, is made once.
+    fn link(
+        &self,
+        chain: &'static str,
+        names: &[String],
+        made: &mut BTreeMap<String, Arc<dyn Processor>>,
+    ) -> Result<Vec<Arc<dyn Processor>>, ChainError> {
+        let mut links = Vec::new();
+        for name in names {
+            let key = name.trim().to_lowercase();
+            if let Some(processor) = made.get(&key) {
+                links.push(Arc::clone(processor));
+                continue;
+            }
+            let Some((_, constructor)) = self.constructors.get(&key) else {
+                return Err(self.unknown(chain, name));
+            };
+            let processor = constructor().map_err(|message| ChainError { chain, message })?;
+            made.insert(key, Arc::clone(&processor));
+            links.push(processor);
+        }
+        Ok(links)
+    }
+
+    fn unknown(&self, chain: &'static str, name: &str) -> ChainError {
+        let known: Vec<&str> = self.constructors.values().map(|(name, _)| name.as_str()).collect();
+        let message = format!("there is no processor \"{name}\"; there are {}", known.join(", "));
+        ChainError { chain, message }
+    }
+}
+
+/// A chain that cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{chain}: {message}")]
+pub struct ChainError {
+    chain: &'static str,
+    message: String,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |links: &[Arc<dyn Processor>]| {
+            links.iter().map(|link| link.name().to_owned()).collect::<Vec<_>>().join("|")
+        };
+        write!(f, "Chain {{ validate: {}, save: {} }}", names(&self.validate), names(&self.save))
+    }
+}
+
+#[cfg(test)]
+mod tests;

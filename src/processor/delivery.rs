@@ -1,0 +1,68 @@
+//! What the processors of one delivery share.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Trace;
+use crate::envelope::{Mail, Recipient};
+
+/// One message on its way through the chain to recipients that share one fate.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Envelope and content as received.
+    pub mail: Arc<Mail>,
+    /// Whom this delivery is for: all recipients of an SMTP message, one of an LMTP message.
+    pub recipients: Vec<Recipient>,
+    /// Fields of the header, set by `HeadersParser`.
+    pub headers: Option<Headers>,
+    /// One digest per recipient, set by `Hasher`: 64 hexadecimal digits.
+    pub digests: Vec<String>,
+    /// What is written before the content, set by `Header`.
+    pub trace: Option<Trace>,
+    /// Parts of the content that are left out, set by `Header`: in order, not overlapping.
+    pub omitted: Vec<Range<usize>>,
+    /// Trace fields and content as a zlib stream, set by `Compressor` for processors after it.
+    pub compressed: Option<Vec<u8>>,
+}
+
+/// The fields of a header that processors ask for, decoded (RFC 2047).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// `Subject`.
+    pub subject: Option<String>,
+    /// The first address of `From`.
+    pub from: Option<String>,
+    /// The first address of `To`.
+    pub to: Option<String>,
+    /// The first address of `Reply-To`.
+    pub reply_to: Option<String>,
+    /// The address of `Sender`.
+    pub sender: Option<String>,
+    /// `Message-ID` without its angle brackets.
+    pub message_id: Option<String>,
+    /// `Content-Type`, without its parameters.
+    pub content_type: Option<String>,
+}
+
+impl Delivery {
+    /// A delivery that no processor has seen.
+    pub fn new(mail: Arc<Mail>, recipients: Vec<Recipient>) -> Self {
+        Self {
+            mail,
+            recipients,
+            headers: None,
+            digests: Vec::new(),
+            trace: None,
+            omitted: Vec::new(),
+            compressed: None,
+        }
+    }
+
+    /// The content without what is to be left out, in pieces.
+    pub fn content(&self) -> impl Iterator<Item = &[u8]> {
+        let content = self.mail.content.as_slice();
+        let starts = std::iter::once(0).chain(self.omitted.iter().map(|range| range.end));
+        let ends = self.omitted.iter().map(|range| range.start).chain([content.len()]);
+        starts.zip(ends).map(|(start, end)| &content[start..end]).filter(|piece| !piece.is_empty())
+    }
+}

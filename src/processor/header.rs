@@ -1,0 +1,131 @@
+//! `Header`: prepends the trace fields, and stops mail that goes round in a loop.
+
+use std::ops::Range;
+
+use super::{Delivery, Pending, Processor, Staged, Trace};
+use crate::failure::Failure;
+use crate::smtp::reply;
+
+/// Writes trace fields (RFC 5321 section 4.4) and detects loops (section 6.3).
+#[derive(Clone, Debug)]
+pub struct Header {
+    hostname: String,
+    hops: usize,
+}
+
+impl Header {
+    /// Trace fields "by `hostname`"; a message with more than `hops` Received
+    /// fields is refused.
+    pub fn new(hostname: impl Into<String>, hops: usize) -> Self {
+        Self { hostname: hostname.into(), hops }
+    }
+
+    fn trace(&self, delivery: &mut Delivery) -> Result<(), Failure> {
+        let content = &delivery.mail.content;
+        let mut received = 0;
+        for field in Fields::of(content) {
+            match field.name(content) {
+                name if name.eq_ignore_ascii_case(b"Received") => received += 1,
+                name if name.eq_ignore_ascii_case(b"Return-Path") => delivery.omitted.push(field.range),
+                name if name.eq_ignore_ascii_case(b"Delivered-To") => {
+                    let value = field.value(content);
+                    let seen = delivery.recipients.iter().flat_map(|recipient| &recipient.destinations);
+                    if seen.into_iter().any(|ours| ours.mailbox.to_string().as_bytes() == value) {
+                        return Err(Failure::new(reply::MAIL_LOOP, "it was delivered here before"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if received > self.hops {
+            return Err(Failure::new(reply::MAIL_LOOP, format!("{received} Received fields")));
+        }
+        let separate = !begins_with_header(content);
+        delivery.trace = Some(Trace::new(&delivery.mail.envelope, &self.hostname, separate));
+        Ok(())
+    }
+}
+
+impl Processor for Header {
+    fn name(&self) -> &'static str {
+        "Header"
+    }
+
+    fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        Box::pin(async move { self.trace(delivery).map(|()| Staged::Done) })
+    }
+}
+
+/// Whether trace fields can stand right before the content. A first line that
+/// begins with a blank would become part of our last field, and one that is no
+/// field would hide in the header. The "From " line of a mailbox file may stay.
+fn begins_with_header(content: &[u8]) -> bool {
+    let line = content.split(|&b| b == b'\n').next().unwrap_or_default();
+    let from_line = line.starts_with(b"From ") || line.starts_with(b">From ");
+    line.is_empty() || line == b"\r" || from_line || colon(line).is_some()
+}
+
+/// Where the name of a field ends: printable ASCII but no colon (RFC 5322
+/// section 2.2), blanks before the colon being tolerated (section 4.5).
+fn colon(line: &[u8]) -> Option<usize> {
+    let colon = line.iter().position(|&b| b == b':')?;
+    let name = line[..colon].trim_ascii_end();
+    (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(colon)
+}
+
+/// One field of a header, with its continuation lines and its line end.
+struct Field {
+    range: Range<usize>,
+    colon: usize,
+}
+
+impl Field {
+    fn name<'a>(&self, content: &'a [u8]) -> &'a [u8] {
+        content[self.range.start..self.colon].trim_ascii_end()
+    }
+
+    fn value<'a>(&self, content: &'a [u8]) -> &'a [u8] {
+        content[self.colon + 1..self.range.end].trim_ascii()
+    }
+}
+
+/// The fields of a header, up to the empty line that ends it.
+struct Fields<'a> {
+    content: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn of(content: &'a [u8]) -> Self {
+        Self { content, at: 0 }
+    }
+
+    fn line_end(&self, start: usize) -> usize {
+        memchr::memchr(b'\n', &self.content[start..]).map_or(self.content.len(), |found| start + found + 1)
+    }
+}
+
+impl Iterator for Fields<'_> {
+    type Item = Field;
+
+    fn next(&mut self) -> Option<Field> {
+        loop {
+            let start = self.at;
+            let mut end = self.line_end(start);
+            let line = &self.content[start..end];
+            if line.trim_ascii_end().is_empty() {
+                return None;
+            }
+            while matches!(self.content.get(end), Some(b' ' | b'\t')) {
+                end = self.line_end(end);
+            }
+            self.at = end;
+            if let Some(colon) = colon(line) {
+                return Some(Field { range: start..end, colon: start + colon });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Processors: the links of the chain, one file each.
+//!
+//! A message is first *staged* by every processor of the `save` chain in its
+//! order: all that can fail is done, nothing is visible. Only when all have
+//! staged are they asked, in the same order, to *commit*. If anything fails,
+//! all are asked to *abort* and the client hears that processor's reply.
+//!
+//! A processor runs on a thread of its own delivery: it may block.
+
+mod compressor;
+mod debugger;
+mod delivery;
+mod hasher;
+mod header;
+mod headers_parser;
+mod maildir;
+mod trace;
+mod wildcard;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use compressor::Compressor;
+pub use debugger::Debugger;
+pub use delivery::{Delivery, Headers};
+pub use hasher::Hasher;
+pub use header::Header;
+pub use headers_parser::HeadersParser;
+pub use maildir::{LineEnds, MailDir};
+pub use trace::Trace;
+pub use wildcard::Wildcard;
+
+use crate::envelope::{Client, Recipient};
+use crate::failure::Failure;
+use crate::smtp::address::ReversePath;
+
+/// A boxed future, so that a processor can be a trait object: `Box::pin(async move { .. })`.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One link of the chain.
+pub trait Processor: Send + Sync {
+    /// Its name in the configuration and in the log.
+    fn name(&self) -> &str;
+
+    /// Whether mail for `recipient` will be taken. Asked at RCPT by the
+    /// `validate` chain; a fault that may pass must be a transient reply.
+    fn validate<'a>(
+        &'a self,
+        recipient: &'a Recipient,
+        sender: Sender<'a>,
+    ) -> Pending<'a, Result<(), Failure>> {
+        let _ = (recipient, sender);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Does all that can fail and lets nothing of it be seen yet. What has to
+    /// follow is returned; dropping it without a commit must leave no trace.
+    fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>>;
+
+    /// Lets go of what it holds; called once, after the last delivery.
+    fn shutdown(&self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// Who asks, when a recipient is validated.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// The client, as far as it is known.
+    pub client: &'a Client,
+    /// The argument of MAIL.
+    pub reverse_path: &'a ReversePath,
+}
+
+/// What a processor still has to do after it has staged.
+pub enum Staged {
+    /// Nothing: it only looked, or wrote into the [`Delivery`].
+    Done,
+    /// Something to commit.
+    Until(Box<dyn Commit>),
+}
+
+/// The second half of a two-phase commit.
+pub trait Commit: Send {
+    /// Makes what was staged visible and durable. Should not fail.
+    fn commit(&mut self) -> Pending<'_, Result<(), Failure>>;
+
+    /// Undoes what was staged, and what was committed if a later processor's
+    /// commit failed.
+    fn abort(&mut self) -> Pending<'_, ()>;
+}

@@ -1,0 +1,99 @@
+//! Trace fields (RFC 5321 section 4.4), written before the content of every copy.
+
+use std::fmt::Write as _;
+
+use mail_parser::DateTime;
+
+use crate::envelope::{Destination, Envelope, Recipient};
+use crate::smtp::address::{Domain, ForwardPath};
+
+/// Columns of a folded line (RFC 5322 section 2.1.1).
+const COLUMNS: usize = 78;
+
+/// The fields that are equal in every copy of a message. Lines end in LF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    return_path: String,
+    received: String,
+    /// Whether an empty line must keep the content apart, as it begins with no header field.
+    separate: bool,
+}
+
+impl Trace {
+    /// The trace of one message received by `hostname`. `for` is said only to a
+    /// message with a single recipient, as a Bcc must not leak.
+    pub fn new(envelope: &Envelope, hostname: &str, separate: bool) -> Self {
+        Self {
+            return_path: format!("Return-Path: <{}>\n", envelope.reverse_path),
+            received: received(envelope, hostname),
+            separate,
+        }
+    }
+
+    /// All trace fields of the copy for one destination, lines ending in LF.
+    pub fn fields(&self, recipient: &Recipient, destination: &Destination) -> String {
+        let mut fields = self.return_path.clone();
+        let delivered_to = destination.mailbox.to_string();
+        let _ = writeln!(fields, "Delivered-To: {delivered_to}");
+        let original = recipient.forward_path.to_string();
+        if original != delivered_to {
+            let _ = writeln!(fields, "X-Original-To: {original}");
+        }
+        fields.push_str(&self.received);
+        if self.separate {
+            fields.push('\n');
+        }
+        fields
+    }
+}
+
+/// `Received: from .. by .. with .. id .. [for ..]; date`, folded between its clauses.
+fn received(envelope: &Envelope, hostname: &str) -> String {
+    let mut clauses = Vec::new();
+    let client = &envelope.client;
+    let address = client.address.map(|address| Domain::Literal(address.to_canonical()));
+    match (&client.helo, address) {
+        (Some(helo), Some(address)) => clauses.push(format!("from {helo} ({address})")),
+        (Some(helo), None) => clauses.push(format!("from {helo}")),
+        (None, Some(address)) => clauses.push(format!("from {address}")),
+        (None, None) => {}
+    }
+    clauses.push(format!("by {hostname}"));
+    clauses.push(format!("with {} id {}", envelope.transmission, envelope.id));
+    let date = date(envelope);
+    match envelope.recipients.as_slice() {
+        [Recipient { forward_path: ForwardPath::Mailbox(mailbox), .. }] => {
+            clauses.push(format!("for <{mailbox}>; {date}"));
+        }
+        _ => {
+            if let Some(last) = clauses.last_mut() {
+                last.push(';');
+            }
+            clauses.push(date);
+        }
+    }
+    fold("Received:", &clauses)
+}
+
+fn date(envelope: &Envelope) -> String {
+    let since = envelope.received.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    DateTime::from_timestamp(i64::try_from(since.as_secs()).unwrap_or_default()).to_rfc822()
+}
+
+fn fold(name: &str, clauses: &[String]) -> String {
+    let mut field = name.to_owned();
+    let mut column = field.len();
+    for clause in clauses {
+        if column + 1 + clause.len() > COLUMNS && column > name.len() {
+            field.push_str("\n\t");
+            column = 8;
+        } else {
+            field.push(' ');
+            column += 1;
+        }
+        field.push_str(clause);
+        column += clause.len();
+    }
+    field.push('\n');
+    field
+}

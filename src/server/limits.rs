@@ -1,0 +1,167 @@
+//! How many may come, and how much of their mail is held in memory.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Counts connections and octets of mail in flight against their limits.
+#[derive(Debug)]
+pub struct Limits {
+    connections: usize,
+    connections_per_ip: usize,
+    memory: u64,
+    places: Arc<Mutex<Places>>,
+    in_flight: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    taken: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Limits {
+    /// At most `connections`, of them `connections_per_ip` from one address
+    /// (an IPv6 /64 counts as one), and `memory` octets of mail.
+    pub fn new(connections: usize, connections_per_ip: usize, memory: u64) -> Self {
+        Self {
+            connections,
+            connections_per_ip,
+            memory,
+            places: Arc::default(),
+            in_flight: Arc::default(),
+        }
+    }
+
+    /// A place for a connection, as long as it is kept; none when full.
+    /// Clients without an address (Unix sockets) count in the total only.
+    pub fn admit(&self, address: Option<IpAddr>) -> Option<Place> {
+        let network = address.map(network);
+        let mut places = lock(&self.places);
+        if places.taken >= self.connections {
+            return None;
+        }
+        if let Some(network) = network {
+            let count = places.by_address.entry(network).or_insert(0);
+            if *count >= self.connections_per_ip {
+                return None;
+            }
+            *count += 1;
+        }
+        places.taken += 1;
+        Some(Place { network, places: Arc::clone(&self.places) })
+    }
+
+    /// An empty share of the memory for mail.
+    pub fn share(&self) -> Share {
+        Share { octets: 0, limit: self.memory, in_flight: Arc::clone(&self.in_flight) }
+    }
+}
+
+/// One connection's place.
+#[derive(Debug)]
+pub struct Place {
+    network: Option<IpAddr>,
+    places: Arc<Mutex<Places>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = lock(&self.places);
+        places.taken -= 1;
+        if let Some(network) = self.network
+            && let Some(count) = places.by_address.get_mut(&network)
+        {
+            *count -= 1;
+            if *count == 0 {
+                places.by_address.remove(&network);
+            }
+        }
+    }
+}
+
+/// One message's share of the memory for mail.
+#[derive(Debug)]
+pub struct Share {
+    octets: u64,
+    limit: u64,
+    in_flight: Arc<AtomicU64>,
+}
+
+impl Share {
+    /// Grows to `octets` if there is room for it.
+    pub fn grow(&mut self, octets: u64) -> bool {
+        let more = octets.saturating_sub(self.octets);
+        let before = self.in_flight.fetch_add(more, Ordering::Relaxed);
+        if before.saturating_add(more) > self.limit {
+            self.in_flight.fetch_sub(more, Ordering::Relaxed);
+            return false;
+        }
+        self.octets += more;
+        true
+    }
+
+    /// Gives all of it back.
+    pub fn release(&mut self) {
+        self.in_flight.fetch_sub(self.octets, Ordering::Relaxed);
+        self.octets = 0;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// One customer's network: an IPv4 address, or an IPv6 /64 (RFC 6177).
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+fn lock(places: &Mutex<Places>) -> std::sync::MutexGuard<'_, Places> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn places_are_counted_and_given_back() {
+        let limits = Limits::new(4, 2, 0);
+        let first = limits.admit(address("192.0.2.1"));
+        let second = limits.admit(address("::ffff:192.0.2.1"));
+        assert!(first.is_some() && second.is_some());
+        assert!(limits.admit(address("192.0.2.1")).is_none(), "two from one address");
+        let third = limits.admit(address("2001:db8::1"));
+        let fourth = limits.admit(address("2001:db8::2"));
+        assert!(third.is_some() && fourth.is_some());
+        assert!(limits.admit(None).is_none(), "four in all");
+        drop(third);
+        assert!(limits.admit(address("2001:db8::ffff:1")).is_some(), "the same /64");
+        drop((first, second, fourth));
+        assert!(lock(&limits.places).by_address.is_empty());
+        assert_eq!(lock(&limits.places).taken, 0);
+    }
+
+    #[test]
+    fn memory_is_shared() {
+        let limits = Limits::new(1, 1, 100);
+        let (mut one, mut other) = (limits.share(), limits.share());
+        assert!(one.grow(60) && one.grow(70) && other.grow(30));
+        assert!(!other.grow(31));
+        one.release();
+        assert!(other.grow(100));
+        drop(other);
+        assert_eq!(limits.in_flight.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,130 @@
+//! The server: sockets, time and load around [`Session`](crate::smtp::Session)s.
+
+mod clock;
+mod connection;
+mod limits;
+mod listener;
+mod record;
+mod service;
+mod shutdown;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use smol::channel::{Sender, bounded};
+use smol::io::AsyncWriteExt as _;
+use smol::{Executor, Timer, future};
+
+pub use clock::Timeouts;
+pub use limits::Limits;
+pub use listener::{Address, Bound, Listener, PassedSockets};
+pub use service::Service;
+pub use shutdown::{Shutdown, Trigger};
+
+use crate::envelope::Client;
+use crate::smtp::reply::{self, Reply};
+use connection::Connection;
+use listener::Stream;
+
+/// How long an accept loop rests when the system has no descriptor or memory for
+/// another connection; without a rest it would spin.
+const REST: Duration = Duration::from_millis(100);
+
+/// Accepts connections on all listeners until `shutdown` is requested; then
+/// closes the listeners, lets every message that has begun arrive, says 421 to
+/// the other clients, and returns. Who is not done by then is cut off.
+pub async fn run(
+    executor: Arc<Executor<'static>>,
+    listeners: Vec<Listener>,
+    service: Arc<Service>,
+    shutdown: Shutdown,
+) {
+    // Every connection holds a sender: when the last one is dropped, all are done.
+    let (open, all_done) = bounded::<()>(1);
+    for listener in listeners {
+        let door = Door {
+            listener,
+            executor: Arc::clone(&executor),
+            service: Arc::clone(&service),
+            shutdown: shutdown.clone(),
+            open: open.clone(),
+        };
+        executor.spawn(door.accept_all()).detach();
+    }
+    drop(open);
+    shutdown.requested().await;
+    let grace = Timer::after(service.timeouts.shutdown);
+    if let Either::Right(_) = select(Box::pin(all_done.recv()), grace).await {
+        log::warn!("some sessions did not end in time and are cut off");
+    }
+    service.chain.shutdown().await;
+}
+
+/// One listener and all that a connection through it needs.
+struct Door {
+    listener: Listener,
+    executor: Arc<Executor<'static>>,
+    service: Arc<Service>,
+    shutdown: Shutdown,
+    open: Sender<()>,
+}
+
+impl Door {
+    async fn accept_all(self) {
+        while !self.shutdown.is_requested() {
+            let stopped = async {
+                self.shutdown.requested().await;
+                None
+            };
+            match future::or(async { Some(self.listener.accept().await) }, stopped).await {
+                None => break,
+                Some(Ok((stream, client))) => self.admit(stream, client),
+                Some(Err(error)) => self.rest(&error).await,
+            }
+        }
+    }
+
+    fn admit(&self, stream: Stream, client: Client) {
+        let Some(place) = self.service.limits.admit(client.address) else {
+            record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
+            self.executor.spawn(turn_away(stream, reply::TOO_MANY_CONNECTIONS)).detach();
+            return;
+        };
+        let service = Arc::clone(&self.service);
+        let profile = Arc::clone(&self.listener.profile);
+        let shutdown = self.shutdown.clone();
+        let open = self.open.clone();
+        let conversation = async move {
+            match stream {
+                Stream::Tcp(stream) => Connection::new(stream, client, profile, service).converse(shutdown).await,
+                Stream::Unix(stream) => Connection::new(stream, client, profile, service).converse(shutdown).await,
+            }
+            drop((place, open));
+        };
+        self.executor.spawn(conversation).detach();
+    }
+
+    /// A client that went away before it was accepted is nothing; a lack of
+    /// descriptors passes when others leave.
+    async fn rest(&self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::ConnectionAborted {
+            log::error!(listener:% = self.listener.address, error:% = error; "cannot accept a connection, waiting");
+            Timer::after(REST).await;
+        }
+    }
+}
+
+/// Says why and closes; a client that does not listen is not waited for.
+async fn turn_away(stream: Stream, reply: Reply) {
+    let mut octets = Vec::new();
+    reply.write(&mut octets);
+    let say = async {
+        match stream {
+            Stream::Tcp(mut stream) => stream.write_all(&octets).await,
+            Stream::Unix(mut stream) => stream.write_all(&octets).await,
+        }
+    };
+    let _ = select(Box::pin(say), Timer::after(Duration::from_secs(1))).await;
+}

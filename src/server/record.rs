@@ -1,0 +1,115 @@
+//! What the log says: one line per message, one per refusal, the same keys in the same order.
+
+use std::time::Duration;
+
+use log::{info, warn};
+
+use crate::chain::Fate;
+use crate::envelope::{Client, Mail, Recipient};
+use crate::failure::Failure;
+use crate::smtp::address::{ForwardPath, ReversePath};
+use crate::smtp::{Reply, Session};
+
+/// Refused recipients that are logged one by one in a session; the others are only counted.
+const REFUSALS: u32 = 5;
+
+/// Writes the lines of one session.
+#[derive(Debug)]
+pub(super) struct SessionLog {
+    client: String,
+    refused: u32,
+}
+
+impl SessionLog {
+    pub fn new(client: &Client) -> Self {
+        Self { client: peer(client), refused: 0 }
+    }
+
+    /// A recipient was refused.
+    pub fn refused(&mut self, path: &ForwardPath, reverse_path: &ReversePath, failure: &Failure) {
+        self.refused += 1;
+        if self.refused > REFUSALS {
+            return;
+        }
+        info!(
+            client = self.client,
+            from:% = reverse_path,
+            to:% = path,
+            status = status(&failure.reply),
+            reply:% = failure.reply,
+            cause = failure.cause;
+            "recipient refused"
+        );
+    }
+
+    /// A message was delivered or not: a line for each outcome, which is one
+    /// unless LMTP recipients fared differently.
+    pub fn delivered(&self, mail: &Mail, fates: &[Fate], delay: Duration) {
+        let recipients = &mail.envelope.recipients;
+        for (index, fate) in fates.iter().enumerate() {
+            if fates[..index].contains(fate) {
+                continue;
+            }
+            let alike = fates.iter().zip(recipients).filter(|(other, _)| *other == fate);
+            let to: Vec<&Recipient> = match fates.len() {
+                1 => recipients.iter().collect(),
+                _ => alike.map(|(_, recipient)| recipient).collect(),
+            };
+            self.outcome(mail, &to, fate, delay);
+        }
+    }
+
+    fn outcome(&self, mail: &Mail, recipients: &[&Recipient], fate: &Fate, delay: Duration) {
+        let envelope = &mail.envelope;
+        let to: Vec<String> = recipients.iter().map(|recipient| recipient.forward_path.to_string()).collect();
+        let (status, reply, cause) = match fate {
+            Ok(()) => ("delivered", None, None),
+            Err(failure) => (status(&failure.reply), Some(failure.reply.to_string()), failure.cause.as_deref()),
+        };
+        let level = if fate.is_ok() { log::Level::Info } else { log::Level::Warn };
+        log::log!(
+            level,
+            id = envelope.id,
+            client = self.client,
+            helo = envelope.client.helo,
+            protocol:% = envelope.transmission,
+            from:% = envelope.reverse_path,
+            to = to.join(","),
+            nrcpt = recipients.len(),
+            size = mail.content.len(),
+            delay:% = format_args!("{:.3}", delay.as_secs_f64()),
+            status = status,
+            reply = reply,
+            cause = cause;
+            "message"
+        );
+    }
+
+    /// The session has ended; if the client broke the protocol, that is told.
+    pub fn closed<R>(&self, session: &Session<R>) {
+        let (faults, last) = session.faults();
+        if faults > 0 || self.refused > REFUSALS {
+            info!(
+                client = self.client,
+                helo = session.client_name().map(ToString::to_string),
+                faults = faults,
+                refused = self.refused,
+                reply = last.map(ToString::to_string);
+                "session with faults"
+            );
+        }
+    }
+}
+
+/// A client was sent away before it could say anything.
+pub(super) fn turned_away(client: &Client, reply: &Reply) {
+    warn!(client = peer(client), status = status(reply), reply:% = reply; "connection refused");
+}
+
+fn peer(client: &Client) -> String {
+    client.address.map_or_else(|| "unix".to_owned(), |address| address.to_string())
+}
+
+fn status(reply: &Reply) -> &'static str {
+    if reply.is_permanent() { "refused" } else { "deferred" }
+}

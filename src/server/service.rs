@@ -1,0 +1,88 @@
+//! What all connections of a server share.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use smol::Timer;
+use smol::future;
+
+use super::{Limits, Timeouts};
+use crate::chain::{Chain, Fate};
+use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
+use crate::failure::Failure;
+use crate::processor::Sender;
+use crate::recipients::Recipients;
+use crate::smtp::address::{ForwardPath, ReversePath};
+use crate::smtp::command::Greeting;
+use crate::smtp::{Protocol, Submission, reply};
+
+/// Recipients, chain, limits: everything behind the sockets.
+#[derive(Debug)]
+pub struct Service {
+    /// Which addresses are ours.
+    pub recipients: Recipients,
+    /// What is done with mail for them.
+    pub chain: Chain,
+    /// How many clients, how much mail.
+    pub limits: Limits,
+    /// How long.
+    pub timeouts: Timeouts,
+    /// Names for messages.
+    pub ids: Ids,
+}
+
+impl Service {
+    /// Whether mail for `path` is taken, and where it goes.
+    pub async fn verify(
+        &self,
+        path: &ForwardPath,
+        client: &Client,
+        reverse_path: &ReversePath,
+    ) -> Result<Recipient, Failure> {
+        let recipient = self.recipients.resolve(path)?;
+        self.chain.validate(&recipient, Sender { client, reverse_path }).await?;
+        Ok(recipient)
+    }
+
+    /// Puts a message together from what the session and the socket know.
+    pub(super) fn mail(&self, submission: Submission<Recipient>, client: &Client, content: Vec<u8>) -> Arc<Mail> {
+        let Submission { greeting, name, reverse_path, parameters, recipients } = submission;
+        let received = SystemTime::now();
+        let envelope = Envelope {
+            id: self.ids.next(received),
+            received,
+            client: Client { helo: Some(name.to_string()), ..client.clone() },
+            transmission: transmission(greeting, parameters.utf8),
+            reverse_path,
+            recipients,
+            binary: parameters.binary,
+        };
+        Arc::new(Mail { envelope, content })
+    }
+
+    /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message.
+    pub(super) async fn deliver(self: &Arc<Self>, mail: Arc<Mail>, protocol: Protocol) -> Vec<Fate> {
+        let recipients = mail.envelope.recipients.len();
+        let late = async {
+            Timer::after(self.timeouts.delivery).await;
+            vec![Err(Failure::new(reply::LOCAL_FAULT, "the delivery took too long")); recipients]
+        };
+        let delivery = async {
+            match protocol {
+                Protocol::Smtp => vec![self.chain.deliver(mail).await],
+                Protocol::Lmtp => self.chain.deliver_each(mail).await,
+            }
+        };
+        future::or(delivery, late).await
+    }
+}
+
+fn transmission(greeting: Greeting, utf8: bool) -> Transmission {
+    match (greeting, utf8) {
+        (Greeting::Helo, _) => Transmission::Smtp,
+        (Greeting::Ehlo, false) => Transmission::Esmtp,
+        (Greeting::Ehlo, true) => Transmission::Utf8Smtp,
+        (Greeting::Lhlo, false) => Transmission::Lmtp,
+        (Greeting::Lhlo, true) => Transmission::Utf8Lmtp,
+    }
+}
