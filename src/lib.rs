@@ -1,2 +1,3 @@
 //! A Maildir-first local delivery agent.
+pub mod maildir;
 pub mod smtp;
