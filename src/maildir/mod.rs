@@ -32,6 +32,7 @@ mod probe;
 mod quota;
 mod staged;
 mod store;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -42,3 +43,4 @@ pub use probe::{FileSystem, ProbeError, describe};
 pub use quota::{OverQuota, Quota};
 pub use staged::Staged;
 pub use store::{Durability, Message, Settings, Store};
+pub use sweep::{Swept, sweep};

@@ -4,6 +4,7 @@ mod delivery;
 mod hostile;
 mod making;
 mod quota;
+mod sweep;
 
 use std::fs;
 use std::path::{Path, PathBuf};
