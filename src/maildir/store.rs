@@ -25,8 +25,8 @@ const SYNC_THREADS: usize = 16;
 /// Delivers messages into Maildirs. To be shared by all threads.
 #[derive(Debug)]
 pub struct Store {
-    durability: Durability,
-    file_mode: u32,
+    settings: Settings,
+    /// Who this process is.
     own: Owner,
     names: Names,
     cache: Cache,
@@ -97,14 +97,12 @@ impl Message<'_> {
 
 impl Store {
     /// A store for the user as whom the process now runs: privileges are to be given up before.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: Settings) -> Self {
         let own = Owner {
             uid: rustix::process::geteuid().as_raw(),
             gid: rustix::process::getegid().as_raw(),
         };
         Self {
-            durability: settings.durability,
-            file_mode: settings.file_mode,
             own,
             names: Names::new(&settings.host),
             cache: Cache::new(settings.cached_maildirs),
@@ -115,6 +113,7 @@ impl Store {
                 own,
                 making_root: Mutex::default(),
             },
+            settings,
         }
     }
 
@@ -128,7 +127,7 @@ impl Store {
     pub fn exists(&self, location: &Location) -> io::Result<bool> {
         location.check()?;
         let root = match open_root(&location.root, STAND) {
-            Err(error) if is_missing(&error) && !self.maker.require_root => return Ok(false),
+            Err(error) if is_missing(&error) && !self.settings.require_root => return Ok(false),
             outcome => outcome?,
         };
         let mut path = location.components.clone();
@@ -184,21 +183,21 @@ impl Store {
     ///
     /// The step that failed, and how.
     pub fn probe(&self, root: &Path) -> Result<(), ProbeError> {
-        probe::probe(root, self.maker.require_root, &self.names)
+        probe::probe(root, self.settings.require_root, &self.names)
     }
 
     fn try_stage(&self, location: &Location, message: &Message<'_>) -> io::Result<Staged> {
         let maildir = self.maildir(location)?;
         let octets = message.octets();
         let attributes = Attributes {
-            mode: self.file_mode,
+            mode: self.settings.file_mode,
             owner: location.owner.filter(|owner| *owner != self.own),
-            sync: self.durability != Durability::None,
+            sync: self.settings.durability != Durability::None,
         };
         if let (Some(quota), Some(top)) = (&location.quota, &maildir.top) {
             quota::check(top, quota, octets, attributes, &self.names)?;
         }
-        let (name, file) = create_unique(&maildir.tmp, self.file_mode, || {
+        let (name, file) = create_unique(&maildir.tmp, self.settings.file_mode, || {
             self.names.next(octets, message.crlf_size)
         })?;
         // From here on the file is removed unless it is committed.
@@ -208,7 +207,7 @@ impl Store {
             octets,
             crlf_octets: message.crlf_size,
             state: State::Tmp,
-            sync: self.durability == Durability::Full,
+            sync: self.settings.durability == Durability::Full,
         };
         fill(file, message.parts, attributes)?;
         Ok(staged)

@@ -21,10 +21,10 @@ struct Nest {
 
 impl Nest {
     fn new() -> Self {
-        Self::with(&Settings::default())
+        Self::with(Settings::default())
     }
 
-    fn with(settings: &Settings) -> Self {
+    fn with(settings: Settings) -> Self {
         Self {
             root: tempfile::tempdir().unwrap(),
             store: Store::new(settings),

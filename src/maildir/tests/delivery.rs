@@ -37,7 +37,7 @@ fn dropping_aborts() {
 #[test]
 fn every_durability_delivers() {
     for durability in [Durability::Full, Durability::File, Durability::None] {
-        let nest = Nest::with(&Settings {
+        let nest = Nest::with(Settings {
             durability,
             ..Settings::default()
         });
@@ -48,7 +48,7 @@ fn every_durability_delivers() {
 
 #[test]
 fn modes_are_kept_whatever_the_umask() {
-    let nest = Nest::with(&Settings {
+    let nest = Nest::with(Settings {
         file_mode: 0o666,
         directory_mode: 0o777,
         ..Settings::default()
@@ -175,7 +175,7 @@ fn revoking_takes_a_message_back() {
 
 #[test]
 fn sixty_four_threads_deliver_all() {
-    let nest = Nest::with(&Settings {
+    let nest = Nest::with(Settings {
         durability: Durability::None,
         ..Settings::default()
     });

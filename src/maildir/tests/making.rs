@@ -30,7 +30,7 @@ fn a_missing_root_is_made_unless_it_is_required() {
     let nest = Nest::new();
     let mut location = nest.at("jane");
     location.root = nest.path("deep/er/root").into();
-    let strict = Store::new(&Settings {
+    let strict = Store::new(Settings {
         require_root: true,
         ..Settings::default()
     });
@@ -130,7 +130,7 @@ fn lost_folders_are_made_again() {
 #[test]
 fn two_may_make_the_same_maildir_at_once() {
     let nest = Nest::new();
-    let other = Store::new(&Settings::default());
+    let other = Store::new(Settings::default());
     for round in 0..10 {
         let location = nest.at(&format!("host{round}/jane"));
         let barrier = Barrier::new(4);
@@ -156,7 +156,7 @@ fn two_may_make_the_same_maildir_at_once() {
 #[test]
 fn the_cache_is_bounded() {
     for capacity in [0, 4] {
-        let nest = Nest::with(&Settings {
+        let nest = Nest::with(Settings {
             cached_maildirs: capacity,
             ..Settings::default()
         });
