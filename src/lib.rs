@@ -1,5 +1,3 @@
 //! A Maildir-first local delivery agent.
-pub mod envelope;
-pub mod failure;
 pub mod maildir;
 pub mod smtp;

@@ -1,0 +1,133 @@
+//! A message on its way into one Maildir.
+
+use std::io;
+use std::sync::Arc;
+
+use rustix::fs::fsync;
+use rustix::io::Errno;
+
+use super::file::{publish, remove};
+use super::handle::Maildir;
+use super::{Names, quota};
+
+/// How often another name is tried when one is taken, which only a fault or ill will can bring
+/// about.
+pub(super) const NAME_TRIES: u32 = 3;
+
+/// A message that is written and synced in `tmp/`, and not visible yet.
+///
+/// [`Store::commit`](super::Store::commit) shows it; dropped before that, it is removed (abort).
+#[derive(Debug)]
+pub struct Staged {
+    pub(super) maildir: Arc<Maildir>,
+    pub(super) name: String,
+    pub(super) octets: u64,
+    pub(super) crlf_octets: u64,
+    pub(super) state: State,
+    /// Whether folders are synced.
+    pub(super) sync: bool,
+}
+
+/// Where the message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// In `tmp/`, or on its way there.
+    Tmp,
+    /// In `new/`, not yet promised.
+    Linked,
+    /// In `new/`, and its folder was synced.
+    Committed,
+    /// In neither.
+    Gone,
+}
+
+impl Staged {
+    /// The unique name, the same in `tmp/` and in `new/`. (If someone has taken it in `new/`
+    /// meanwhile, the commit chooses another.)
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes a committed message out of `new/` again, because something else that was to happen
+    /// with it failed. Before the commit this is the same as dropping it. It is no error if a
+    /// reader was quicker and has moved the message on: it then arrives twice, not never.
+    ///
+    /// # Errors
+    ///
+    /// Those of `unlink` and of the sync of the folder; the message may then come back after a
+    /// crash.
+    pub fn revoke(&mut self) -> io::Result<()> {
+        let committed = self.state == State::Committed;
+        if !self.withdraw()? {
+            return Ok(());
+        }
+        if committed {
+            self.charge(-1);
+        }
+        self.sync_folder()
+    }
+
+    /// Links the message into `new/`.
+    pub(super) fn link(&mut self, names: &Names) -> io::Result<()> {
+        if self.state == State::Gone {
+            return Err(Errno::NOENT.into());
+        }
+        let mut to = self.name.clone();
+        for _ in 0..NAME_TRIES {
+            match publish(&self.maildir.tmp, &self.name, &self.maildir.new, &to) {
+                Ok(()) => {
+                    self.name = to;
+                    self.state = State::Linked;
+                    return Ok(());
+                }
+                Err(Errno::EXIST) => to = names.next(self.octets, self.crlf_octets),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Errno::EXIST.into())
+    }
+
+    /// Removes the message from wherever it is, and says whether it was visible.
+    pub(super) fn withdraw(&mut self) -> io::Result<bool> {
+        let visible = matches!(self.state, State::Linked | State::Committed);
+        let folder = match self.state {
+            State::Gone => return Ok(false),
+            State::Tmp => &self.maildir.tmp,
+            State::Linked | State::Committed => &self.maildir.new,
+        };
+        self.state = State::Gone;
+        match remove(folder, &self.name) {
+            Ok(()) => Ok(visible),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Enters the message into the account of its quota, if there is one; with -1 it is taken out
+    /// again.
+    ///
+    /// The account is neither synced nor worth a failed delivery: it is an estimate that is counted
+    /// afresh regularly, by every program that keeps it.
+    pub(super) fn charge(&self, sign: i64) {
+        if let Some(top) = &self.maildir.top {
+            let octets = i64::try_from(self.octets).unwrap_or(i64::MAX);
+            let _ = quota::append(top, sign * octets, sign);
+        }
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        if self.sync {
+            fsync(&self.maildir.new)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // What is committed stays. A file that cannot be removed is swept later.
+        if self.state != State::Committed {
+            let _ = self.withdraw();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Tests of the room as a whole.
+
+mod delivery;
+mod hostile;
+mod making;
+mod quota;
+mod sweep;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::{Location, Message, Settings, Staged, Store};
+
+/// A root of its own for one test.
+struct Nest {
+    root: TempDir,
+    store: Store,
+}
+
+impl Nest {
+    fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Self {
+        Self {
+            root: tempfile::tempdir().unwrap(),
+            store: Store::new(settings),
+        }
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.root.path().join(below)
+    }
+
+    /// The Maildir at `path`, which may be made.
+    fn at(&self, path: &str) -> Location {
+        Location {
+            root: self.root.path().into(),
+            components: path.split('/').map(str::to_string).collect(),
+            folder: None,
+            owner: None,
+            create: true,
+            quota: None,
+        }
+    }
+
+    fn stage(&self, location: &Location, text: &str) -> std::io::Result<Staged> {
+        let message = Message {
+            parts: &[text.as_bytes()],
+            crlf_size: super::crlf_size(text.as_bytes()),
+        };
+        self.store.stage(location, &message)
+    }
+
+    /// Delivers `text` and gives the name back.
+    fn deliver(&self, location: &Location, text: &str) -> std::io::Result<String> {
+        let mut staged = [self.stage(location, text)?];
+        self.store.commit(&mut staged)?;
+        Ok(staged[0].name().to_string())
+    }
+
+    /// The names in a folder below the root, sorted.
+    fn list(&self, below: &str) -> Vec<String> {
+        list(&self.path(below))
+    }
+
+    /// The number of files in `new/` and in `tmp/` of a Maildir.
+    fn counts(&self, maildir: &str) -> (usize, usize) {
+        let count = |folder| self.list(&format!("{maildir}/{folder}")).len();
+        (count("new"), count("tmp"))
+    }
+}
+
+fn list(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
