@@ -1,7 +1,7 @@
 //! Where a Maildir is.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Quota;
@@ -37,6 +37,14 @@ pub struct Owner {
 }
 
 impl Location {
+    /// The path of the Maildir, for people; it is never opened by this path.
+    pub fn path(&self) -> PathBuf {
+        let mut path = self.root.to_path_buf();
+        path.extend(&self.components);
+        path.extend(self.folder_name());
+        path
+    }
+
     /// Refuses, with `InvalidInput`, a name that could lead anywhere but one step down.
     pub(super) fn check(&self) -> io::Result<()> {
         let folder = self.folder_name();
