@@ -44,7 +44,10 @@ impl Chain {
     /// Asks every processor of the `validate` chain about a recipient.
     pub async fn validate(&self, recipient: &Recipient, sender: Sender<'_>) -> Fate {
         for processor in &self.validate {
-            unpanicked(processor.name(), async { processor.validate(recipient, sender).await }).await?;
+            unpanicked(processor.name(), async {
+                processor.validate(recipient, sender).await
+            })
+            .await?;
         }
         Ok(())
     }
@@ -61,16 +64,28 @@ impl Chain {
     pub async fn deliver_each(&self, mail: Arc<Mail>) -> Vec<Fate> {
         let recipients = &mail.envelope.recipients;
         let first_alike = |recipient: &Recipient| {
-            recipients.iter().position(|other| other.destinations == recipient.destinations).unwrap_or(0)
+            recipients
+                .iter()
+                .position(|other| other.destinations == recipient.destinations)
+                .unwrap_or(0)
         };
         let mut runs = Vec::new();
         for (index, recipient) in recipients.iter().enumerate() {
             if first_alike(recipient) == index {
-                runs.push(self.run(Arc::clone(&mail), vec![recipient.clone()]).map(move |fate| (index, fate)));
+                runs.push(
+                    self.run(Arc::clone(&mail), vec![recipient.clone()])
+                        .map(move |fate| (index, fate)),
+                );
             }
         }
-        let fates: BTreeMap<usize, Fate> = futures_util::future::join_all(runs).await.into_iter().collect();
-        recipients.iter().map(|recipient| fates[&first_alike(recipient)].clone()).collect()
+        let fates: BTreeMap<usize, Fate> = futures_util::future::join_all(runs)
+            .await
+            .into_iter()
+            .collect();
+        recipients
+            .iter()
+            .map(|recipient| fates[&first_alike(recipient)].clone())
+            .collect()
     }
 
     /// Lets every processor release what it holds.
@@ -102,7 +117,11 @@ impl Chain {
 async fn pass(save: &[Arc<dyn Processor>], mut delivery: Delivery) -> Fate {
     let mut staged: Vec<(&str, Box<dyn Commit>)> = Vec::new();
     for processor in save {
-        match unpanicked(processor.name(), async { processor.stage(&mut delivery).await }).await {
+        match unpanicked(processor.name(), async {
+            processor.stage(&mut delivery).await
+        })
+        .await
+        {
             Ok(Staged::Done) => {}
             Ok(Staged::Until(commit)) => staged.push((processor.name(), commit)),
             Err(failure) => return abort(staged, failure).await,
@@ -160,7 +179,10 @@ impl Registry {
     where
         C: Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
     {
-        self.constructors.insert(name.to_lowercase(), (name.to_owned(), Box::new(constructor)));
+        self.constructors.insert(
+            name.to_lowercase(),
+            (name.to_owned(), Box::new(constructor)),
+        );
     }
 
     /// A processor that is named in both chains, or twice, is made once.
@@ -188,8 +210,25 @@ impl Registry {
     }
 
     fn unknown(&self, chain: &'static str, name: &str) -> ChainError {
-        let known: Vec<&str> = self.constructors.values().map(|(name, _)| name.as_str()).collect();
-        let message = format!("there is no processor \"{name}\"; there are {}", known.join(", "));
+        let known: Vec<&str> = self
+            .constructors
+            .values()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let distance =
+            |known: &&str| strsim::levenshtein(&known.to_lowercase(), &name.to_lowercase());
+        let nearest = known
+            .iter()
+            .copied()
+            .min_by_key(distance)
+            .filter(|known| distance(known) <= 3);
+        let list = known.join(", ");
+        let message = match nearest {
+            Some(nearest) => format!(
+                "there is no processor \"{name}\"; did you mean \"{nearest}\"? There are {list}"
+            ),
+            None => format!("there is no processor \"{name}\"; there are {list}"),
+        };
         ChainError { chain, message }
     }
 }
@@ -205,9 +244,18 @@ pub struct ChainError {
 impl fmt::Debug for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |links: &[Arc<dyn Processor>]| {
-            links.iter().map(|link| link.name().to_owned()).collect::<Vec<_>>().join("|")
+            links
+                .iter()
+                .map(|link| link.name().to_owned())
+                .collect::<Vec<_>>()
+                .join("|")
         };
-        write!(f, "Chain {{ validate: {}, save: {} }}", names(&self.validate), names(&self.save))
+        write!(
+            f,
+            "Chain {{ validate: {}, save: {} }}",
+            names(&self.validate),
+            names(&self.save)
+        )
     }
 }
 

@@ -99,7 +99,10 @@ pub struct Ids {
 impl Default for Ids {
     fn default() -> Self {
         // The standard library's hash keys are the randomness that is at hand everywhere.
-        Self { seed: RandomState::new().hash_one(std::process::id()), count: AtomicU64::new(0) }
+        Self {
+            seed: RandomState::new().hash_one(std::process::id()),
+            count: AtomicU64::new(0),
+        }
     }
 }
 
@@ -107,10 +110,18 @@ impl Ids {
     /// The next name: time and a number, in base 32 without letters that look alike.
     pub fn next(&self, now: SystemTime) -> String {
         const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        let micros = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros();
-        let number = self.seed.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed));
+        let micros = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_micros();
+        let number = self
+            .seed
+            .wrapping_add(self.count.fetch_add(1, Ordering::Relaxed));
         let bits = (micros << 30) | u128::from(number & 0x3fff_ffff);
-        (0..16).rev().map(|digit| char::from(DIGITS[(bits >> (5 * digit)) as usize & 31])).collect()
+        (0..16)
+            .rev()
+            .map(|digit| char::from(DIGITS[(bits >> (5 * digit)) as usize & 31]))
+            .collect()
     }
 }
 

@@ -1,2 +1,7 @@
-//! The program.
-fn main() {}
+//! The program: arguments → one function per subcommand → exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    maiasaura::cli::main()
+}

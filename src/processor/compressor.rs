@@ -18,13 +18,17 @@ pub struct Compressor {
 impl Compressor {
     /// Compresses at a level of 0 (not at all) to 9 (best).
     pub fn new(level: u32) -> Self {
-        Self { level: Compression::new(level.min(9)) }
+        Self {
+            level: Compression::new(level.min(9)),
+        }
     }
 }
 
 impl Default for Compressor {
     fn default() -> Self {
-        Self { level: Compression::fast() }
+        Self {
+            level: Compression::fast(),
+        }
     }
 }
 

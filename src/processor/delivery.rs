@@ -62,7 +62,14 @@ impl Delivery {
     pub fn content(&self) -> impl Iterator<Item = &[u8]> {
         let content = self.mail.content.as_slice();
         let starts = std::iter::once(0).chain(self.omitted.iter().map(|range| range.end));
-        let ends = self.omitted.iter().map(|range| range.start).chain([content.len()]);
-        starts.zip(ends).map(|(start, end)| &content[start..end]).filter(|piece| !piece.is_empty())
+        let ends = self
+            .omitted
+            .iter()
+            .map(|range| range.start)
+            .chain([content.len()]);
+        starts
+            .zip(ends)
+            .map(|(start, end)| &content[start..end])
+            .filter(|piece| !piece.is_empty())
     }
 }

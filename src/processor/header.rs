@@ -17,7 +17,10 @@ impl Header {
     /// Trace fields "by `hostname`"; a message with more than `hops` Received
     /// fields is refused.
     pub fn new(hostname: impl Into<String>, hops: usize) -> Self {
-        Self { hostname: hostname.into(), hops }
+        Self {
+            hostname: hostname.into(),
+            hops,
+        }
     }
 
     fn trace(&self, delivery: &mut Delivery) -> Result<(), Failure> {
@@ -26,22 +29,40 @@ impl Header {
         for field in Fields::of(content) {
             match field.name(content) {
                 name if name.eq_ignore_ascii_case(b"Received") => received += 1,
-                name if name.eq_ignore_ascii_case(b"Return-Path") => delivery.omitted.push(field.range),
+                name if name.eq_ignore_ascii_case(b"Return-Path") => {
+                    delivery.omitted.push(field.range)
+                }
                 name if name.eq_ignore_ascii_case(b"Delivered-To") => {
                     let value = field.value(content);
-                    let seen = delivery.recipients.iter().flat_map(|recipient| &recipient.destinations);
-                    if seen.into_iter().any(|ours| ours.mailbox.to_string().as_bytes() == value) {
-                        return Err(Failure::new(reply::MAIL_LOOP, "it was delivered here before"));
+                    let seen = delivery
+                        .recipients
+                        .iter()
+                        .flat_map(|recipient| &recipient.destinations);
+                    if seen
+                        .into_iter()
+                        .any(|ours| ours.mailbox.to_string().as_bytes() == value)
+                    {
+                        return Err(Failure::new(
+                            reply::MAIL_LOOP,
+                            "it was delivered here before",
+                        ));
                     }
                 }
                 _ => {}
             }
         }
         if received > self.hops {
-            return Err(Failure::new(reply::MAIL_LOOP, format!("{received} Received fields")));
+            return Err(Failure::new(
+                reply::MAIL_LOOP,
+                format!("{received} Received fields"),
+            ));
         }
         let separate = !begins_with_header(content);
-        delivery.trace = Some(Trace::new(&delivery.mail.envelope, &self.hostname, separate));
+        delivery.trace = Some(Trace::new(
+            &delivery.mail.envelope,
+            &self.hostname,
+            separate,
+        ));
         Ok(())
     }
 }
@@ -101,7 +122,8 @@ impl<'a> Fields<'a> {
     }
 
     fn line_end(&self, start: usize) -> usize {
-        memchr::memchr(b'\n', &self.content[start..]).map_or(self.content.len(), |found| start + found + 1)
+        memchr::memchr(b'\n', &self.content[start..])
+            .map_or(self.content.len(), |found| start + found + 1)
     }
 }
 
@@ -121,7 +143,10 @@ impl Iterator for Fields<'_> {
             }
             self.at = end;
             if let Some(colon) = colon(line) {
-                return Some(Field { range: start..end, colon: start + colon });
+                return Some(Field {
+                    range: start..end,
+                    colon: start + colon,
+                });
             }
         }
     }

@@ -34,7 +34,10 @@ impl Processor for HeadersParser {
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
-            delivery.headers = self.parser.parse_headers(delivery.mail.content.as_slice()).map(|m| headers(&m));
+            delivery.headers = self
+                .parser
+                .parse_headers(delivery.mail.content.as_slice())
+                .map(|m| headers(&m));
             Ok(Staged::Done)
         })
     }
@@ -42,7 +45,10 @@ impl Processor for HeadersParser {
 
 fn headers(message: &Message<'_>) -> Headers {
     let first = |address: Option<&mail_parser::Address<'_>>| {
-        address.and_then(|address| address.first()).and_then(|first| first.address()).map(str::to_owned)
+        address
+            .and_then(|address| address.first())
+            .and_then(|first| first.address())
+            .map(str::to_owned)
     };
     Headers {
         subject: message.subject().map(str::to_owned),

@@ -37,7 +37,13 @@ impl MailDir {
         let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
         let content: Vec<_> = delivery
             .content()
-            .map(|piece| if crlf { Cow::Borrowed(piece) } else { maildir::to_lf(piece) })
+            .map(|piece| {
+                if crlf {
+                    Cow::Borrowed(piece)
+                } else {
+                    maildir::to_lf(piece)
+                }
+            })
             .collect();
         let crlf_size: u64 = content.iter().map(|piece| maildir::crlf_size(piece)).sum();
         let mut places = Vec::new();
@@ -55,14 +61,24 @@ impl MailDir {
                 let mut parts = vec![fields.as_bytes()];
                 parts.extend(content.iter().map(AsRef::as_ref));
                 let crlf_size = crlf_size + maildir::crlf_size(fields.as_bytes());
-                let message = maildir::Message { parts: &parts, crlf_size };
+                let message = maildir::Message {
+                    parts: &parts,
+                    crlf_size,
+                };
                 staged.push(self.stage_copy(&destination.location, &message)?);
             }
         }
-        Ok(Copies { store: Arc::clone(&self.store), staged })
+        Ok(Copies {
+            store: Arc::clone(&self.store),
+            staged,
+        })
     }
 
-    fn stage_copy(&self, location: &Location, message: &maildir::Message<'_>) -> Result<maildir::Staged, Failure> {
+    fn stage_copy(
+        &self,
+        location: &Location,
+        message: &maildir::Message<'_>,
+    ) -> Result<maildir::Staged, Failure> {
         self.store.stage(location, message).map_err(|error| {
             let mut failure = Failure::from(error);
             let cause = failure.cause.unwrap_or_default();
@@ -78,7 +94,11 @@ impl Processor for MailDir {
     }
 
     /// Refuses a recipient whose Maildir must exist and does not.
-    fn validate<'a>(&'a self, recipient: &'a Recipient, _: Sender<'a>) -> Pending<'a, Result<(), Failure>> {
+    fn validate<'a>(
+        &'a self,
+        recipient: &'a Recipient,
+        _: Sender<'a>,
+    ) -> Pending<'a, Result<(), Failure>> {
         Box::pin(async move {
             for destination in &recipient.destinations {
                 if destination.location.create {
@@ -86,7 +106,9 @@ impl Processor for MailDir {
                 }
                 let store = Arc::clone(&self.store);
                 let wanted = destination.clone();
-                let found = smol::unblock(move || taker(&store, &wanted).map(|taker| taker.is_some())).await?;
+                let found =
+                    smol::unblock(move || taker(&store, &wanted).map(|taker| taker.is_some()))
+                        .await?;
                 if !found {
                     return Err(Failure::new(reply::USER_UNKNOWN, no_maildir(destination)));
                 }
@@ -114,12 +136,28 @@ fn taker<'a>(store: &Store, destination: &'a Destination) -> io::Result<Option<&
 }
 
 fn no_maildir(destination: &Destination) -> String {
-    format!("there is no Maildir {}", destination.location.path().display())
+    format!(
+        "there is no Maildir {}",
+        destination.location.path().display()
+    )
 }
 
-fn fields(delivery: &Delivery, recipient: &Recipient, destination: &Destination, crlf: bool) -> String {
-    let fields = delivery.trace.as_ref().map(|trace| trace.fields(recipient, destination)).unwrap_or_default();
-    if crlf { fields.replace('\n', "\r\n") } else { fields }
+fn fields(
+    delivery: &Delivery,
+    recipient: &Recipient,
+    destination: &Destination,
+    crlf: bool,
+) -> String {
+    let fields = delivery
+        .trace
+        .as_ref()
+        .map(|trace| trace.fields(recipient, destination))
+        .unwrap_or_default();
+    if crlf {
+        fields.replace('\n', "\r\n")
+    } else {
+        fields
+    }
 }
 
 /// The copies of one message, written and not visible yet.

@@ -51,7 +51,9 @@ impl Trace {
 fn received(envelope: &Envelope, hostname: &str) -> String {
     let mut clauses = Vec::new();
     let client = &envelope.client;
-    let address = client.address.map(|address| Domain::Literal(address.to_canonical()));
+    let address = client
+        .address
+        .map(|address| Domain::Literal(address.to_canonical()));
     match (&client.helo, address) {
         (Some(helo), Some(address)) => clauses.push(format!("from {helo} ({address})")),
         (Some(helo), None) => clauses.push(format!("from {helo}")),
@@ -62,7 +64,12 @@ fn received(envelope: &Envelope, hostname: &str) -> String {
     clauses.push(format!("with {} id {}", envelope.transmission, envelope.id));
     let date = date(envelope);
     match envelope.recipients.as_slice() {
-        [Recipient { forward_path: ForwardPath::Mailbox(mailbox), .. }] => {
+        [
+            Recipient {
+                forward_path: ForwardPath::Mailbox(mailbox),
+                ..
+            },
+        ] => {
             clauses.push(format!("for <{mailbox}>; {date}"));
         }
         _ => {
@@ -76,7 +83,10 @@ fn received(envelope: &Envelope, hostname: &str) -> String {
 }
 
 fn date(envelope: &Envelope) -> String {
-    let since = envelope.received.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = envelope
+        .received
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     DateTime::from_timestamp(i64::try_from(since.as_secs()).unwrap_or_default()).to_rfc822()
 }
 

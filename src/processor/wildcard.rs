@@ -26,14 +26,21 @@ impl Processor for Wildcard {
         "Wildcard"
     }
 
-    fn validate<'a>(&'a self, recipient: &'a Recipient, _: Sender<'a>) -> Pending<'a, Result<(), Failure>> {
+    fn validate<'a>(
+        &'a self,
+        recipient: &'a Recipient,
+        _: Sender<'a>,
+    ) -> Pending<'a, Result<(), Failure>> {
         Box::pin(async move {
             match &recipient.forward_path {
                 ForwardPath::Postmaster => Ok(()),
-                ForwardPath::Mailbox(mailbox) if self.hosts.find(mailbox.domain()).is_some() => Ok(()),
-                ForwardPath::Mailbox(_) => {
-                    Err(Failure::new(reply::RELAYING_DENIED, "no pattern of wildcard.hosts matches"))
+                ForwardPath::Mailbox(mailbox) if self.hosts.find(mailbox.domain()).is_some() => {
+                    Ok(())
                 }
+                ForwardPath::Mailbox(_) => Err(Failure::new(
+                    reply::RELAYING_DENIED,
+                    "no pattern of wildcard.hosts matches",
+                )),
             }
         })
     }

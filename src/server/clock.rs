@@ -37,7 +37,12 @@ impl Clock {
     /// A session that begins now.
     pub fn start() -> Self {
         let now = Instant::now();
-        Self { opened: now, replied: now, heard: now, greeted: false }
+        Self {
+            opened: now,
+            replied: now,
+            heard: now,
+            greeted: false,
+        }
     }
 
     /// Replies were sent.
@@ -54,7 +59,11 @@ impl Clock {
 
     /// When a client that is to send a command has taken too long.
     pub fn command_deadline(&self, timeouts: &Timeouts) -> Instant {
-        let limit = if self.greeted { timeouts.command } else { timeouts.greeting };
+        let limit = if self.greeted {
+            timeouts.command
+        } else {
+            timeouts.greeting
+        };
         self.bounded(self.replied + limit, timeouts)
     }
 
@@ -110,16 +119,34 @@ mod tests {
         let begun = clock.replied;
         assert_eq!(clock.data_deadline(0, &timeouts()), begun + 120 * SECOND);
         clock.heard = begun + 100 * SECOND;
-        assert_eq!(clock.data_deadline(1000, &timeouts()), begun + 130 * SECOND, "the rate");
-        assert_eq!(clock.data_deadline(1_000_000, &timeouts()), begun + 220 * SECOND, "the pause");
+        assert_eq!(
+            clock.data_deadline(1000, &timeouts()),
+            begun + 130 * SECOND,
+            "the rate"
+        );
+        assert_eq!(
+            clock.data_deadline(1_000_000, &timeouts()),
+            begun + 220 * SECOND,
+            "the pause"
+        );
         clock.heard = begun + 3590 * SECOND;
-        assert_eq!(clock.data_deadline(u64::MAX / 200, &timeouts()), begun + 3600 * SECOND, "the session");
+        assert_eq!(
+            clock.data_deadline(u64::MAX / 200, &timeouts()),
+            begun + 3600 * SECOND,
+            "the session"
+        );
     }
 
     #[test]
     fn no_rate_is_no_limit() {
         let clock = Clock::start();
-        let timeouts = Timeouts { data_rate: 0, ..timeouts() };
-        assert_eq!(clock.data_deadline(0, &timeouts), clock.heard + 120 * SECOND);
+        let timeouts = Timeouts {
+            data_rate: 0,
+            ..timeouts()
+        };
+        assert_eq!(
+            clock.data_deadline(0, &timeouts),
+            clock.heard + 120 * SECOND
+        );
     }
 }

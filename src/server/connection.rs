@@ -113,7 +113,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Waits for octets, the deadline or the shutdown, whichever comes first.
-    async fn receive(&mut self, stop: &mut (impl futures_util::future::FusedFuture<Output = ()> + Unpin)) -> Wake {
+    async fn receive(
+        &mut self,
+        stop: &mut (impl futures_util::future::FusedFuture<Output = ()> + Unpin),
+    ) -> Wake {
         let mut timer = Timer::at(self.deadline());
         poll_fn(|context| {
             match self.poll_read(context) {
@@ -142,27 +145,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn deadline(&self) -> Instant {
         let timeouts = &self.service.timeouts;
         if self.session.is_receiving_data() {
-            self.clock.data_deadline(self.session.content_size(), timeouts)
+            self.clock
+                .data_deadline(self.session.content_size(), timeouts)
         } else {
             self.clock.command_deadline(timeouts)
         }
     }
 
     async fn verify(&mut self, path: ForwardPath) {
-        let Some(reverse_path) = self.session.reverse_path() else { return };
+        let Some(reverse_path) = self.session.reverse_path() else {
+            return;
+        };
         self.client.helo = self.session.client_name().map(ToString::to_string);
         let verdict = self.service.verify(&path, &self.client, reverse_path).await;
         if let Err(failure) = &verdict {
             self.log.refused(&path, reverse_path, failure);
         }
-        self.session.verified(verdict.map_err(|failure| failure.reply));
+        self.session
+            .verified(verdict.map_err(|failure| failure.reply));
     }
 
     async fn deliver(&mut self, submission: Submission<Recipient>) {
         let content = std::mem::take(&mut self.content);
         let mail = self.service.mail(submission, &self.client, content);
         let begun = Instant::now();
-        let fates = self.service.deliver(Arc::clone(&mail), self.session.protocol()).await;
+        let fates = self
+            .service
+            .deliver(Arc::clone(&mail), self.session.protocol())
+            .await;
         self.log.delivered(&mail, &fates, begun.elapsed());
         let stored = reply::OK.with_text(format!("Ok: queued as {}", mail.envelope.id));
         let told = |fate: Fate| fate.map_or_else(|failure| failure.reply, |()| stored.clone());

@@ -50,12 +50,19 @@ impl Limits {
             *count += 1;
         }
         places.taken += 1;
-        Some(Place { network, places: Arc::clone(&self.places) })
+        Some(Place {
+            network,
+            places: Arc::clone(&self.places),
+        })
     }
 
     /// An empty share of the memory for mail.
     pub fn share(&self) -> Share {
-        Share { octets: 0, limit: self.memory, in_flight: Arc::clone(&self.in_flight) }
+        Share {
+            octets: 0,
+            limit: self.memory,
+            in_flight: Arc::clone(&self.in_flight),
+        }
     }
 }
 
@@ -141,13 +148,19 @@ mod tests {
         let first = limits.admit(address("192.0.2.1"));
         let second = limits.admit(address("::ffff:192.0.2.1"));
         assert!(first.is_some() && second.is_some());
-        assert!(limits.admit(address("192.0.2.1")).is_none(), "two from one address");
+        assert!(
+            limits.admit(address("192.0.2.1")).is_none(),
+            "two from one address"
+        );
         let third = limits.admit(address("2001:db8::1"));
         let fourth = limits.admit(address("2001:db8::2"));
         assert!(third.is_some() && fourth.is_some());
         assert!(limits.admit(None).is_none(), "four in all");
         drop(third);
-        assert!(limits.admit(address("2001:db8::ffff:1")).is_some(), "the same /64");
+        assert!(
+            limits.admit(address("2001:db8::ffff:1")).is_some(),
+            "the same /64"
+        );
         drop((first, second, fourth));
         assert!(lock(&limits.places).by_address.is_empty());
         assert_eq!(lock(&limits.places).taken, 0);

@@ -83,7 +83,11 @@ impl Bound {
 
     /// Offers `profile` on it.
     pub fn serve(self, profile: Arc<Profile>) -> Listener {
-        Listener { address: self.0, profile, socket: self.1 }
+        Listener {
+            address: self.0,
+            profile,
+            socket: self.1,
+        }
     }
 }
 
@@ -94,7 +98,10 @@ impl Listener {
                 let (stream, peer) = socket.accept().await?;
                 // Replies are whole when they are written; there is nothing to wait for.
                 stream.get_ref().set_nodelay(true)?;
-                let client = Client { address: Some(peer.ip().to_canonical()), helo: None };
+                let client = Client {
+                    address: Some(peer.ip().to_canonical()),
+                    helo: None,
+                };
                 Ok((Stream::Tcp(stream.into()), client))
             }
             ListeningSocket::Unix(socket) => {
@@ -115,7 +122,11 @@ impl Drop for Listener {
 }
 
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     // A port must not stay taken by connections of a server that has ended.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -130,7 +141,9 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
 fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
         match UnixStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path)?
+            }
             _ => return Err(io::ErrorKind::AddrInUse.into()),
         }
     }
@@ -159,12 +172,24 @@ impl PassedSockets {
     }
 
     fn take(&mut self, name: &str) -> io::Result<ListeningSocket> {
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("systemd passed no socket \"{name}\""));
-        let index = self.names.iter().position(|known| known == name).ok_or_else(missing)?;
+        let missing = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("systemd passed no socket \"{name}\""),
+            )
+        };
+        let index = self
+            .names
+            .iter()
+            .position(|known| known == name)
+            .ok_or_else(missing)?;
         if let Ok(Some(socket)) = self.sockets.take_tcp_listener(index) {
             return Ok(ListeningSocket::Tcp(Async::new(socket)?));
         }
-        let socket = self.sockets.take_unix_listener(index)?.ok_or_else(missing)?;
+        let socket = self
+            .sockets
+            .take_unix_listener(index)?
+            .ok_or_else(missing)?;
         Ok(ListeningSocket::Unix(Async::new(socket)?))
     }
 }

@@ -89,7 +89,9 @@ impl Door {
     fn admit(&self, stream: Stream, client: Client) {
         let Some(place) = self.service.limits.admit(client.address) else {
             record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
-            self.executor.spawn(turn_away(stream, reply::TOO_MANY_CONNECTIONS)).detach();
+            self.executor
+                .spawn(turn_away(stream, reply::TOO_MANY_CONNECTIONS))
+                .detach();
             return;
         };
         let service = Arc::clone(&self.service);
@@ -98,8 +100,16 @@ impl Door {
         let open = self.open.clone();
         let conversation = async move {
             match stream {
-                Stream::Tcp(stream) => Connection::new(stream, client, profile, service).converse(shutdown).await,
-                Stream::Unix(stream) => Connection::new(stream, client, profile, service).converse(shutdown).await,
+                Stream::Tcp(stream) => {
+                    Connection::new(stream, client, profile, service)
+                        .converse(shutdown)
+                        .await
+                }
+                Stream::Unix(stream) => {
+                    Connection::new(stream, client, profile, service)
+                        .converse(shutdown)
+                        .await
+                }
             }
             drop((place, open));
         };

@@ -22,7 +22,10 @@ pub(super) struct SessionLog {
 
 impl SessionLog {
     pub fn new(client: &Client) -> Self {
-        Self { client: peer(client), refused: 0 }
+        Self {
+            client: peer(client),
+            refused: 0,
+        }
     }
 
     /// A recipient was refused.
@@ -50,7 +53,10 @@ impl SessionLog {
             if fates[..index].contains(fate) {
                 continue;
             }
-            let alike = fates.iter().zip(recipients).filter(|(other, _)| *other == fate);
+            let alike = fates
+                .iter()
+                .zip(recipients)
+                .filter(|(other, _)| *other == fate);
             let to: Vec<&Recipient> = match fates.len() {
                 1 => recipients.iter().collect(),
                 _ => alike.map(|(_, recipient)| recipient).collect(),
@@ -61,12 +67,23 @@ impl SessionLog {
 
     fn outcome(&self, mail: &Mail, recipients: &[&Recipient], fate: &Fate, delay: Duration) {
         let envelope = &mail.envelope;
-        let to: Vec<String> = recipients.iter().map(|recipient| recipient.forward_path.to_string()).collect();
+        let to: Vec<String> = recipients
+            .iter()
+            .map(|recipient| recipient.forward_path.to_string())
+            .collect();
         let (status, reply, cause) = match fate {
             Ok(()) => ("delivered", None, None),
-            Err(failure) => (status(&failure.reply), Some(failure.reply.to_string()), failure.cause.as_deref()),
+            Err(failure) => (
+                status(&failure.reply),
+                Some(failure.reply.to_string()),
+                failure.cause.as_deref(),
+            ),
         };
-        let level = if fate.is_ok() { log::Level::Info } else { log::Level::Warn };
+        let level = if fate.is_ok() {
+            log::Level::Info
+        } else {
+            log::Level::Warn
+        };
         log::log!(
             level,
             id = envelope.id,
@@ -107,9 +124,15 @@ pub(super) fn turned_away(client: &Client, reply: &Reply) {
 }
 
 fn peer(client: &Client) -> String {
-    client.address.map_or_else(|| "unix".to_owned(), |address| address.to_string())
+    client
+        .address
+        .map_or_else(|| "unix".to_owned(), |address| address.to_string())
 }
 
 fn status(reply: &Reply) -> &'static str {
-    if reply.is_permanent() { "refused" } else { "deferred" }
+    if reply.is_permanent() {
+        "refused"
+    } else {
+        "deferred"
+    }
 }

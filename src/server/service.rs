@@ -40,18 +40,40 @@ impl Service {
         reverse_path: &ReversePath,
     ) -> Result<Recipient, Failure> {
         let recipient = self.recipients.resolve(path)?;
-        self.chain.validate(&recipient, Sender { client, reverse_path }).await?;
+        self.chain
+            .validate(
+                &recipient,
+                Sender {
+                    client,
+                    reverse_path,
+                },
+            )
+            .await?;
         Ok(recipient)
     }
 
     /// Puts a message together from what the session and the socket know.
-    pub(super) fn mail(&self, submission: Submission<Recipient>, client: &Client, content: Vec<u8>) -> Arc<Mail> {
-        let Submission { greeting, name, reverse_path, parameters, recipients } = submission;
+    pub(super) fn mail(
+        &self,
+        submission: Submission<Recipient>,
+        client: &Client,
+        content: Vec<u8>,
+    ) -> Arc<Mail> {
+        let Submission {
+            greeting,
+            name,
+            reverse_path,
+            parameters,
+            recipients,
+        } = submission;
         let received = SystemTime::now();
         let envelope = Envelope {
             id: self.ids.next(received),
             received,
-            client: Client { helo: Some(name.to_string()), ..client.clone() },
+            client: Client {
+                helo: Some(name.to_string()),
+                ..client.clone()
+            },
             transmission: transmission(greeting, parameters.utf8),
             reverse_path,
             recipients,
@@ -61,11 +83,21 @@ impl Service {
     }
 
     /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message.
-    pub(super) async fn deliver(self: &Arc<Self>, mail: Arc<Mail>, protocol: Protocol) -> Vec<Fate> {
+    pub(super) async fn deliver(
+        self: &Arc<Self>,
+        mail: Arc<Mail>,
+        protocol: Protocol,
+    ) -> Vec<Fate> {
         let recipients = mail.envelope.recipients.len();
         let late = async {
             Timer::after(self.timeouts.delivery).await;
-            vec![Err(Failure::new(reply::LOCAL_FAULT, "the delivery took too long")); recipients]
+            vec![
+                Err(Failure::new(
+                    reply::LOCAL_FAULT,
+                    "the delivery took too long"
+                ));
+                recipients
+            ]
         };
         let delivery = async {
             match protocol {

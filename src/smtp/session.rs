@@ -223,7 +223,9 @@ impl<R> Session<R> {
 
     /// The argument of MAIL, while a transaction is open.
     pub fn reverse_path(&self) -> Option<&ReversePath> {
-        self.transaction.as_ref().map(|transaction| &transaction.reverse_path)
+        self.transaction
+            .as_ref()
+            .map(|transaction| &transaction.reverse_path)
     }
 
     /// How often the client broke the protocol, and the last reply to that.
@@ -312,5 +314,4 @@ impl<R> Session<R> {
         }
         reply.write(&mut self.output);
     }
-
 }

@@ -1,0 +1,29 @@
+//! `maiasaura explain ADDRESS`: which rule matches, and where mail goes.
+
+use super::{Exit, Fault, Loaded, Outcome, say};
+use crate::daemon::Daemon;
+use crate::smtp::address::ForwardPath;
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The address of a recipient, as in RCPT.
+    address: String,
+}
+
+pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Arguments) -> Outcome {
+    let (config, source) = load()?;
+    let (validate, save) = (config.validate.join(" | "), config.save.join(" | "));
+    let address = arguments.address.trim_start_matches('<').trim_end_matches('>');
+    let path = match ForwardPath::parse(&format!("<{address}>")) {
+        Ok((path, "")) => path,
+        _ => return Err(Fault::new(Exit::Usage, format!("{address}: not an address; write local-part@domain"))),
+    };
+    let from = source.name().to_owned();
+    let service = Daemon::from_source(config, source).service()?;
+    say(service.recipients.explain(&path).to_string().trim_end());
+    say(&format!("validate: {validate}"));
+    say(&format!("save: {save}"));
+    say(&format!("configuration: {from}"));
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! The command line: one file per subcommand.
+
+mod check;
+mod deliver;
+mod exit;
+mod explain;
+mod serve;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+
+use crate::config::{Config, ConfigError, Source};
+
+const EXAMPLES: &str = "\
+Examples:
+  maiasaura                              receive on 127.0.0.1:2525 with the defaults
+  maiasaura serve -c mail.yaml           receive as mail.yaml says
+  maiasaura check -c mail.yaml           is everything in order?
+  maiasaura explain bob@example.org      where does mail for bob go, and why?
+  maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input";
+
+/// A Maildir-first local delivery agent: SMTP, LMTP or a pipe in, durable Maildirs out.
+#[derive(Debug, Parser)]
+#[command(name = "maiasaura", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct Arguments {
+    /// Configuration file [otherwise $MAIASAURA_CONFIG, config/maiasaura.yaml,
+    /// /etc/maiasaura/maiasaura.yaml, or the embedded defaults].
+    #[arg(short, long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive mail in the foreground (the default).
+    Serve(serve::Arguments),
+    /// Deliver one message from standard input; sysexits codes.
+    Deliver(deliver::Arguments),
+    /// Look whether the configuration and all that it names is in order.
+    Check,
+    /// Tell what would happen to mail for an address, and why.
+    Explain(explain::Arguments),
+    /// Print the version.
+    Version,
+}
+
+/// Runs the program and returns its exit code. Errors are one line on standard
+/// error: what is wrong and how to mend it.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let load = || Config::load(arguments.config.as_deref());
+    let outcome = match arguments.command {
+        None => serve::run(load, &serve::Arguments::default()),
+        Some(Command::Serve(serve)) => serve::run(load, &serve),
+        Some(Command::Deliver(deliver)) => deliver::run(load, &deliver),
+        Some(Command::Check) => check::run(load),
+        Some(Command::Explain(explain)) => explain::run(load, &explain),
+        Some(Command::Version) => {
+            say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            if !fault.message.is_empty() {
+                let _ = writeln!(io::stderr(), "maiasaura: {}", fault.message);
+            }
+            fault.exit.into()
+        }
+    }
+}
+
+/// How a subcommand ends when it fails.
+#[derive(Debug)]
+struct Fault {
+    exit: Exit,
+    message: String,
+}
+
+impl Fault {
+    fn new(exit: Exit, message: impl ToString) -> Self {
+        Self { exit, message: message.to_string() }
+    }
+}
+
+impl From<ConfigError> for Fault {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::Config, error)
+    }
+}
+
+impl From<crate::daemon::StartError> for Fault {
+    fn from(error: crate::daemon::StartError) -> Self {
+        use crate::daemon::StartError;
+        let exit = match &error {
+            StartError::Config(_) => Exit::Config,
+            StartError::Bind { .. } => Exit::Unavailable,
+            StartError::Io(_) => Exit::Software,
+        };
+        Self::new(exit, error)
+    }
+}
+
+type Outcome = Result<(), Fault>;
+type Loaded = Result<(Config, Source), ConfigError>;
+
+/// A line on standard output. That nobody reads it is no fault.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,160 @@
+//! The log: text, logfmt or JSON, one line per event, written by a thread of its own.
+//!
+//! A slow disk or a closed pipe behind the log must not hold mail up: lines that
+//! find no room in the queue are dropped and counted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use log::LevelFilter;
+
+use super::line::{Addresses, Format};
+
+/// Lines that may wait to be written.
+const QUEUE: usize = 10_000;
+
+/// What is logged, how, and where to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The least important level that is logged.
+    pub level: LevelFilter,
+    /// How a line looks.
+    pub format: Format,
+    /// Where lines go.
+    pub target: Target,
+    /// How much of an address is told.
+    pub addresses: Addresses,
+}
+
+/// Where lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+    /// A file, appended to.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+/// The running log.
+#[derive(Clone, Debug)]
+pub struct Logging {
+    queue: SyncSender<Job>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Line(String),
+    Reopen,
+    Flush(SyncSender<()>),
+}
+
+impl Logging {
+    /// Opens the target and makes this the log of the process. A process can
+    /// have one log; a second one is an error.
+    pub fn start(settings: &Settings) -> io::Result<Self> {
+        let output = Output::open(&settings.target)?;
+        let (queue, jobs) = sync_channel(QUEUE);
+        let lost = Arc::new(AtomicU64::new(0));
+        let writer = Writer { output, target: settings.target.clone(), lost: Arc::clone(&lost) };
+        thread::Builder::new().name("log".into()).spawn(move || writer.run(&jobs))?;
+        let (format, addresses) = (settings.format, settings.addresses);
+        let lines = queue.clone();
+        let write = fern::Output::call(move |record| {
+            if lines.try_send(Job::Line(format.line(record, addresses))).is_err() {
+                lost.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let level = if settings.target == Target::Off { LevelFilter::Off } else { settings.level };
+        fern::Dispatch::new()
+            .level(LevelFilter::Off)
+            .level_for("maiasaura", level)
+            .chain(write)
+            .apply()
+            .map_err(io::Error::other)?;
+        Ok(Self { queue })
+    }
+
+    /// Opens the file anew, after it was renamed away (logrotate).
+    pub fn reopen(&self) {
+        let _ = self.queue.send(Job::Reopen);
+    }
+
+    /// Waits until all lines so far are written.
+    pub fn flush(&self) {
+        let (sender, done) = sync_channel(0);
+        if self.queue.send(Job::Flush(sender)).is_ok() {
+            let _ = done.recv();
+        }
+    }
+}
+
+/// The thread that writes.
+struct Writer {
+    output: Output,
+    target: Target,
+    lost: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Writes what waits in one go. Faults are nobody's to hear: this is the log.
+    fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            self.work(job);
+            while let Ok(job) = jobs.try_recv() {
+                self.work(job);
+            }
+            let lost = self.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                let _ = writeln!(self.output.0, "{lost} lines of the log were lost: its target is too slow");
+            }
+            let _ = self.output.0.flush();
+        }
+    }
+
+    fn work(&mut self, job: Job) {
+        match job {
+            Job::Line(line) => {
+                let _ = self.output.0.write_all(line.as_bytes());
+            }
+            Job::Reopen => match Output::open(&self.target) {
+                Ok(output) => self.output = output,
+                Err(error) => {
+                    let _ = writeln!(self.output.0, "cannot reopen the log: {error}");
+                }
+            },
+            Job::Flush(done) => {
+                let _ = self.output.0.flush();
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// An open target.
+struct Output(Box<dyn Write + Send>);
+
+impl Output {
+    fn open(target: &Target) -> io::Result<Self> {
+        Ok(Self(match target {
+            Target::Stderr => Box::new(BufWriter::new(io::stderr())),
+            Target::Stdout => Box::new(BufWriter::new(io::stdout())),
+            Target::File(path) => Box::new(BufWriter::new(open_file(path)?)),
+            Target::Off => Box::new(io::sink()),
+        }))
+    }
+}
+
+/// Readable for the group, as log files are; they hold addresses.
+fn open_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+}

@@ -1,0 +1,233 @@
+//! The daemon: puts the layers together from a [`Config`] and runs them.
+
+mod line;
+mod logging;
+mod signals;
+
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use smol::{Executor, Timer};
+
+pub use line::{Addresses, Format};
+pub use logging::{Logging, Settings as LogSettings, Target};
+pub use signals::{Request, requests};
+
+use crate::chain::{Chain, Registry};
+use crate::config::{Config, ConfigError, Source};
+use crate::maildir::{self, Store};
+use crate::processor::{
+    Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
+};
+use crate::recipients::{HostPatterns, Recipients};
+use crate::server::{self, Address, Limits, Listener, PassedSockets, Service, Shutdown, Trigger};
+
+/// How often the Maildirs are swept.
+const SWEEP_EVERY: Duration = Duration::from_hours(24);
+
+/// A receiver that can be started.
+///
+/// ```no_run
+/// use maiasaura::{config::Config, daemon::Daemon};
+///
+/// let running = Daemon::new(Config::default()).start().expect("port 2525 is free");
+/// println!("listening on {}", running.addresses()[0]);
+/// running.shutdown();
+/// ```
+pub struct Daemon {
+    config: Config,
+    source: Source,
+    registry: Registry,
+}
+
+/// Why a daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something in the configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {error}{hint}")]
+    Bind {
+        /// Which one.
+        address: Address,
+        /// Why not.
+        error: io::Error,
+        /// How to mend it, if that is known.
+        hint: &'static str,
+    },
+    /// A thread cannot be started, or the like.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Daemon {
+    /// A daemon with the processors of this crate.
+    pub fn new(config: Config) -> Self {
+        Self::from_source(config, Source::default())
+    }
+
+    /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
+    pub fn from_source(config: Config, source: Source) -> Self {
+        let registry = registry(&config);
+        Self { config, source, registry }
+    }
+
+    /// Adds a processor that the chains may name.
+    #[must_use]
+    pub fn processor<C>(mut self, name: &str, constructor: C) -> Self
+    where
+        C: Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
+    {
+        self.registry.add(name, constructor);
+        self
+    }
+
+    /// The recipients and the chain, without any socket: for local delivery and for checks.
+    pub fn service(&self) -> Result<Service, StartError> {
+        let config = &self.config;
+        let recipients = Recipients::new(&config.recipients())
+            .map_err(|error| self.source.error(&error.key, &error.message))?;
+        let chain = Chain::new(&self.registry, &config.validate, &config.save, config.limits.deliveries)
+            .map_err(|error| self.source.error(error.chain, &error.message))?;
+        let limits = &config.limits;
+        Ok(Service {
+            recipients,
+            chain,
+            limits: Limits::new(limits.connections, limits.connections_per_ip, limits.memory.octets()),
+            timeouts: config.timeouts(),
+            ids: crate::envelope::Ids::default(),
+        })
+    }
+
+    /// Listens, and serves on threads of its own until [`Running::shutdown`].
+    pub fn start(self) -> Result<Running, StartError> {
+        let service = Arc::new(self.service()?);
+        let listeners = self.listeners()?;
+        let addresses = listeners.iter().map(|listener| listener.address.clone()).collect();
+        let executor = Arc::new(Executor::new());
+        let (trigger, shutdown) = Shutdown::new();
+        let (finished, all_served) = Shutdown::new();
+        let sweep = self.sweep(service.recipients.roots());
+        executor.spawn(sweep).detach();
+        let serve = server::run(Arc::clone(&executor), listeners, service, shutdown);
+        executor
+            .spawn(async move {
+                serve.await;
+                finished.pull();
+            })
+            .detach();
+        let mut threads = Vec::new();
+        for number in 0..self.threads() {
+            let (executor, all_served) = (Arc::clone(&executor), all_served.clone());
+            let work = move || smol::block_on(executor.run(all_served.requested()));
+            threads.push(thread::Builder::new().name(format!("serve-{number}")).spawn(work)?);
+        }
+        Ok(Running { addresses, trigger, threads })
+    }
+
+    fn listeners(&self) -> Result<Vec<Listener>, StartError> {
+        let mut passed = PassedSockets::from_env();
+        let mut listeners = Vec::new();
+        for listener in &self.config.listeners {
+            let bound = listener.address.bind(&mut passed).map_err(|error| bind_error(&listener.address, error))?;
+            listeners.push(bound.serve(Arc::new(self.config.profile(listener))));
+        }
+        Ok(listeners)
+    }
+
+    fn threads(&self) -> usize {
+        match self.config.threads {
+            0 => thread::available_parallelism().map_or(2, NonZero::get),
+            threads => threads,
+        }
+    }
+
+    /// Removes what interrupted deliveries left in `tmp/`, now and every day.
+    fn sweep(&self, roots: Vec<Arc<std::path::Path>>) -> impl Future<Output = ()> + use<> {
+        let age = self.config.maildir.sweep_after.get();
+        async move {
+            loop {
+                for root in roots.iter().cloned() {
+                    smol::unblock(move || sweep(&root, age)).await;
+                }
+                Timer::after(SWEEP_EVERY).await;
+            }
+        }
+    }
+}
+
+fn sweep(root: &std::path::Path, age: Duration) {
+    match maildir::sweep(root, age, SystemTime::now()) {
+        Ok(swept) if swept.files > 0 => {
+            log::info!(root:% = root.display(), files = swept.files, octets = swept.octets; "swept old files out of tmp");
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::warn!(root:% = root.display(), error:% = error; "cannot sweep");
+        }
+        _ => {}
+    }
+}
+
+fn bind_error(address: &Address, error: io::Error) -> StartError {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => "; another program listens there: stop it or choose another address",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need CAP_NET_BIND_SERVICE, a Unix socket needs a folder that is yours"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    };
+    StartError::Bind { address: address.clone(), error, hint }
+}
+
+/// The processors of this crate, with their settings.
+fn registry(config: &Config) -> Registry {
+    let mut registry = Registry::default();
+    let hostname = config.hostname();
+    let hops = config.limits.hops;
+    registry.add("HeadersParser", || Ok(Arc::new(HeadersParser::default())));
+    registry.add("Hasher", || Ok(Arc::new(Hasher)));
+    registry.add("Header", move || Ok(Arc::new(Header::new(hostname.clone(), hops))));
+    registry.add("Debugger", || Ok(Arc::new(Debugger)));
+    let level = config.compressor.level;
+    registry.add("Compressor", move || Ok(Arc::new(Compressor::new(level))));
+    let hosts = config.wildcard.as_ref().map(|wildcard| wildcard.hosts.clone());
+    registry.add("Wildcard", move || {
+        let hosts = hosts.as_ref().ok_or("wildcard.hosts is missing: the list of host patterns that Wildcard accepts")?;
+        let patterns = HostPatterns::new(hosts).map_err(|error| format!("wildcard.hosts: {error}"))?;
+        Ok(Arc::new(Wildcard::new(patterns)))
+    });
+    let (store, line_ends) = (config.maildir(), config.line_ends());
+    registry.add("MailDir", move || {
+        Ok(Arc::new(MailDir::new(Arc::new(Store::new(store.clone())), line_ends)))
+    });
+    registry
+}
+
+/// A daemon at work.
+#[derive(Debug)]
+pub struct Running {
+    addresses: Vec<Address>,
+    trigger: Trigger,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Where it listens, in the order of the configuration, with the ports that were taken.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Stops accepting, lets every message that has begun arrive, and returns
+    /// when all is done or the shutdown timeout is over.
+    pub fn shutdown(self) {
+        self.trigger.pull();
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
