@@ -2,4 +2,5 @@
 pub mod envelope;
 pub mod failure;
 pub mod maildir;
+pub mod recipients;
 pub mod smtp;
