@@ -33,7 +33,7 @@ impl Recipients {
                 if let Some(again) = self.find_loop(start, &mut finished) {
                     let key = format!("recipients.aliases.{text}[{index}]");
                     let message =
-                        format!("leads to {again}, and from there to it again; break the loop");
+                        format!("leads to {again}, which leads back to itself; break the loop");
                     return Err(SettingError::new(key, target, message));
                 }
             }

@@ -23,8 +23,6 @@ mod trie;
 mod users;
 
 #[cfg(test)]
-mod pattern_tests;
-#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;

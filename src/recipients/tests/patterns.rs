@@ -1,8 +1,10 @@
+//! Host patterns: what matches, which wins, what it costs.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{HostMatch, HostPatterns};
+use crate::recipients::{HostMatch, HostPatterns};
 use crate::smtp::address::Domain;
 
 fn compile<S: AsRef<str>>(patterns: &[S]) -> HostPatterns {
