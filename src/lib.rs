@@ -1,5 +1,6 @@
 //! A Maildir-first local delivery agent.
 pub mod chain;
+pub mod config;
 pub mod envelope;
 pub mod failure;
 pub mod maildir;
