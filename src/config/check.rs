@@ -127,7 +127,8 @@ fn maildir(config: &Config) -> Outcome {
     )?;
     let (sweep, delivery) = (maildir.sweep_after, config.timeouts.delivery);
     let message = format!(
-        "{sweep} is not longer than timeouts.delivery ({delivery}): mail under way would be swept away; write 36h"
+        "{sweep} is not longer than timeouts.delivery ({delivery}): mail under way would be \
+         swept away; write 36h"
     );
     refuse(sweep <= delivery, "maildir.sweep_after", message)
 }
@@ -159,7 +160,8 @@ fn limits(config: &Config) -> Outcome {
         refuse(is_zero, format!("limits.{key}"), message)?;
     }
     let message = format!(
-        "{} is less than {FEWEST_RECIPIENTS}, which every server must take (RFC 5321 section 4.5.3.1.8)",
+        "{} is less than {FEWEST_RECIPIENTS}, which every server must take \
+         (RFC 5321 section 4.5.3.1.8)",
         limits.recipients
     );
     refuse(

@@ -58,7 +58,6 @@ impl Scanner<'_> {
             (Context::Plain, '"') if self.begins_value() => Context::DoubleQuotes,
             (Context::Plain, '\'') if self.begins_value() => Context::SingleQuotes,
             (Context::Plain, '#') if self.previous.is_whitespace() => Context::Comment,
-            (Context::DoubleQuotes, '"') | (Context::Comment, '\n') => Context::Plain,
             (Context::DoubleQuotes, '\\') => {
                 taken += behind.chars().next().map_or(0, char::len_utf8);
                 Context::DoubleQuotes
@@ -67,7 +66,9 @@ impl Scanner<'_> {
                 taken += 1;
                 Context::SingleQuotes
             }
-            (Context::SingleQuotes, '\'') => Context::Plain,
+            (Context::DoubleQuotes, '"')
+            | (Context::SingleQuotes, '\'')
+            | (Context::Comment, '\n') => Context::Plain,
             (context, _) => context,
         };
         let piece = &self.rest[..taken];
@@ -103,7 +104,8 @@ impl Scanner<'_> {
         }
         let Some(value) = environment.get(name) else {
             let message = format!(
-                "${{{name}}}: the environment has no variable {name}; set it, or write the value here"
+                "${{{name}}}: the environment has no variable {name}; \
+                 set it, or write the value here"
             );
             return Err(self.fault(message));
         };
@@ -162,15 +164,12 @@ fn is_plain(value: &str) -> bool {
 }
 
 fn in_double_quotes(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            '"' | '\\' => escaped.extend(['\\', c]),
-            c if is_special(c) => escaped.push_str(&format!("\\U{:08x}", u32::from(c))),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    let escape = |c| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if is_special(c) => format!("\\U{:08x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    value.chars().map(escape).collect()
 }
 
 /// Whether YAML does not take a character as it is, or takes it as the end of a line.

@@ -6,27 +6,27 @@ use super::units::{Size, Time};
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct LimitsConfig {
-    /// Octets in one message [25MB].
+    /// Octets in one message (default: 25MB).
     pub message_size: Size,
-    /// Recipients of one message; at least 100 (RFC 5321 section 4.5.3.1.8) [1000].
+    /// Recipients of one message; at least 100, RFC 5321 section 4.5.3.1.8 (default: 1000).
     pub recipients: usize,
-    /// Faults of a client before its connection is closed [20].
+    /// Faults of a client before its connection is closed (default: 20).
     pub errors: u32,
-    /// Commands in a row that bring no mail nearer [100].
+    /// Commands in a row that bring no mail nearer (default: 100).
     pub idle_commands: u32,
-    /// Messages on one connection; 0 is no limit [0].
+    /// Messages on one connection; 0 is no limit (default: 0).
     pub messages_per_connection: u32,
-    /// Received fields of a message before it counts as going in circles [100].
+    /// Received fields of a message before it counts as going in circles (default: 100).
     pub hops: usize,
-    /// Connections at once [1000].
+    /// Connections at once (default: 1000).
     pub connections: usize,
-    /// Connections at once from one address, or one IPv6 /64 [50].
+    /// Connections at once from one address, or one IPv6 /64 (default: 50).
     pub connections_per_ip: usize,
-    /// Deliveries at once, each with a thread [100].
+    /// Deliveries at once, each with a thread (default: 100).
     pub deliveries: usize,
-    /// Octets of all messages that are being received or delivered [256MB].
+    /// Octets of all messages that are being received or delivered (default: 256MB).
     pub memory: Size,
-    /// Octets per second that a message must come in at, on average; 0 is no limit [100].
+    /// Octets per second that a message must come in at, on average; 0 is no limit (default: 100).
     pub data_rate: Size,
 }
 
@@ -34,17 +34,17 @@ pub struct LimitsConfig {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct TimeoutsConfig {
-    /// From the greeting to the first command [60s].
+    /// From the greeting to the first command (default: 60s).
     pub greeting: Time,
-    /// From a reply to the next command [300s].
+    /// From a reply to the next command (default: 300s).
     pub command: Time,
-    /// Between two pieces of a message [120s].
+    /// Between two pieces of a message (default: 120s).
     pub data: Time,
-    /// For a whole connection [1h].
+    /// For a whole connection (default: 1h).
     pub session: Time,
-    /// For a delivery, before the client is told to try again [5m].
+    /// For a delivery, before the client is told to try again (default: 5m).
     pub delivery: Time,
-    /// For what is under way when the server stops [30s].
+    /// For what is under way when the server stops (default: 30s).
     pub shutdown: Time,
 }
 

@@ -1,5 +1,6 @@
 //! Where clients connect, and how strict we are with them.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::de::Deserializer;
@@ -17,12 +18,12 @@ const SOCKET_MODE: u32 = 0o660;
 #[serde(default, deny_unknown_fields, expecting = "a section with an address")]
 pub struct ListenerConfig {
     /// `ip:port`, `[::]:port`, `unix:/path`, `unix:/path:0660` or `systemd:name`
-    /// [127.0.0.1:2525].
+    /// (default: 127.0.0.1:2525).
     #[serde(deserialize_with = "address")]
     pub address: Address,
-    /// What is spoken there [smtp].
+    /// What is spoken there (default: smtp).
     pub protocol: Protocol,
-    /// Our name there [that of the whole configuration].
+    /// Our name there (default: that of the whole configuration).
     pub hostname: Option<String>,
 }
 
@@ -41,11 +42,11 @@ words! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct SmtpConfig {
-    /// A CR or LF alone in a message, and a LF alone at the end of a command [refuse].
+    /// A CR or LF alone in a message, and a LF alone at the end of a command (default: refuse).
     pub bare_newlines: Habit,
-    /// Clients that speak before they are greeted [refuse].
+    /// Clients that speak before they are greeted (default: refuse).
     pub early_talkers: Habit,
-    /// Around the addresses of MAIL and RCPT [required].
+    /// Around the addresses of MAIL and RCPT (default: required).
     pub angle_brackets: Brackets,
 }
 
@@ -103,13 +104,12 @@ pub(super) fn parse_address(text: &str) -> Result<Address, String> {
         };
     }
     text.parse().map(Address::Tcp).map_err(|_| {
-        let port = text.rsplit(':').next().unwrap_or_default();
-        let hint = match text.strip_suffix(port).unwrap_or_default() {
-            _ if text.parse::<std::net::IpAddr>().is_ok() => "has no port; write an address and a port",
-            "" | ":" | "*:" => "has no address; for every address write 0.0.0.0 or [::] and a port",
+        let problem = match text.rsplit_once(':') {
+            _ if text.parse::<IpAddr>().is_ok() => "has no port; write an address and a port",
+            Some(("" | "*", _)) => "has no address; write one (0.0.0.0 is every one) and a port",
             _ => "is not an address; write an IP address and a port",
         };
-        format!("{text:?} {hint}, such as 127.0.0.1:2525 or \"[::1]:2525\", or unix:/path, or systemd:NAME")
+        format!("{text:?} {problem}, such as 127.0.0.1:25, or unix:/path, or systemd:NAME")
     })
 }
 

@@ -27,7 +27,7 @@ fn place(text: &str, key: &str) -> Option<Place> {
 #[derive(Clone, Copy)]
 struct Way<'a>(&'a str);
 
-impl<'a> Way<'a> {
+impl Way<'_> {
     /// What is left behind `key`, if it leads there.
     fn behind(self, key: &str) -> Option<Self> {
         let rest = self.0.strip_prefix(key)?;

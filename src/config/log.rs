@@ -12,13 +12,13 @@ use super::suggestion;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct LogConfig {
-    /// The least important level that is logged [info].
+    /// The least important level that is logged (default: info).
     pub level: Level,
-    /// How a line looks [text].
+    /// How a line looks (default: text).
     pub format: Format,
-    /// Where lines go [stderr].
+    /// Where lines go (default: stderr).
     pub file: File,
-    /// How much of an address is told [full].
+    /// How much of an address is told (default: full).
     pub addresses: Addresses,
 }
 

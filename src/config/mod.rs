@@ -1,4 +1,4 @@
-//! The configuration: a YAML file becomes a [`Config`], and a [`Config`] the settings of each layer.
+//! The configuration: a YAML file becomes a [`Config`], and that the settings of each layer.
 //!
 //! Every key has a default; the file may be empty or absent. On the way from the file to the
 //! [`Config`], `${NAME}` is replaced from the environment, unknown keys and bad values are refused,
@@ -27,6 +27,7 @@ mod suggestion;
 #[cfg(test)]
 mod tests;
 mod units;
+mod wording;
 
 use std::path::Path;
 
@@ -46,9 +47,9 @@ use self::scalars::chain;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "sections of keys")]
 pub struct Config {
-    /// Our name; see [`Config::hostname`] [the machine's name].
+    /// Our name; see [`Config::hostname`] (default: the machine's name).
     pub hostname: Option<String>,
-    /// Where clients connect [one, at 127.0.0.1:2525].
+    /// Where clients connect (default: one, at 127.0.0.1:2525).
     pub listeners: Vec<ListenerConfig>,
     /// How strict we are with clients.
     pub smtp: SmtpConfig,
@@ -56,13 +57,14 @@ pub struct Config {
     pub recipients: RecipientsConfig,
     /// How Maildirs are written.
     pub maildir: MaildirConfig,
-    /// The processors that are asked about every recipient [MailDir].
+    /// The processors that are asked about every recipient (default: `MailDir`).
     #[serde(deserialize_with = "chain")]
     pub validate: Vec<String>,
-    /// The processors that every message goes through [HeadersParser|Hasher|Header|MailDir].
+    /// The processors that every message goes through
+    /// (default: `HeadersParser|Hasher|Header|MailDir`).
     #[serde(deserialize_with = "chain")]
     pub save: Vec<String>,
-    /// What the processor Wildcard is told [nothing; where it is used it needs this].
+    /// What the processor Wildcard is told (default: nothing, which it does not accept).
     pub wildcard: Option<WildcardConfig>,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
@@ -72,7 +74,7 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// What is logged.
     pub log: LogConfig,
-    /// Threads that serve connections; 0 is one for each core [0].
+    /// Threads that serve connections; 0 is one for each core (default: 0).
     pub threads: usize,
 }
 

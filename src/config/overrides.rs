@@ -69,11 +69,13 @@ fn scalar_or_flow(value: &str) -> Value {
 fn key(way: &[String]) -> String {
     let mut key = String::new();
     for step in way {
-        match step.parse::<usize>() {
-            Ok(number) => key.push_str(&format!("[{number}]")),
-            Err(_) if key.is_empty() => key.push_str(step),
-            Err(_) => key.push_str(&format!(".{step}")),
-        }
+        let is_number = step.parse::<usize>().is_ok();
+        let (before, behind) = match key.as_str() {
+            _ if is_number => ("[", "]"),
+            "" => ("", ""),
+            _ => (".", ""),
+        };
+        key.extend([before, step.as_str(), behind]);
     }
     key
 }

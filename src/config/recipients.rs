@@ -19,22 +19,23 @@ pub(super) const OWN_NAME: &str = "{hostname}";
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct RecipientsConfig {
-    /// Patterns of the hosts that are ours; `{hostname}` is our own name [localhost, {hostname}].
+    /// Patterns of the hosts that are ours; `{hostname}` is our own name
+    /// (default: localhost, `{hostname}`).
     #[serde(deserialize_with = "texts")]
     pub hosts: Vec<String>,
-    /// Who has a mailbox there [any].
+    /// Who has a mailbox there (default: any).
     #[serde(deserialize_with = "users")]
     pub users: Users,
-    /// The mailbox of `<postmaster>` [postmaster at our own name].
+    /// The mailbox of `<postmaster>` (default: postmaster at our own name).
     pub postmaster: Option<String>,
-    /// What an address stands for [none].
+    /// What an address stands for (default: none).
     #[serde(deserialize_with = "aliases")]
     pub aliases: BTreeMap<String, Vec<String>>,
-    /// The mailbox of every user that is not known [none].
+    /// The mailbox of every user that is not known (default: none).
     pub catch_all: Option<String>,
     /// What `user+detail` means.
     pub subaddress: SubaddressConfig,
-    /// Whether `Bob` and `bob` are two users [false].
+    /// Whether `Bob` and `bob` are two users (default: false).
     pub case_sensitive: bool,
 }
 
@@ -42,12 +43,12 @@ pub struct RecipientsConfig {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct SubaddressConfig {
-    /// The first of these in an address divides the user from the detail [+].
+    /// The first of these in an address divides the user from the detail (default: +).
     #[serde(deserialize_with = "texts")]
     pub delimiters: Vec<String>,
-    /// Where mail with a detail goes [ignore].
+    /// Where mail with a detail goes (default: ignore).
     pub folder: Folder,
-    /// How many folders mail may make in one Maildir [100].
+    /// How many folders mail may make in one Maildir (default: 100).
     pub max_folders: usize,
 }
 

@@ -8,23 +8,23 @@ use super::units::{Time, file_mode};
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct MaildirConfig {
     /// The path of a Maildir: a template with `{host}`, `{user}`, and the captures of the host
-    /// patterns [maildirs/{host}/{user}].
+    /// patterns (default: `maildirs/{host}/{user}`).
     pub path: String,
-    /// What is on the disk before a message is acknowledged [full].
+    /// What is on the disk before a message is acknowledged (default: full).
     pub durability: Durability,
-    /// The line ends of stored messages [lf].
+    /// The line ends of stored messages (default: lf).
     pub eol: Eol,
-    /// The mode of messages ["0600"].
+    /// The mode of messages (default: 0600).
     #[serde(deserialize_with = "file_mode")]
     pub file_mode: u32,
-    /// The mode of the folders that are made ["0700"].
+    /// The mode of the folders that are made (default: 0700).
     #[serde(deserialize_with = "file_mode")]
     pub directory_mode: u32,
-    /// Whether a missing root is an error rather than made [false].
+    /// Whether a missing root is an error rather than made (default: false).
     pub require_root: bool,
-    /// How old a file in `tmp/` must be to be swept away [36h].
+    /// How old a file in `tmp/` must be to be swept away (default: 36h).
     pub sweep_after: Time,
-    /// How many Maildirs are kept open [1000].
+    /// How many Maildirs are kept open (default: 1000).
     pub cached_maildirs: usize,
 }
 
@@ -71,7 +71,7 @@ impl Default for MaildirConfig {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct CompressorConfig {
-    /// From 0, not at all, to 9, best [1].
+    /// From 0, not at all, to 9, best (default: 1).
     pub level: u32,
 }
 

@@ -112,7 +112,7 @@ fn a_file_that_is_there_must_be_readable() {
         "text:2:11: this is not UTF-8; save the file in that encoding"
     );
     let secret = files.write("secret", "");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
     // Root reads everything.
     if fs::read(&secret).is_err() {
         let message = "secret: this user may not read it; change its owner or mode";
