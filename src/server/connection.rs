@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn hear_early_talker(&mut self) -> io::Result<()> {
         let read = poll_fn(|context| match self.poll_read(context) {
             Poll::Pending => Poll::Ready(Ok(0)),
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         });
         read.await.map(drop)
     }

@@ -103,12 +103,12 @@ impl Door {
                 Stream::Tcp(stream) => {
                     Connection::new(stream, client, profile, service)
                         .converse(shutdown)
-                        .await
+                        .await;
                 }
                 Stream::Unix(stream) => {
                     Connection::new(stream, client, profile, service)
                         .converse(shutdown)
-                        .await
+                        .await;
                 }
             }
             drop((place, open));
