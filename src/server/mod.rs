@@ -1,5 +1,6 @@
 //! The server: sockets, time and load around [`Session`](crate::smtp::Session)s.
 
+mod alarm;
 mod clock;
 mod connection;
 mod limits;
