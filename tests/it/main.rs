@@ -1,0 +1,7 @@
+//! One binary for all integration tests: a file per subject.
+
+mod octets;
+mod player;
+mod transcript;
+mod transcripts;
+mod world;
