@@ -83,10 +83,12 @@ pub struct Loopback {
     content: Vec<u8>,
     replies: Vec<u8>,
     /// Everything delivered so far.
-    deliveries: Vec<Delivery>,
+    pub deliveries: Vec<Delivery>,
     /// How many of them were told.
     told: usize,
-    closed: bool,
+    /// Octets in the largest piece the session gave out at once.
+    pub largest_send: usize,
+    pub closed: bool,
     closing_told: bool,
 }
 
@@ -98,15 +100,23 @@ impl Loopback {
             replies: Vec::new(),
             deliveries: Vec::new(),
             told: 0,
+            largest_send: 0,
             closed: false,
             closing_told: false,
         }
+    }
+
+    /// Says a last word to the client.
+    pub fn end(&mut self, reply: &Reply) {
+        self.session.end(reply);
+        self.run();
     }
 
     fn run(&mut self) {
         while !self.closed {
             match self.session.step() {
                 Step::Send(octets) => {
+                    self.largest_send = self.largest_send.max(octets.len());
                     self.replies.extend_from_slice(octets);
                 }
                 Step::Receive => return,
