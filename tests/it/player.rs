@@ -20,6 +20,8 @@ pub enum Pace {
     LockStep,
     /// After the greeting all octets without waiting, in pieces of this size.
     Pieces(usize),
+    /// After the greeting without waiting, in two pieces: so many octets, and the rest.
+    SplitAt(usize),
 }
 
 impl Pace {
@@ -36,10 +38,15 @@ impl Pace {
         turns
     }
 
-    fn piece(self) -> usize {
+    /// Cuts what the client sends in a turn.
+    fn cut(self, octets: &[u8]) -> Vec<&[u8]> {
         match self {
-            Self::LockStep => usize::MAX,
-            Self::Pieces(size) => size,
+            Self::LockStep => vec![octets],
+            Self::Pieces(size) => octets.chunks(size).collect(),
+            Self::SplitAt(at) => {
+                let (first, second) = octets.split_at(at.min(octets.len()));
+                vec![first, second]
+            }
         }
     }
 }
@@ -51,8 +58,10 @@ pub fn play(turns: &[Turn], pace: Pace, transport: &mut impl Transport) -> Vec<H
         if turn.shut_down {
             transport.shut_down();
         }
-        for piece in turn.octets.chunks(pace.piece()) {
-            transport.send(piece);
+        for piece in pace.cut(&turn.octets) {
+            if !piece.is_empty() {
+                transport.send(piece);
+            }
         }
         heard.push(transport.listen(&|octets| turn.expects_replies(octets)));
     }

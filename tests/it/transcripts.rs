@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::player::{Pace, play};
-use crate::transcript::{self, Dialogue, Heard};
+use crate::transcript::{self, Dialogue, Heard, Turn};
 use crate::world::{HOSTNAME, Loopback, profile};
 
+/// Sizes of the pieces that all dialogues are cut into.
 const PIECES: [usize; 7] = [usize::MAX, 1, 2, 3, 7, 64, 1000];
 
 /// The files below `folder`, in order.
@@ -49,8 +50,11 @@ fn connect(dialogue: &Dialogue) -> Loopback {
 
 /// Plays a dialogue and says where it went otherwise than written.
 fn hear(dialogue: &Dialogue, pace: Pace) -> Result<Vec<Heard>, String> {
-    let turns = pace.turns(dialogue);
-    let heard = play(&turns, pace, &mut connect(dialogue));
+    hear_turns(dialogue, &pace.turns(dialogue), pace)
+}
+
+fn hear_turns(dialogue: &Dialogue, turns: &[Turn], pace: Pace) -> Result<Vec<Heard>, String> {
+    let heard = play(turns, pace, &mut connect(dialogue));
     for (turn, heard) in turns.iter().zip(&heard) {
         turn.check(heard)
             .map_err(|difference| format!("== {} ({pace:?})\n{difference}", dialogue.title))?;
@@ -107,6 +111,22 @@ fn check(dialogue: &Dialogue) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Dialogues of the usual size are also cut in two, wherever that can be.
+#[test]
+fn no_cut_changes_a_dialogue() {
+    for (path, dialogues) in transcripts() {
+        for dialogue in dialogues {
+            let turns = Pace::SplitAt(0).turns(&dialogue);
+            let length = turns.iter().map(|turn| turn.octets.len()).max();
+            for at in 1..length.filter(|length| *length < 2000).unwrap_or(0) {
+                if let Err(difference) = hear_turns(&dialogue, &turns, Pace::SplitAt(at)) {
+                    panic!("{}\n{difference}", path.display());
+                }
+            }
+        }
+    }
 }
 
 /// RFC 5321 section 4.5.3.1.5 (length), 2.3.8 (line ends), 4.2 (form); RFC 2034 section 4 (class).
