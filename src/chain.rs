@@ -10,7 +10,8 @@ use smol::lock::Semaphore;
 
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
-use crate::processor::{Commit, Delivery, Processor, Sender, Staged};
+pub use crate::processor::Sender;
+use crate::processor::{Commit, Delivery, Processor, Staged};
 use crate::smtp::reply;
 
 /// What a delivery came to.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Limits, Timeouts};
-use crate::chain::{Chain, Fate};
+use crate::chain::{Chain, Fate, Sender};
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
 use crate::failure::Failure;
-use crate::processor::Sender;
 use crate::recipients::Recipients;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::command::Greeting;

@@ -166,6 +166,7 @@ impl<R> Session<R> {
         };
         let recipients = transaction.recipients.len();
         if let Some(reply) = &transaction.progress.refusal {
+            self.idle_commands += 1;
             for _ in 0..self.profile.replies_after_data(recipients) {
                 reply.write(&mut self.output);
             }
