@@ -238,8 +238,10 @@ impl Registry {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{chain}: {message}")]
 pub struct ChainError {
-    chain: &'static str,
-    message: String,
+    /// Which one: `validate` or `save`.
+    pub chain: &'static str,
+    /// What is wrong, and how to mend it.
+    pub message: String,
 }
 
 impl fmt::Debug for Chain {

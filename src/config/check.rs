@@ -1,0 +1,202 @@
+//! What single values cannot show: contradictions, and values that would make no server.
+
+use super::{Config, Folder, LimitsConfig};
+use crate::server::Address;
+use crate::smtp::address::Domain;
+
+/// A key that cannot have the value it has.
+pub(super) struct Wrong {
+    pub(super) key: String,
+    pub(super) message: String,
+}
+
+type Outcome = Result<(), Wrong>;
+
+/// The RFC demands this many recipients (RFC 5321 section 4.5.3.1.8).
+const FEWEST_RECIPIENTS: usize = 100;
+/// No machine has more.
+const MOST_THREADS: usize = 4096;
+
+/// Refuses what cannot hold. What is said about recipients is checked where it is compiled.
+pub(super) fn check(config: &Config) -> Outcome {
+    hostnames(config)?;
+    listeners(config)?;
+    recipients(config)?;
+    maildir(config)?;
+    processors(config)?;
+    limits(config)?;
+    timeouts(config)?;
+    let message = format!(
+        "{} is more than {MOST_THREADS}; write 0 for one on each core",
+        config.threads
+    );
+    refuse(config.threads > MOST_THREADS, "threads", message)
+}
+
+fn refuse(is_wrong: bool, key: impl Into<String>, message: impl Into<String>) -> Outcome {
+    if is_wrong {
+        return Err(Wrong {
+            key: key.into(),
+            message: message.into(),
+        });
+    }
+    Ok(())
+}
+
+fn hostnames(config: &Config) -> Outcome {
+    let check = |key: String, name: &str| {
+        let is_wrong = Domain::parse(name).is_err();
+        refuse(
+            is_wrong,
+            key,
+            format!("{name:?} is not a host name; write one such as mx.example.org"),
+        )
+    };
+    check("hostname".into(), &config.hostname())?;
+    for (index, listener) in config.listeners.iter().enumerate() {
+        if let Some(name) = &listener.hostname {
+            check(format!("listeners[{index}].hostname"), name)?;
+        }
+    }
+    Ok(())
+}
+
+fn listeners(config: &Config) -> Outcome {
+    let listeners = &config.listeners;
+    let none = "there is none; write at least one, such as [{address: 127.0.0.1:2525}]";
+    refuse(listeners.is_empty(), "listeners", none)?;
+    for (index, listener) in listeners.iter().enumerate() {
+        let address = &listener.address;
+        // With port 0 each takes a free port of its own.
+        let is_fresh = matches!(address, Address::Tcp(address) if address.port() == 0);
+        let is_known = listeners[..index]
+            .iter()
+            .any(|earlier| is_same(&earlier.address, address));
+        let message = format!("another listener has {address} already; keep one of them");
+        refuse(
+            is_known && !is_fresh,
+            format!("listeners[{index}].address"),
+            message,
+        )?;
+    }
+    Ok(())
+}
+
+/// A socket is one whatever its mode.
+fn is_same(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Unix(one, _), Address::Unix(other, _)) => one == other,
+        _ => one == other,
+    }
+}
+
+fn recipients(config: &Config) -> Outcome {
+    let none = "no host is named, so that nobody's mail is taken; write one such as example.org";
+    refuse(config.recipients.hosts.is_empty(), "recipients.hosts", none)?;
+    let wildcard = config.wildcard.as_ref();
+    refuse(
+        wildcard.is_some_and(|wildcard| wildcard.hosts.is_empty()),
+        "wildcard.hosts",
+        none,
+    )?;
+    let subaddress = &config.recipients.subaddress;
+    let no_folder = subaddress.folder == Folder::Create && subaddress.max_folders == 0;
+    let message = "0 folders cannot be created; write `folder: existing`, or a larger number";
+    refuse(no_folder, "recipients.subaddress.max_folders", message)
+}
+
+fn maildir(config: &Config) -> Outcome {
+    let maildir = &config.maildir;
+    let unusable = |mode: u32, owner: u32| mode & owner != owner;
+    let message = "the owner could not read and write; write \"0600\", or \"0660\" for a group";
+    refuse(
+        unusable(maildir.file_mode, 0o600),
+        "maildir.file_mode",
+        message,
+    )?;
+    refuse(
+        maildir.file_mode & 0o111 != 0,
+        "maildir.file_mode",
+        "mail is no program; write \"0600\" or \"0660\"",
+    )?;
+    let message = "the owner could not use the folder; write \"0700\", or \"0770\" for a group";
+    refuse(
+        unusable(maildir.directory_mode, 0o700),
+        "maildir.directory_mode",
+        message,
+    )?;
+    let (sweep, delivery) = (maildir.sweep_after, config.timeouts.delivery);
+    let message = format!(
+        "{sweep} is not longer than timeouts.delivery ({delivery}): mail under way would be \
+         swept away; write 36h"
+    );
+    refuse(sweep <= delivery, "maildir.sweep_after", message)
+}
+
+fn processors(config: &Config) -> Outcome {
+    let none = "no processor is named, so that mail would be lost; write at least MailDir";
+    refuse(config.save.is_empty(), "save", none)?;
+    let level = config.compressor.level;
+    refuse(
+        level > 9,
+        "compressor.level",
+        format!("{level} is not a level; write 0 to 9"),
+    )
+}
+
+fn limits(config: &Config) -> Outcome {
+    let limits = &config.limits;
+    let numbers = [
+        ("message_size", limits.message_size.octets() == 0),
+        ("errors", limits.errors == 0),
+        ("idle_commands", limits.idle_commands == 0),
+        ("hops", limits.hops == 0),
+        ("connections", limits.connections == 0),
+        ("connections_per_ip", limits.connections_per_ip == 0),
+        ("deliveries", limits.deliveries == 0),
+    ];
+    for (key, is_zero) in numbers {
+        let message = "with 0 no mail could come in; write a larger number";
+        refuse(is_zero, format!("limits.{key}"), message)?;
+    }
+    let message = format!(
+        "{} is less than {FEWEST_RECIPIENTS}, which every server must take \
+         (RFC 5321 section 4.5.3.1.8)",
+        limits.recipients
+    );
+    refuse(
+        limits.recipients < FEWEST_RECIPIENTS,
+        "limits.recipients",
+        message,
+    )?;
+    // Whoever has left the one at its default has set the other.
+    let is_default = limits.message_size == LimitsConfig::default().message_size;
+    let key = if is_default {
+        "limits.memory"
+    } else {
+        "limits.message_size"
+    };
+    let message = format!(
+        "a message of limits.message_size ({}) has no room in limits.memory ({}); \
+         lower the one or raise the other",
+        limits.message_size, limits.memory
+    );
+    refuse(limits.message_size > limits.memory, key, message)
+}
+
+fn timeouts(config: &Config) -> Outcome {
+    let timeouts = &config.timeouts;
+    let times = [
+        ("greeting", timeouts.greeting),
+        ("command", timeouts.command),
+        ("data", timeouts.data),
+        ("session", timeouts.session),
+        ("delivery", timeouts.delivery),
+        ("shutdown", timeouts.shutdown),
+    ];
+    for (key, time) in times {
+        let message = "no time at all is not enough; write a time such as 30s";
+        refuse(time.get().is_zero(), format!("timeouts.{key}"), message)?;
+    }
+    Ok(())
+}

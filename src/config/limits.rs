@@ -1,0 +1,80 @@
+//! How much, and how long.
+
+use super::units::{Size, Time};
+
+/// How much clients may do.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section of keys")]
+pub struct LimitsConfig {
+    /// Octets in one message (default: 25MB).
+    pub message_size: Size,
+    /// Recipients of one message; at least 100, RFC 5321 section 4.5.3.1.8 (default: 1000).
+    pub recipients: usize,
+    /// Faults of a client before its connection is closed (default: 20).
+    pub errors: u32,
+    /// Commands in a row that bring no mail nearer (default: 100).
+    pub idle_commands: u32,
+    /// Messages on one connection; 0 is no limit (default: 0).
+    pub messages_per_connection: u32,
+    /// Received fields of a message before it counts as going in circles (default: 100).
+    pub hops: usize,
+    /// Connections at once (default: 1000).
+    pub connections: usize,
+    /// Connections at once from one address, or one IPv6 /64 (default: 50).
+    pub connections_per_ip: usize,
+    /// Deliveries at once, each with a thread (default: 100).
+    pub deliveries: usize,
+    /// Octets of all messages that are being received or delivered (default: 256MB).
+    pub memory: Size,
+    /// Octets per second that a message must come in at, on average; 0 is no limit (default: 100).
+    pub data_rate: Size,
+}
+
+/// How long things may take.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section of keys")]
+pub struct TimeoutsConfig {
+    /// From the greeting to the first command (default: 60s).
+    pub greeting: Time,
+    /// From a reply to the next command (default: 300s).
+    pub command: Time,
+    /// Between two pieces of a message (default: 120s).
+    pub data: Time,
+    /// For a whole connection (default: 1h).
+    pub session: Time,
+    /// For a delivery, before the client is told to try again (default: 5m).
+    pub delivery: Time,
+    /// For what is under way when the server stops (default: 30s).
+    pub shutdown: Time,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            message_size: Size(25_000_000),
+            recipients: 1000,
+            errors: 20,
+            idle_commands: 100,
+            messages_per_connection: 0,
+            hops: 100,
+            connections: 1000,
+            connections_per_ip: 50,
+            deliveries: 100,
+            memory: Size(256_000_000),
+            data_rate: Size(100),
+        }
+    }
+}
+
+impl Default for TimeoutsConfig {
+    fn default() -> Self {
+        Self {
+            greeting: Time::seconds(60),
+            command: Time::seconds(300),
+            data: Time::seconds(120),
+            session: Time::hours(1),
+            delivery: Time::seconds(300),
+            shutdown: Time::seconds(30),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The configuration: a YAML file becomes a [`Config`], and that the settings of each layer.
+//!
+//! Every key has a default; the file may be empty or absent. On the way from the file to the
+//! [`Config`], `${NAME}` is replaced from the environment, unknown keys and bad values are refused,
+//! `MAIASAURA__LIMITS__CONNECTIONS=5` in the environment overrides a key, and last what single
+//! values cannot show is checked: contradictions. Every error says where, which key, what is
+//! wrong, and how to mend it.
+//!
+//! The file is read and never written. No other part of the program knows YAML.
+
+mod check;
+mod document;
+mod environment;
+mod error;
+mod expand;
+mod limits;
+mod listeners;
+mod locate;
+mod log;
+mod overrides;
+mod recipients;
+mod scalars;
+mod settings;
+mod source;
+mod storage;
+mod suggestion;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::path::Path;
+
+pub use self::environment::Environment;
+pub use self::error::{ConfigError, Place};
+pub use self::limits::{LimitsConfig, TimeoutsConfig};
+pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
+pub use self::log::{Addresses, File, Format, Level, LogConfig};
+pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
+pub use self::source::{DEFAULTS, Source};
+pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
+pub use self::units::{Size, Time};
+
+use self::scalars::chain;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "sections of keys")]
+pub struct Config {
+    /// Our name; see [`Config::hostname`] (default: the machine's name).
+    pub hostname: Option<String>,
+    /// Where clients connect (default: one, at 127.0.0.1:2525).
+    pub listeners: Vec<ListenerConfig>,
+    /// How strict we are with clients.
+    pub smtp: SmtpConfig,
+    /// Whose mail is taken.
+    pub recipients: RecipientsConfig,
+    /// How Maildirs are written.
+    pub maildir: MaildirConfig,
+    /// The processors that are asked about every recipient (default: `MailDir`).
+    #[serde(deserialize_with = "chain")]
+    pub validate: Vec<String>,
+    /// The processors that every message goes through
+    /// (default: `HeadersParser|Hasher|Header|MailDir`).
+    #[serde(deserialize_with = "chain")]
+    pub save: Vec<String>,
+    /// What the processor Wildcard is told (default: nothing, which it does not accept).
+    pub wildcard: Option<WildcardConfig>,
+    /// What the processor Compressor is told.
+    pub compressor: CompressorConfig,
+    /// How much clients may do.
+    pub limits: LimitsConfig,
+    /// How long things may take.
+    pub timeouts: TimeoutsConfig,
+    /// What is logged.
+    pub log: LogConfig,
+    /// Threads that serve connections; 0 is one for each core (default: 0).
+    pub threads: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            hostname: None,
+            listeners: vec![ListenerConfig::default()],
+            smtp: SmtpConfig::default(),
+            recipients: RecipientsConfig::default(),
+            maildir: MaildirConfig::default(),
+            validate: names(&["MailDir"]),
+            save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
+            wildcard: None,
+            compressor: CompressorConfig::default(),
+            limits: LimitsConfig::default(),
+            timeouts: TimeoutsConfig::default(),
+            log: LogConfig::default(),
+            threads: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file`; without one the file that `$MAIASAURA_CONFIG` names, else
+    /// `config/maiasaura.yaml`, else `/etc/maiasaura/maiasaura.yaml`, and where none of these is,
+    /// the defaults. Then come the overrides of the environment.
+    pub fn load(file: Option<&Path>) -> Result<(Self, Source), ConfigError> {
+        source::load(file, &source::CANDIDATES, &Environment::of_process())
+    }
+
+    /// Reads a text; `name` is what errors call it.
+    pub fn parse(text: &str, name: &str, environment: &Environment) -> Result<Self, ConfigError> {
+        source::read(text, name, environment).map(|(config, _)| config)
+    }
+}

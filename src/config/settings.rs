@@ -1,0 +1,155 @@
+//! A [`Config`] becomes the settings of each layer, none of which knows YAML.
+
+use super::recipients::OWN_NAME;
+use super::{Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Protocol};
+use crate::processor::LineEnds;
+use crate::recipients::{DetailFolder, Subaddress};
+use crate::server::{Limits, Timeouts};
+use crate::{maildir, recipients, smtp};
+
+/// Descriptors of a Maildir that is kept open, at most.
+const PER_MAILDIR: u64 = 3;
+/// For the log, timers, and what the libraries hold.
+const SPARE: u64 = 64;
+
+impl Config {
+    /// Our name: that of the configuration, else that of the machine.
+    pub fn hostname(&self) -> String {
+        self.hostname.clone().unwrap_or_else(|| {
+            let machine = rustix::system::uname();
+            machine.nodename().to_string_lossy().into_owned()
+        })
+    }
+
+    /// Whose mail is taken, and where it goes.
+    pub fn recipients(&self) -> recipients::Settings {
+        let recipients = &self.recipients;
+        let subaddress = &recipients.subaddress;
+        recipients::Settings {
+            hosts: self.named(&recipients.hosts),
+            users: recipients.users.clone(),
+            postmaster: recipients.postmaster.clone(),
+            aliases: recipients.aliases.clone(),
+            catch_all: recipients.catch_all.clone(),
+            subaddress: Subaddress {
+                delimiters: subaddress.delimiters.concat(),
+                folder: match subaddress.folder {
+                    Folder::Ignore => DetailFolder::Ignore,
+                    Folder::Existing => DetailFolder::Existing,
+                    Folder::Create => DetailFolder::Create,
+                },
+                max_folders: subaddress.max_folders,
+            },
+            case_sensitive: recipients.case_sensitive,
+            path: self.maildir.path.clone(),
+            hostname: self.hostname(),
+        }
+    }
+
+    /// The hosts that the processor Wildcard accepts, if it is told any.
+    pub fn wildcard_hosts(&self) -> Option<Vec<String>> {
+        self.wildcard
+            .as_ref()
+            .map(|wildcard| self.named(&wildcard.hosts))
+    }
+
+    /// Host patterns with our own name in its place.
+    fn named(&self, hosts: &[String]) -> Vec<String> {
+        let name = |host: &String| match host.trim() {
+            OWN_NAME => self.hostname(),
+            _ => host.clone(),
+        };
+        hosts.iter().map(name).collect()
+    }
+
+    /// How Maildirs are written.
+    pub fn maildir(&self) -> maildir::Settings {
+        let config = &self.maildir;
+        maildir::Settings {
+            durability: match config.durability {
+                Durability::Full => maildir::Durability::Full,
+                Durability::File => maildir::Durability::File,
+                Durability::None => maildir::Durability::None,
+            },
+            file_mode: config.file_mode,
+            directory_mode: config.directory_mode,
+            host: self.hostname(),
+            require_root: config.require_root,
+            cached_maildirs: config.cached_maildirs,
+        }
+    }
+
+    /// The line ends of stored messages.
+    pub fn line_ends(&self) -> LineEnds {
+        match self.maildir.eol {
+            Eol::Lf => LineEnds::Lf,
+            Eol::Crlf => LineEnds::Crlf,
+        }
+    }
+
+    /// How long clients and deliveries may take.
+    pub fn timeouts(&self) -> Timeouts {
+        let timeouts = &self.timeouts;
+        Timeouts {
+            greeting: timeouts.greeting.get(),
+            command: timeouts.command.get(),
+            data: timeouts.data.get(),
+            data_rate: self.limits.data_rate.octets(),
+            session: timeouts.session.get(),
+            delivery: timeouts.delivery.get(),
+            shutdown: timeouts.shutdown.get(),
+        }
+    }
+
+    /// How many clients, and how much of their mail; each call begins to count anew.
+    pub fn limits(&self) -> Limits {
+        let limits = &self.limits;
+        Limits::new(
+            limits.connections,
+            limits.connections_per_ip,
+            limits.memory.octets(),
+        )
+    }
+
+    /// What a session on `listener` may do.
+    pub fn profile(&self, listener: &ListenerConfig) -> smtp::Profile {
+        let limits = &self.limits;
+        smtp::Profile {
+            hostname: listener.hostname.clone().unwrap_or_else(|| self.hostname()),
+            protocol: match listener.protocol {
+                Protocol::Smtp => smtp::Protocol::Smtp,
+                Protocol::Lmtp => smtp::Protocol::Lmtp,
+            },
+            message_size: limits.message_size.octets(),
+            recipients: limits.recipients,
+            errors: limits.errors,
+            idle_commands: limits.idle_commands,
+            messages: limits.messages_per_connection,
+            accept_bare_newlines: self.smtp.bare_newlines == Habit::Accept,
+            lenient_paths: self.smtp.angle_brackets == Brackets::Optional,
+            refuse_early_talkers: self.smtp.early_talkers == Habit::Refuse,
+        }
+    }
+
+    /// Listens at this one address instead, in the manner of the first listener.
+    pub fn listen_on(&mut self, address: &str) -> Result<(), String> {
+        let address = super::listeners::parse_address(address)?;
+        let first = self.listeners.first().cloned().unwrap_or_default();
+        self.listeners = vec![ListenerConfig { address, ..first }];
+        Ok(())
+    }
+
+    /// How many file descriptors may be open at once when all limits are reached: a connection has
+    /// one, a delivery a Maildir and a file.
+    pub fn descriptors(&self) -> u64 {
+        let limits = &self.limits;
+        let maildirs = limits
+            .deliveries
+            .saturating_add(self.maildir.cached_maildirs);
+        let single = [limits.connections, limits.deliveries, self.listeners.len()];
+        let single = single
+            .into_iter()
+            .fold(SPARE, |sum, number| sum.saturating_add(number as u64));
+        single.saturating_add(PER_MAILDIR.saturating_mul(maildirs as u64))
+    }
+}

@@ -1,0 +1,29 @@
+//! What somebody may have meant.
+
+/// Says that `word` is no `kind` that is known, which one was perhaps meant, and which there are.
+pub(super) fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
+    let meant = nearest(word, known)
+        .map(|nearest| format!("; did you mean {nearest:?}?"))
+        .unwrap_or_default();
+    let colon = if meant.is_empty() { ";" } else { "" };
+    let known = known.join(", ");
+    format!("unknown {kind} {word:?}{meant}{colon} known {kind}s: {known}")
+}
+
+/// The known word that is nearest, if it is near at all.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let word = word.to_lowercase().replace('-', "_");
+    let distance = |other: &str| {
+        // One that begins with the other is an abbreviation.
+        if word.len() >= 3 && (other.starts_with(&word) || word.starts_with(other)) {
+            return 1;
+        }
+        strsim::damerau_levenshtein(&word, other)
+    };
+    known
+        .iter()
+        .map(|other| (distance(other), *other))
+        .filter(|(distance, other)| *distance <= (word.len().min(other.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, other)| other)
+}

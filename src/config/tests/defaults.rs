@@ -1,0 +1,86 @@
+//! The file with all keys, and the recipes.
+
+use std::fs;
+use std::path::Path;
+
+use super::{complaint, parse};
+use crate::config::{Config, DEFAULTS, Environment};
+use crate::recipients::Recipients;
+
+#[test]
+fn the_file_holds_the_defaults() {
+    assert_eq!(parse(DEFAULTS), Ok(Config::default()));
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    for text in [
+        "",
+        "\n",
+        "# nothing\n",
+        "---\n",
+        "~",
+        "limits:\n",
+        "limits: {}\nlog: {}\n",
+        "\u{feff}",
+    ] {
+        assert_eq!(parse(text), Ok(Config::default()), "{text:?}");
+    }
+}
+
+/// The keys of a section, from what is said about one that is not there; `{}` is where that goes.
+fn keys(section: &str) -> Vec<String> {
+    let said = complaint(&section.replace("{}", "{no-such-key: 0}"), &[]);
+    let (_, known) = said
+        .split_once("known keys: ")
+        .unwrap_or_else(|| panic!("{said}"));
+    known.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_file_has_every_key() {
+    let sections = [
+        "{}",
+        "listeners: [{}]",
+        "smtp: {}",
+        "recipients: {}",
+        "recipients: {users: {alice: {}}}",
+        "recipients: {subaddress: {}}",
+        "maildir: {}",
+        "wildcard: {}",
+        "compressor: {}",
+        "limits: {}",
+        "timeouts: {}",
+        "log: {}",
+    ];
+    let is_key = |key: &str| {
+        let named = |line: &str| {
+            line.trim_start_matches(['#', ' ', '-'])
+                .starts_with(&format!("{key}:"))
+        };
+        DEFAULTS.lines().any(named)
+    };
+    for key in sections.into_iter().flat_map(keys) {
+        assert!(is_key(&key), "{key}");
+    }
+}
+
+#[test]
+fn recipes_work() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/recipes");
+    let environment: Environment = [("STATE_DIRECTORY", "/var/lib/maiasaura")]
+        .into_iter()
+        .collect();
+    let mut recipes = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let config = Config::parse(&text, &path.display().to_string(), &environment);
+        let config = config.unwrap_or_else(|error| panic!("{error}"));
+        let recipients = Recipients::new(&config.recipients());
+        recipients.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_ne!(config, Config::default());
+        recipes += 1;
+    }
+    assert_eq!(recipes, 7);
+}
