@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 
 from .processes import say
 
@@ -119,11 +120,11 @@ class Scratch:
         options = "nodiscard,lazy_itable_init=0,lazy_journal_init=0"
         command("mkfs.ext4", "-q", "-F", "-E", options, image)
         device = command("losetup", "--find", "--show", "--direct-io=on", image)
-        self.undo.callback(command, "losetup", "--detach", device)
+        self.undo.callback(insist, "losetup", "--detach", device)
         self.path = os.path.join(self.home, "mount")
         os.mkdir(self.path)
         command("mount", "-t", "ext4", device, self.path)
-        self.undo.callback(command, "umount", self.path)
+        self.undo.callback(insist, "umount", self.path)
 
     def fresh(self):
         """A new empty folder, of everybody."""
@@ -148,8 +149,8 @@ class Scratch:
             for name in os.listdir(self.path):
                 if name.startswith("run"):
                     shutil.rmtree(os.path.join(self.path, name))
-            subprocess.run(["sync"], check=True)
-            subprocess.run(["sleep", "3"], check=True)
+            os.sync()
+            time.sleep(3)
 
     def close(self):
         """Unmounts and removes everything."""
@@ -159,5 +160,20 @@ class Scratch:
 def command(*arguments):
     """Runs a command that must succeed; returns its output."""
     path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    done = subprocess.run(arguments, check=True, text=True, stdout=subprocess.PIPE, env={**os.environ, "PATH": path})
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(
+        arguments, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
     return done.stdout.strip()
+
+
+def insist(*arguments):
+    """Runs a command of the tidying up: tries for a while, since a killed process may still wait for its last sync,
+    then says what is left to do by hand."""
+    for _ in range(40):
+        try:
+            return command(*arguments)
+        except subprocess.CalledProcessError:
+            time.sleep(0.5)
+    say(f"NOT CLEANED UP, please run: {' '.join(arguments)}")
+    return None

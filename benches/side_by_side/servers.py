@@ -28,7 +28,8 @@ class Server:
 
     def __init__(self, tools):
         self.tools = tools
-        self.pid = None
+        # The server as our child, where it is one, and the root of its processes.
+        self.child = self.pid = None
         self.folder = self.maildirs = None
         self.port = 0
 
@@ -74,7 +75,8 @@ class Server:
         deadline = time.monotonic() + patience
         while not processes.greets(self.port):
             if processes.stat(self.pid) is None:
-                raise CannotStart(f"ended before it greeted anybody: {self.complaint()}")
+                status = f" with status {self.child.poll()}" if self.child else ""
+                raise CannotStart(f"ended{status} before it greeted anybody: {self.complaint()}")
             if time.monotonic() > deadline:
                 raise CannotStart(f"no greeting within {patience} s: {self.complaint()}")
             time.sleep(0.05)
@@ -83,7 +85,10 @@ class Server:
         """Stops what was started; may be called when nothing was."""
         if self.pid is not None:
             processes.stop(self.pid)
-            self.pid = None
+            if self.child:
+                # Its threads may outlive their leader by a sync, with files open.
+                self.child.wait(DEADLINE)
+            self.pid = self.child = None
 
     def load(self, cell, messages):
         """Sends `messages` messages as `cell` says; returns the figures of the generator."""
