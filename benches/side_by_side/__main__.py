@@ -26,7 +26,7 @@ def arguments():
     parser.add_argument("--only", default=",".join(KINDS), help="a list out of " + ",".join(KINDS))
     parser.add_argument("--mailboxes", type=int, default=10, help="Maildirs the mail is spread over (default 10)")
     parser.add_argument("--idle", type=int, default=5000, help="idle connections of the memory test; 0 for none")
-    parser.add_argument("--other", action="append", default=[], metavar="NAME=ADDRESS,MAILDIR_ROOT[,PID]",
+    parser.add_argument("--other", action="append", default=[], metavar="NAME=127.0.0.1:PORT,MAILDIR_ROOT[,PID]",
                         help="measure a running SMTP server as well")  # fmt: skip
     parser.add_argument("--server-binary", help="the maiasaura to measure instead of the one built here")
     parser.add_argument("--scratch", default="/var/tmp", help="where temporary folders go (default /var/tmp)")

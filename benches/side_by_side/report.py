@@ -78,8 +78,8 @@ def details(results):
         return [[cell.title(), *(show(cell, name) for name in results.names)] for cell in results.cells]
 
     def waits(cell, name):
-        both = (results.median(cell, name, field) for field in ("p50_ms", "p99_ms"))
-        return " / ".join(figure(value, "{:.1f}") for value in both)
+        both = [results.median(cell, name, field) for field in ("p50_ms", "p99_ms")]
+        return "–" if None in both else " / ".join(f"{value:.1f}" for value in both)
 
     def cpu(cell, name):
         return figure(results.median(cell, name, "cpu_ms") or None, "{:.2f}")

@@ -4,6 +4,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import time
@@ -325,14 +326,15 @@ class Sink(Server):
 
 
 class Other(Server):
-    """A server that somebody else runs: NAME=ADDRESS,MAILDIR_ROOT[,PID]."""
+    """A server that somebody else runs: NAME=127.0.0.1:PORT,MAILDIR_ROOT[,PID]."""
 
     def __init__(self, tools, text):
         super().__init__(tools)
-        self.name, _, rest = text.partition("=")
-        fields = rest.split(",")
-        self.root, self.port = fields[1], int(fields[0].rpartition(":")[2])
-        self.theirs = int(fields[2]) if len(fields) > 2 else None
+        form = re.fullmatch(r"([^=]+)=(?:127\.0\.0\.1|localhost):(\d+),([^,]+)(?:,(\d+))?", text)
+        if not form:
+            raise SystemExit(f"--other {text}: not NAME=127.0.0.1:PORT,MAILDIR_ROOT[,PID]")
+        self.name, self.root = form[1], form[3]
+        self.port, self.theirs = int(form[2]), int(form[4]) if form[4] else None
 
     def start(self, folder, cell):
         self.maildirs = self.root
