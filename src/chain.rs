@@ -10,7 +10,8 @@ use smol::lock::Semaphore;
 
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
-use crate::processor::{Commit, Delivery, Processor, Sender, Staged};
+pub use crate::processor::Sender;
+use crate::processor::{Commit, Delivery, Processor, Staged};
 use crate::smtp::reply;
 
 /// What a delivery came to.
@@ -237,8 +238,10 @@ impl Registry {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{chain}: {message}")]
 pub struct ChainError {
-    chain: &'static str,
-    message: String,
+    /// Which one: `validate` or `save`.
+    pub chain: &'static str,
+    /// What is wrong, and how to mend it.
+    pub message: String,
 }
 
 impl fmt::Debug for Chain {

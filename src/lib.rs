@@ -1,10 +1,39 @@
-//! A Maildir-first local delivery agent.
-pub mod chain;
-pub mod config;
-pub mod envelope;
-pub mod failure;
-pub mod maildir;
-pub mod processor;
-pub mod recipients;
+//! A Maildir-first local delivery agent: mail comes in over SMTP, LMTP or a
+//! pipe, and goes, whole and durable, into the Maildir of every recipient.
+//!
+//! ```no_run
+//! use maiasaura::{Config, Daemon};
+//!
+//! let running = Daemon::new(Config::default()).start()?;
+//! println!("listening on {}", running.addresses()[0]);
+//! running.shutdown();
+//! # Ok::<(), maiasaura::StartError>(())
+//! ```
+//!
+//! The rooms, in the order in which a message passes them. Each uses only those
+//! named after it in this list, and [`config`], [`daemon`] and [`cli`] above all:
+
 pub mod server;
+
+pub mod chain;
+
+pub mod processor;
+
+pub mod recipients;
+
+pub mod envelope;
+
+pub mod failure;
+
 pub mod smtp;
+
+pub mod maildir;
+
+pub mod config;
+
+pub mod daemon;
+
+pub mod cli;
+
+pub use config::Config;
+pub use daemon::{Daemon, Running, StartError};

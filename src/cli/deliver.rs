@@ -22,7 +22,7 @@ Postfix (master.cf):
   maiasaura unix - n n - - pipe flags=DR user=vmail
     argv=/usr/bin/maiasaura deliver -f ${sender} -a ${original_recipient} ${recipient}
   with maiasaura_destination_recipient_limit = 1 in main.cf, so that each recipient has an exit code.")]
-pub(super) struct Arguments {
+pub(super) struct Deliver {
     /// Sender: where a bounce would go; empty or <> for none.
     #[arg(short = 'f', value_name = "SENDER", default_value = "")]
     sender: String,
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     recipients: Vec<String>,
 }
 
-pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Arguments) -> Outcome {
+pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Deliver) -> Outcome {
     let (config, source) = load()?;
     let limit = config.limits.message_size.octets();
     let reverse_path = reverse_path(&arguments.sender)?;
@@ -55,9 +55,10 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Arguments) -> Outco
     let content = content(io::stdin().lock(), limit)?;
     let mail = Arc::new(Mail { envelope, content });
     let fates = smol::block_on(service.chain.deliver_each(Arc::clone(&mail)));
-    let failed = fates.iter().zip(&mail.envelope.recipients).filter_map(|(fate, recipient)| {
-        fate.as_ref().err().map(|failure| (recipient, failure))
-    });
+    let failed = fates
+        .iter()
+        .zip(&mail.envelope.recipients)
+        .filter_map(|(fate, recipient)| fate.as_ref().err().map(|failure| (recipient, failure)));
     worst(failed)
 }
 
@@ -67,7 +68,10 @@ fn worst<'a>(failed: impl Iterator<Item = (&'a Recipient, &'a Failure)>) -> Outc
     let mut worst: Option<Fault> = None;
     for (recipient, failure) in failed {
         let fault = refused(&recipient.forward_path, failure);
-        if worst.as_ref().is_none_or(|worst| worst.exit != Exit::TempFail) {
+        if worst
+            .as_ref()
+            .is_none_or(|worst| worst.exit != Exit::TempFail)
+        {
             worst = Some(fault);
         }
     }
@@ -81,11 +85,18 @@ fn refused(path: &ForwardPath, failure: &Failure) -> Fault {
 fn reverse_path(sender: &str) -> Result<ReversePath, Fault> {
     match ReversePath::parse(&bracketed(sender)) {
         Ok((path, "")) => Ok(path),
-        _ => Err(Fault::new(Exit::Usage, format!("-f {sender}: not an address; write local-part@domain"))),
+        _ => Err(Fault::new(
+            Exit::Usage,
+            format!("-f {sender}: not an address; write local-part@domain"),
+        )),
     }
 }
 
-fn recipients(arguments: &Arguments, service: &Service, reverse_path: &ReversePath) -> Result<Vec<Recipient>, Fault> {
+fn recipients(
+    arguments: &Deliver,
+    service: &Service,
+    reverse_path: &ReversePath,
+) -> Result<Vec<Recipient>, Fault> {
     if arguments.original.is_some() && arguments.recipients.len() > 1 {
         return Err(Fault::new(Exit::Usage, "-a goes with one recipient only"));
     }
@@ -105,12 +116,19 @@ fn recipients(arguments: &Arguments, service: &Service, reverse_path: &ReversePa
 fn forward_path(given: &str) -> Result<ForwardPath, Fault> {
     match ForwardPath::parse(&bracketed(given)) {
         Ok((path, "")) => Ok(path),
-        _ => Err(Fault::new(Exit::Usage, format!("{given}: not an address; write local-part@domain"))),
+        _ => Err(Fault::new(
+            Exit::Usage,
+            format!("{given}: not an address; write local-part@domain"),
+        )),
     }
 }
 
 fn bracketed(address: &str) -> String {
-    if address.starts_with('<') { address.to_owned() } else { format!("<{address}>") }
+    if address.starts_with('<') {
+        address.to_owned()
+    } else {
+        format!("<{address}>")
+    }
 }
 
 /// The message as it would have come over SMTP: lines end in CRLF, and the
@@ -122,9 +140,16 @@ fn content(input: impl Read, limit: u64) -> Result<Vec<u8>, Fault> {
         .read_to_end(&mut octets)
         .map_err(|error| Fault::new(Exit::IoErr, format!("cannot read the message: {error}")))?;
     if octets.len() as u64 > limit {
-        return Err(Fault::new(Exit::DataErr, format!("{}: more than {limit} octets", reply::TOO_BIG)));
+        return Err(Fault::new(
+            Exit::DataErr,
+            format!("{}: more than {limit} octets", reply::TOO_BIG),
+        ));
     }
-    let from_line = if octets.starts_with(b"From ") { memchr::memchr(b'\n', &octets) } else { None };
+    let from_line = if octets.starts_with(b"From ") {
+        memchr::memchr(b'\n', &octets)
+    } else {
+        None
+    };
     let start = from_line.map_or(0, |end| end + 1);
     Ok(with_crlf(&octets[start..]))
 }
@@ -158,6 +183,9 @@ mod tests {
         ] {
             assert_eq!(content(input.as_bytes(), 100).unwrap(), expected.as_bytes());
         }
-        assert_eq!(content([b'x'; 11].as_slice(), 10).unwrap_err().exit, Exit::DataErr);
+        assert_eq!(
+            content([b'x'; 11].as_slice(), 10).unwrap_err().exit,
+            Exit::DataErr
+        );
     }
 }

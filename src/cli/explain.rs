@@ -6,18 +6,26 @@ use crate::smtp::address::ForwardPath;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct Explain {
     /// The address of a recipient, as in RCPT.
     address: String,
 }
 
-pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Arguments) -> Outcome {
+pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Explain) -> Outcome {
     let (config, source) = load()?;
     let (validate, save) = (config.validate.join(" | "), config.save.join(" | "));
-    let address = arguments.address.trim_start_matches('<').trim_end_matches('>');
+    let address = arguments
+        .address
+        .trim_start_matches('<')
+        .trim_end_matches('>');
     let path = match ForwardPath::parse(&format!("<{address}>")) {
         Ok((path, "")) => path,
-        _ => return Err(Fault::new(Exit::Usage, format!("{address}: not an address; write local-part@domain"))),
+        _ => {
+            return Err(Fault::new(
+                Exit::Usage,
+                format!("{address}: not an address; write local-part@domain"),
+            ));
+        }
     };
     let from = source.name().to_owned();
     let service = Daemon::from_source(config, source).service()?;

@@ -27,11 +27,14 @@ Examples:
 /// A Maildir-first local delivery agent: SMTP, LMTP or a pipe in, durable Maildirs out.
 #[derive(Debug, Parser)]
 #[command(name = "maiasaura", version, after_help = EXAMPLES, disable_help_subcommand = true)]
-struct Arguments {
+struct Program {
     /// Configuration file [otherwise $MAIASAURA_CONFIG, config/maiasaura.yaml,
     /// /etc/maiasaura/maiasaura.yaml, or the embedded defaults].
     #[arg(short, long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+
+    #[command(flatten)]
+    serve: serve::Serve,
 
     #[command(subcommand)]
     command: Option<Command>,
@@ -40,13 +43,13 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Receive mail in the foreground (the default).
-    Serve(serve::Arguments),
+    Serve(serve::Serve),
     /// Deliver one message from standard input; sysexits codes.
-    Deliver(deliver::Arguments),
+    Deliver(deliver::Deliver),
     /// Look whether the configuration and all that it names is in order.
     Check,
     /// Tell what would happen to mail for an address, and why.
-    Explain(explain::Arguments),
+    Explain(explain::Explain),
     /// Print the version.
     Version,
 }
@@ -54,16 +57,27 @@ enum Command {
 /// Runs the program and returns its exit code. Errors are one line on standard
 /// error: what is wrong and how to mend it.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Program::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
+    if arguments.command.is_some() && arguments.serve.is_given() {
+        let _ = writeln!(
+            io::stderr(),
+            "maiasaura: write --listen after serve: it is for serve only"
+        );
+        return Exit::Usage.into();
+    }
     let load = || Config::load(arguments.config.as_deref());
     let outcome = match arguments.command {
-        None => serve::run(load, &serve::Arguments::default()),
+        None => serve::run(load, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(load, &serve),
         Some(Command::Deliver(deliver)) => deliver::run(load, &deliver),
         Some(Command::Check) => check::run(load),
@@ -93,7 +107,10 @@ struct Fault {
 
 impl Fault {
     fn new(exit: Exit, message: impl ToString) -> Self {
-        Self { exit, message: message.to_string() }
+        Self {
+            exit,
+            message: message.to_string(),
+        }
     }
 }
 
@@ -129,6 +146,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        super::Arguments::command().debug_assert();
+        super::Program::command().debug_assert();
     }
 }

@@ -11,18 +11,27 @@ use crate::daemon::{self, Daemon, Logging, Request, Running};
 use crate::server::Address;
 
 /// Arguments of `serve`.
-#[derive(Debug, Default, clap::Args)]
-pub(super) struct Arguments {
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
     /// Listen here instead of where the configuration says: ip:port, [::]:port,
     /// unix:/path or systemd:name.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
 }
 
-pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Arguments) -> Outcome {
+impl Serve {
+    /// Whether any of them was given.
+    pub(super) fn is_given(&self) -> bool {
+        self.listen.is_some()
+    }
+}
+
+pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Serve) -> Outcome {
     let (mut config, source) = load()?;
     if let Some(address) = &arguments.listen {
-        config.listen_on(address).map_err(|error| Fault::new(Exit::Usage, format!("--listen: {error}")))?;
+        config
+            .listen_on(address)
+            .map_err(|error| Fault::new(Exit::Usage, format!("--listen: {error}")))?;
     }
     let logging = Logging::start(&daemon::log_settings(&config))
         .map_err(|error| Fault::new(Exit::Config, source.error("log.file", error)))?;
@@ -40,7 +49,9 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Arguments) -> Outco
 fn serve(running: Running, logging: &Logging, requests: Receiver<Request>) {
     for request in &requests {
         match request {
-            Request::Reload => log::warn!("the configuration is read at start only: restart to apply a change"),
+            Request::Reload => {
+                log::warn!("the configuration is read at start only: restart to apply a change")
+            }
             Request::ReopenLog => logging.reopen(),
             Request::Stop => break,
         }
@@ -62,8 +73,15 @@ fn serve(running: Running, logging: &Logging, requests: Receiver<Request>) {
 /// 1,024 is for programs that use select(2), which this one is not.
 fn raise_descriptor_limit(config: &Config) {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let available = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let available = if setrlimit(Resource::Nofile, raised).is_ok() {
+        limit.maximum
+    } else {
+        limit.current
+    };
     let needed = config.descriptors();
     if available.is_some_and(|available| available < needed) {
         let available = available.unwrap_or_default();
@@ -74,9 +92,20 @@ fn raise_descriptor_limit(config: &Config) {
 /// What a person wants to know at start, beside the addresses.
 fn welcome(config: &Config, source: &Source) -> Vec<String> {
     vec![
-        format!("maiasaura {} as {}, configured by {}", env!("CARGO_PKG_VERSION"), config.hostname(), source.name()),
-        format!("  accepts    mail for {}", config.recipients.hosts.join(", ")),
-        format!("  delivers   to {} (durability: {})", config.maildir.path, config.maildir.durability),
+        format!(
+            "maiasaura {} as {}, configured by {}",
+            env!("CARGO_PKG_VERSION"),
+            config.hostname(),
+            source.name()
+        ),
+        format!(
+            "  accepts    mail for {}",
+            config.recipients().hosts.join(", ")
+        ),
+        format!(
+            "  delivers   to {} (durability: {})",
+            config.maildir.path, config.maildir.durability
+        ),
     ]
 }
 
@@ -87,7 +116,11 @@ fn introduce(running: &Running, welcome: &[String]) {
     for address in running.addresses() {
         say(&format!("  listening  on {address}"));
     }
-    if let Some(Address::Tcp(address)) = running.addresses().iter().find(|address| matches!(address, Address::Tcp(_))) {
+    if let Some(Address::Tcp(address)) = running
+        .addresses()
+        .iter()
+        .find(|address| matches!(address, Address::Tcp(_)))
+    {
         say(&format!(
             "  try it     printf 'Subject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl smtp://{address} --mail-from me@localhost --mail-rcpt you@localhost -T -"
         ));

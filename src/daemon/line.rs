@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use log::Record;
-use log::kv::{Error, Key, Source, Value, VisitSource, VisitValue};
+use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use mail_parser::DateTime;
 
 /// The form of a line.
@@ -34,7 +34,10 @@ pub enum Addresses {
 impl Format {
     /// A line with its end.
     pub fn line(self, record: &Record<'_>, addresses: Addresses) -> String {
-        let mut pairs = Pairs { addresses, pairs: Vec::new() };
+        let mut pairs = Pairs {
+            addresses,
+            pairs: Vec::new(),
+        };
         // The visitor has no errors to give.
         let _ = record.key_values().visit(&mut pairs);
         let (time, level, event) = (now(), record.level(), record.args().to_string());
@@ -51,7 +54,11 @@ impl Format {
             }
             Self::Json => {
                 let level = level.as_str().to_lowercase();
-                let _ = write!(line, "{{\"ts\":\"{time}\",\"level\":\"{level}\",\"event\":{}", quoted(&event));
+                let _ = write!(
+                    line,
+                    "{{\"ts\":\"{time}\",\"level\":\"{level}\",\"event\":{}",
+                    quoted(&event)
+                );
                 for (key, value) in &pairs.pairs {
                     let _ = write!(line, ",{}:{}", quoted(key), quoted(value));
                 }
@@ -64,10 +71,16 @@ impl Format {
 }
 
 fn now() -> String {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
     let date = DateTime::from_timestamp(seconds).to_rfc3339();
-    format!("{}.{:03}Z", date.trim_end_matches('Z'), since.subsec_millis())
+    format!(
+        "{}.{:03}Z",
+        date.trim_end_matches('Z'),
+        since.subsec_millis()
+    )
 }
 
 /// The keys of a record that have a value, in their order.
@@ -88,7 +101,10 @@ impl<'kvs> VisitSource<'kvs> for Pairs {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         let mut text = Text(None);
         value.visit(&mut text)?;
-        if let Some(value) = text.0.and_then(|text| self.addresses.reduce(key.as_str(), text)) {
+        if let Some(value) = text
+            .0
+            .and_then(|text| self.addresses.reduce(key.as_str(), text))
+        {
             self.pairs.push((key.as_str().to_owned(), value));
         }
         Ok(())
@@ -121,7 +137,8 @@ impl Addresses {
             (Self::Full, _) => Some(value),
             (_, "subject" | "message_id") => None,
             (_, "from" | "to" | "file") => {
-                let parts: Option<Vec<String>> = value.split(',').map(|one| self.address(one)).collect();
+                let parts: Option<Vec<String>> =
+                    value.split(',').map(|one| self.address(one)).collect();
                 Some(parts?.join(","))
             }
             _ => Some(value),
@@ -131,7 +148,12 @@ impl Addresses {
     fn address(self, address: &str) -> Option<String> {
         match self {
             Self::Full => Some(address.to_owned()),
-            Self::Domain => Some(address.rsplit_once('@').map_or("", |(_, domain)| domain).to_owned()),
+            Self::Domain => Some(
+                address
+                    .rsplit_once('@')
+                    .map_or("", |(_, domain)| domain)
+                    .to_owned(),
+            ),
             Self::Hash => Some(blake3::hash(address.as_bytes()).to_hex()[..16].to_owned()),
             Self::None => None,
         }
@@ -142,7 +164,11 @@ impl Addresses {
 /// would tear it apart or fool a terminal.
 fn word(value: &str) -> String {
     let plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '=' | '\\');
-    if !value.is_empty() && value.chars().all(plain) { value.to_owned() } else { quoted(value) }
+    if !value.is_empty() && value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        quoted(value)
+    }
 }
 
 /// A JSON string (RFC 8259 section 7).
@@ -177,7 +203,11 @@ mod tests {
             .build();
         let line = format.line(&record, addresses);
         let time = line.find("20").unwrap();
-        format!("{}{}", &line[..time], &line[time + "2026-11-20T15:53:35.123Z".len()..])
+        format!(
+            "{}{}",
+            &line[..time],
+            &line[time + "2026-11-20T15:53:35.123Z".len()..]
+        )
     }
 
     #[test]
@@ -190,7 +220,10 @@ mod tests {
             ("size", Value::from(5)),
         ];
         for (format, expected) in [
-            (Format::Text, " INFO  message id=x1 from=\"\" cause=\"No \\\"room\\\"\\u001b\\u000a\" size=5\n"),
+            (
+                Format::Text,
+                " INFO  message id=x1 from=\"\" cause=\"No \\\"room\\\"\\u001b\\u000a\" size=5\n",
+            ),
             (
                 Format::Logfmt,
                 "ts= level=info event=message id=x1 from=\"\" cause=\"No \\\"room\\\"\\u001b\\u000a\" size=5\n",
@@ -214,10 +247,16 @@ mod tests {
             ("size", Value::from(5)),
         ];
         let text = |addresses| line(Format::Text, addresses, &pairs);
-        assert_eq!(text(Addresses::Domain), " INFO  message from=c.test to=x.test,y.test size=5\n");
+        assert_eq!(
+            text(Addresses::Domain),
+            " INFO  message from=c.test to=x.test,y.test size=5\n"
+        );
         assert_eq!(text(Addresses::None), " INFO  message size=5\n");
         let hashed = text(Addresses::Hash);
-        assert!(!hashed.contains('@') && !hashed.contains("secret"), "{hashed}");
+        assert!(
+            !hashed.contains('@') && !hashed.contains("secret"),
+            "{hashed}"
+        );
         assert_eq!(hashed.matches(',').count(), 1);
     }
 }

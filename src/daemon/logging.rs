@@ -65,16 +65,29 @@ impl Logging {
         let output = Output::open(&settings.target)?;
         let (queue, jobs) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
-        let writer = Writer { output, target: settings.target.clone(), lost: Arc::clone(&lost) };
-        thread::Builder::new().name("log".into()).spawn(move || writer.run(&jobs))?;
+        let writer = Writer {
+            output,
+            target: settings.target.clone(),
+            lost: Arc::clone(&lost),
+        };
+        thread::Builder::new()
+            .name("log".into())
+            .spawn(move || writer.run(&jobs))?;
         let (format, addresses) = (settings.format, settings.addresses);
         let lines = queue.clone();
         let write = fern::Output::call(move |record| {
-            if lines.try_send(Job::Line(format.line(record, addresses))).is_err() {
+            if lines
+                .try_send(Job::Line(format.line(record, addresses)))
+                .is_err()
+            {
                 lost.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let level = if settings.target == Target::Off { LevelFilter::Off } else { settings.level };
+        let level = if settings.target == Target::Off {
+            LevelFilter::Off
+        } else {
+            settings.level
+        };
         fern::Dispatch::new()
             .level(LevelFilter::Off)
             .level_for("maiasaura", level)
@@ -115,7 +128,10 @@ impl Writer {
             }
             let lost = self.lost.swap(0, Ordering::Relaxed);
             if lost > 0 {
-                let _ = writeln!(self.output.0, "{lost} lines of the log were lost: its target is too slow");
+                let _ = writeln!(
+                    self.output.0,
+                    "{lost} lines of the log were lost: its target is too slow"
+                );
             }
             let _ = self.output.0.flush();
         }
@@ -156,5 +172,9 @@ impl Output {
 
 /// Readable for the group, as log files are; they hold addresses.
 fn open_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)
 }

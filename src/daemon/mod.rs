@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
+use log::LevelFilter;
 use smol::{Executor, Timer};
 
 pub use line::{Addresses, Format};
@@ -17,13 +18,13 @@ pub use logging::{Logging, Settings as LogSettings, Target};
 pub use signals::{Request, requests};
 
 use crate::chain::{Chain, Registry};
-use crate::config::{Config, ConfigError, Source};
+use crate::config::{self, Config, ConfigError, Source};
 use crate::maildir::{self, Store};
 use crate::processor::{
     Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
 };
 use crate::recipients::{HostPatterns, Recipients};
-use crate::server::{self, Address, Limits, Listener, PassedSockets, Service, Shutdown, Trigger};
+use crate::server::{self, Address, Listener, PassedSockets, Service, Shutdown, Trigger};
 
 /// How often the Maildirs are swept.
 const SWEEP_EVERY: Duration = Duration::from_hours(24);
@@ -73,7 +74,11 @@ impl Daemon {
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
         let registry = registry(&config);
-        Self { config, source, registry }
+        Self {
+            config,
+            source,
+            registry,
+        }
     }
 
     /// Adds a processor that the chains may name.
@@ -91,13 +96,17 @@ impl Daemon {
         let config = &self.config;
         let recipients = Recipients::new(&config.recipients())
             .map_err(|error| self.source.error(&error.key, &error.message))?;
-        let chain = Chain::new(&self.registry, &config.validate, &config.save, config.limits.deliveries)
-            .map_err(|error| self.source.error(error.chain, &error.message))?;
-        let limits = &config.limits;
+        let chain = Chain::new(
+            &self.registry,
+            &config.validate,
+            &config.save,
+            config.limits.deliveries,
+        )
+        .map_err(|error| self.source.error(error.chain, &error.message))?;
         Ok(Service {
             recipients,
             chain,
-            limits: Limits::new(limits.connections, limits.connections_per_ip, limits.memory.octets()),
+            limits: config.limits(),
             timeouts: config.timeouts(),
             ids: crate::envelope::Ids::default(),
         })
@@ -107,7 +116,10 @@ impl Daemon {
     pub fn start(self) -> Result<Running, StartError> {
         let service = Arc::new(self.service()?);
         let listeners = self.listeners()?;
-        let addresses = listeners.iter().map(|listener| listener.address.clone()).collect();
+        let addresses = listeners
+            .iter()
+            .map(|listener| listener.address.clone())
+            .collect();
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
@@ -124,16 +136,27 @@ impl Daemon {
         for number in 0..self.threads() {
             let (executor, all_served) = (Arc::clone(&executor), all_served.clone());
             let work = move || smol::block_on(executor.run(all_served.requested()));
-            threads.push(thread::Builder::new().name(format!("serve-{number}")).spawn(work)?);
+            threads.push(
+                thread::Builder::new()
+                    .name(format!("serve-{number}"))
+                    .spawn(work)?,
+            );
         }
-        Ok(Running { addresses, trigger, threads })
+        Ok(Running {
+            addresses,
+            trigger,
+            threads,
+        })
     }
 
     fn listeners(&self) -> Result<Vec<Listener>, StartError> {
         let mut passed = PassedSockets::from_env();
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
-            let bound = listener.address.bind(&mut passed).map_err(|error| bind_error(&listener.address, error))?;
+            let bound = listener
+                .address
+                .bind(&mut passed)
+                .map_err(|error| bind_error(&listener.address, error))?;
             listeners.push(bound.serve(Arc::new(self.config.profile(listener))));
         }
         Ok(listeners)
@@ -174,14 +197,51 @@ fn sweep(root: &std::path::Path, age: Duration) {
 
 fn bind_error(address: &Address, error: io::Error) -> StartError {
     let hint = match error.kind() {
-        io::ErrorKind::AddrInUse => "; another program listens there: stop it or choose another address",
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: stop it or choose another address"
+        }
         io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need CAP_NET_BIND_SERVICE, a Unix socket needs a folder that is yours"
         }
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
         _ => "",
     };
-    StartError::Bind { address: address.clone(), error, hint }
+    StartError::Bind {
+        address: address.clone(),
+        error,
+        hint,
+    }
+}
+
+/// What the configuration says of the log.
+pub fn log_settings(config: &Config) -> LogSettings {
+    let log = &config.log;
+    LogSettings {
+        level: match log.level {
+            config::Level::Error => LevelFilter::Error,
+            config::Level::Warn => LevelFilter::Warn,
+            config::Level::Info => LevelFilter::Info,
+            config::Level::Debug => LevelFilter::Debug,
+            config::Level::Trace => LevelFilter::Trace,
+        },
+        format: match log.format {
+            config::Format::Text => Format::Text,
+            config::Format::Logfmt => Format::Logfmt,
+            config::Format::Json => Format::Json,
+        },
+        target: match &log.file {
+            config::File::Stderr => Target::Stderr,
+            config::File::Stdout => Target::Stdout,
+            config::File::Off => Target::Off,
+            config::File::Path(path) => Target::File(path.clone()),
+        },
+        addresses: match log.addresses {
+            config::Addresses::Full => Addresses::Full,
+            config::Addresses::Domain => Addresses::Domain,
+            config::Addresses::Hash => Addresses::Hash,
+            config::Addresses::None => Addresses::None,
+        },
+    }
 }
 
 /// The processors of this crate, with their settings.
@@ -191,19 +251,26 @@ fn registry(config: &Config) -> Registry {
     let hops = config.limits.hops;
     registry.add("HeadersParser", || Ok(Arc::new(HeadersParser::default())));
     registry.add("Hasher", || Ok(Arc::new(Hasher)));
-    registry.add("Header", move || Ok(Arc::new(Header::new(hostname.clone(), hops))));
+    registry.add("Header", move || {
+        Ok(Arc::new(Header::new(hostname.clone(), hops)))
+    });
     registry.add("Debugger", || Ok(Arc::new(Debugger)));
     let level = config.compressor.level;
     registry.add("Compressor", move || Ok(Arc::new(Compressor::new(level))));
-    let hosts = config.wildcard.as_ref().map(|wildcard| wildcard.hosts.clone());
+    let hosts = config.wildcard_hosts();
     registry.add("Wildcard", move || {
-        let hosts = hosts.as_ref().ok_or("wildcard.hosts is missing: the list of host patterns that Wildcard accepts")?;
-        let patterns = HostPatterns::new(hosts).map_err(|error| format!("wildcard.hosts: {error}"))?;
+        let hosts = hosts
+            .as_ref()
+            .ok_or("wildcard.hosts is missing: the list of host patterns that Wildcard accepts")?;
+        let patterns =
+            HostPatterns::new(hosts).map_err(|error| format!("wildcard.hosts: {error}"))?;
         Ok(Arc::new(Wildcard::new(patterns)))
     });
-    let (store, line_ends) = (config.maildir(), config.line_ends());
+    let (settings, line_ends) = (config.maildir(), config.line_ends());
+    let max_folders = config.recipients.subaddress.max_folders;
     registry.add("MailDir", move || {
-        Ok(Arc::new(MailDir::new(Arc::new(Store::new(store.clone())), line_ends)))
+        let store = Arc::new(Store::new(settings.clone()));
+        Ok(Arc::new(MailDir::new(store, line_ends, max_folders)))
     });
     registry
 }

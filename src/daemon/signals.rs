@@ -30,7 +30,9 @@ pub fn requests() -> io::Result<Receiver<Request>> {
     })
     .map_err(io::Error::other)?;
     let signals = Signals::new([Signal::Term, Signal::Hup, Signal::Usr1, Signal::Xfsz])?;
-    thread::Builder::new().name("signals".into()).spawn(move || forward(signals, &sender))?;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || forward(signals, &sender))?;
     Ok(requests)
 }
 

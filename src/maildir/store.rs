@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use rustix::fs::fsync;
+use rustix::fs::{Dir, fsync};
 use rustix::io::Errno;
 
 use super::cache::Cache;
 use super::file::{Attributes, create, fill};
-use super::handle::{Maildir, STAND, open_below, open_root};
+use super::handle::{Maildir, READ, STAND, open_below, open_root};
 use super::make::Maker;
 use super::staged::{NAME_TRIES, Staged, State};
 use super::{Location, Names, Owner, ProbeError, probe, quota};
@@ -137,6 +137,28 @@ impl Store {
             Err(error) if is_missing(&error) => Ok(false),
             outcome => outcome.map(|_| true),
         }
+    }
+
+    /// How many Maildir++ folders the Maildir at the top of `location` has; 0 if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel, and a link on the way.
+    pub fn folders(&self, location: &Location) -> io::Result<usize> {
+        location.check()?;
+        let opened = open_root(&location.root, STAND)
+            .and_then(|root| open_below(root, &location.components, READ));
+        let maildir = match opened {
+            Err(error) if is_missing(&error) => return Ok(0),
+            outcome => outcome?,
+        };
+        let mut folders = 0;
+        for entry in Dir::read_from(&maildir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            folders += usize::from(name.starts_with(b".") && !matches!(name, b"." | b".."));
+        }
+        Ok(folders)
     }
 
     /// Writes a message into `tmp/` and syncs it. The Maildir is opened, and made if it may be.

@@ -8,8 +8,8 @@ use flate2::write::ZlibEncoder;
 use super::{Delivery, Pending, Processor, Staged};
 use crate::failure::Failure;
 
-/// Compresses content (RFC 1950) once, beside the content and not instead of
-/// it: a MailDir after it writes the message as ever.
+/// Compresses trace fields (those of the first copy) and content (RFC 1950) once, beside the content and not instead of
+/// it: a `MailDir` after it writes the message as ever.
 #[derive(Clone, Copy, Debug)]
 pub struct Compressor {
     level: Compression,
@@ -40,6 +40,7 @@ impl Processor for Compressor {
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
             let mut encoder = ZlibEncoder::new(Vec::new(), self.level);
+            encoder.write_all(first_fields(delivery).as_bytes())?;
             for piece in delivery.content() {
                 encoder.write_all(piece)?;
             }
@@ -47,4 +48,13 @@ impl Processor for Compressor {
             Ok(Staged::Done)
         })
     }
+}
+
+/// The trace fields of the first copy, with the line ends that the content has.
+fn first_fields(delivery: &Delivery) -> String {
+    let first = delivery.recipients.iter().find_map(|recipient| {
+        let destination = recipient.destinations.first()?;
+        Some(delivery.trace.as_ref()?.fields(recipient, destination))
+    });
+    first.unwrap_or_default().replace('\n', "\r\n")
 }

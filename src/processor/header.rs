@@ -30,7 +30,7 @@ impl Header {
             match field.name(content) {
                 name if name.eq_ignore_ascii_case(b"Received") => received += 1,
                 name if name.eq_ignore_ascii_case(b"Return-Path") => {
-                    delivery.omitted.push(field.range)
+                    delivery.omitted.push(field.range);
                 }
                 name if name.eq_ignore_ascii_case(b"Delivered-To") => {
                     let value = field.value(content);

@@ -1,13 +1,14 @@
 //! `MailDir`: one copy for each Maildir the recipients lead to.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
 use super::{Commit, Delivery, Pending, Processor, Sender, Staged};
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
-use crate::maildir::{self, Location, Store};
+use crate::maildir::{self, Store};
 use crate::smtp::reply;
 
 /// Which line ends a message has in its file.
@@ -23,68 +24,91 @@ pub enum LineEnds {
 /// the first one is linked into its `new/`.
 #[derive(Debug)]
 pub struct MailDir {
-    store: Arc<Store>,
+    takers: Takers,
     line_ends: LineEnds,
 }
 
 impl MailDir {
-    /// Delivers through `store`.
-    pub fn new(store: Arc<Store>, line_ends: LineEnds) -> Self {
-        Self { store, line_ends }
+    /// Delivers through `store`. Folders of subaddresses are made as long as
+    /// a Maildir has fewer than `max_folders`.
+    pub fn new(store: Arc<Store>, line_ends: LineEnds, max_folders: usize) -> Self {
+        Self {
+            takers: Takers { store, max_folders },
+            line_ends,
+        }
     }
 
     fn stage_copies(&self, delivery: &Delivery) -> Result<Copies, Failure> {
-        let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
-        let content: Vec<_> = delivery
-            .content()
-            .map(|piece| {
-                if crlf {
-                    Cow::Borrowed(piece)
-                } else {
-                    maildir::to_lf(piece)
-                }
-            })
-            .collect();
-        let crlf_size: u64 = content.iter().map(|piece| maildir::crlf_size(piece)).sum();
-        let mut places = Vec::new();
+        let text = self.text(delivery);
         let mut staged = Vec::new();
+        let mut places = HashSet::new();
         for recipient in &delivery.recipients {
             for destination in &recipient.destinations {
-                let destination = taker(&self.store, destination)?
+                let destination = self
+                    .takers
+                    .find(destination)?
                     .ok_or_else(|| Failure::new(reply::USER_UNKNOWN, no_maildir(destination)))?;
                 // Whoever is named twice gets one copy.
-                if places.contains(&&destination.location) {
-                    continue;
+                if places.insert(&destination.location) {
+                    staged.push(self.stage_copy(&text, delivery, recipient, destination)?);
                 }
-                places.push(&destination.location);
-                let fields = fields(delivery, recipient, destination, crlf);
-                let mut parts = vec![fields.as_bytes()];
-                parts.extend(content.iter().map(AsRef::as_ref));
-                let crlf_size = crlf_size + maildir::crlf_size(fields.as_bytes());
-                let message = maildir::Message {
-                    parts: &parts,
-                    crlf_size,
-                };
-                staged.push(self.stage_copy(&destination.location, &message)?);
             }
         }
         Ok(Copies {
-            store: Arc::clone(&self.store),
+            store: Arc::clone(&self.takers.store),
             staged,
         })
     }
 
+    /// The content as all copies have it.
+    fn text<'a>(&self, delivery: &'a Delivery) -> Text<'a> {
+        let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
+        let convert = |piece| {
+            if crlf {
+                Cow::Borrowed(piece)
+            } else {
+                maildir::to_lf(piece)
+            }
+        };
+        let pieces: Vec<_> = delivery.content().map(convert).collect();
+        let crlf_size = pieces.iter().map(|piece| maildir::crlf_size(piece)).sum();
+        Text {
+            pieces,
+            crlf_size,
+            crlf,
+        }
+    }
+
     fn stage_copy(
         &self,
-        location: &Location,
-        message: &maildir::Message<'_>,
+        text: &Text<'_>,
+        delivery: &Delivery,
+        recipient: &Recipient,
+        destination: &Destination,
     ) -> Result<maildir::Staged, Failure> {
-        self.store.stage(location, message).map_err(|error| {
-            let mut failure = Failure::from(error);
-            let cause = failure.cause.unwrap_or_default();
-            failure.cause = Some(format!("{}: {cause}", location.path().display()));
-            failure
-        })
+        let trace = delivery.trace.as_ref();
+        let mut fields =
+            trace.map_or_else(String::new, |trace| trace.fields(recipient, destination));
+        if text.crlf {
+            fields = fields.replace('\n', "\r\n");
+        }
+        let mut parts = vec![fields.as_bytes()];
+        parts.extend(text.pieces.iter().map(AsRef::as_ref));
+        let message = maildir::Message {
+            parts: &parts,
+            crlf_size: text.crlf_size + maildir::crlf_size(fields.as_bytes()),
+        };
+        let location = &destination.location;
+        self.takers
+            .store
+            .stage(location, &message)
+            .map_err(|error| {
+                let cause = format!("{}: {error}", location.path().display());
+                Failure {
+                    cause: Some(cause),
+                    ..Failure::from(error)
+                }
+            })
     }
 }
 
@@ -104,10 +128,10 @@ impl Processor for MailDir {
                 if destination.location.create {
                     continue;
                 }
-                let store = Arc::clone(&self.store);
+                let takers = self.takers.clone();
                 let wanted = destination.clone();
                 let found =
-                    smol::unblock(move || taker(&store, &wanted).map(|taker| taker.is_some()))
+                    smol::unblock(move || takers.find(&wanted).map(|taker| taker.is_some()))
                         .await?;
                 if !found {
                     return Err(Failure::new(reply::USER_UNKNOWN, no_maildir(destination)));
@@ -122,17 +146,38 @@ impl Processor for MailDir {
     }
 }
 
-/// The destination that takes the mail: the first of it and its stand-ins that
-/// is there or may be made.
-fn taker<'a>(store: &Store, destination: &'a Destination) -> io::Result<Option<&'a Destination>> {
-    let mut candidate = Some(destination);
-    while let Some(destination) = candidate {
-        if destination.location.create || store.exists(&destination.location)? {
-            return Ok(Some(destination));
+/// Finds who takes mail.
+#[derive(Clone, Debug)]
+struct Takers {
+    store: Arc<Store>,
+    max_folders: usize,
+}
+
+impl Takers {
+    /// The first of a destination and its stand-ins that is there or may be made.
+    fn find<'a>(&self, destination: &'a Destination) -> io::Result<Option<&'a Destination>> {
+        let mut candidate = Some(destination);
+        while let Some(destination) = candidate {
+            if self.takes(destination)? {
+                return Ok(Some(destination));
+            }
+            candidate = destination.otherwise.as_deref();
         }
-        candidate = destination.otherwise.as_deref();
+        Ok(None)
     }
-    Ok(None)
+
+    fn takes(&self, destination: &Destination) -> io::Result<bool> {
+        let location = &destination.location;
+        match (&location.folder, &destination.otherwise) {
+            (None, _) if location.create => Ok(true),
+            // A folder is made only in a Maildir that takes mail itself, and not without
+            // end: its name is the client's choice.
+            (Some(_), Some(inbox)) if location.create && !self.store.exists(location)? => {
+                Ok(self.takes(inbox)? && self.store.folders(location)? < self.max_folders)
+            }
+            _ => self.store.exists(location),
+        }
+    }
 }
 
 fn no_maildir(destination: &Destination) -> String {
@@ -142,22 +187,11 @@ fn no_maildir(destination: &Destination) -> String {
     )
 }
 
-fn fields(
-    delivery: &Delivery,
-    recipient: &Recipient,
-    destination: &Destination,
+/// Content with the line ends of its file.
+struct Text<'a> {
+    pieces: Vec<Cow<'a, [u8]>>,
+    crlf_size: u64,
     crlf: bool,
-) -> String {
-    let fields = delivery
-        .trace
-        .as_ref()
-        .map(|trace| trace.fields(recipient, destination))
-        .unwrap_or_default();
-    if crlf {
-        fields.replace('\n', "\r\n")
-    } else {
-        fields
-    }
 }
 
 /// The copies of one message, written and not visible yet.

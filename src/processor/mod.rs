@@ -89,3 +89,6 @@ pub trait Commit: Send {
     /// commit failed.
     fn abort(&mut self) -> Pending<'_, ()>;
 }
+
+#[cfg(test)]
+mod tests;

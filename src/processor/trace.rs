@@ -63,21 +63,19 @@ fn received(envelope: &Envelope, hostname: &str) -> String {
     clauses.push(format!("by {hostname}"));
     clauses.push(format!("with {} id {}", envelope.transmission, envelope.id));
     let date = date(envelope);
-    match envelope.recipients.as_slice() {
-        [
-            Recipient {
-                forward_path: ForwardPath::Mailbox(mailbox),
-                ..
-            },
-        ] => {
-            clauses.push(format!("for <{mailbox}>; {date}"));
+    if let [
+        Recipient {
+            forward_path: ForwardPath::Mailbox(mailbox),
+            ..
+        },
+    ] = envelope.recipients.as_slice()
+    {
+        clauses.push(format!("for <{mailbox}>; {date}"));
+    } else {
+        if let Some(last) = clauses.last_mut() {
+            last.push(';');
         }
-        _ => {
-            if let Some(last) = clauses.last_mut() {
-                last.push(';');
-            }
-            clauses.push(date);
-        }
+        clauses.push(date);
     }
     fold("Received:", &clauses)
 }

@@ -9,15 +9,17 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use smol::{Timer, future};
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::limits::Share;
 use super::record::SessionLog;
 use super::{Service, Shutdown};
 use crate::chain::Fate;
-use crate::envelope::{Client, Recipient};
+use crate::envelope::{Client, Mail, Recipient};
+use crate::failure::Failure;
 use crate::smtp::address::ForwardPath;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::{Profile, Session, Step, Submission};
@@ -37,10 +39,14 @@ pub(super) struct Connection<S> {
     session: Session<Recipient>,
     service: Arc<Service>,
     clock: Clock,
+    alarm: Alarm,
     content: Vec<u8>,
     share: Share,
     log: SessionLog,
 }
+
+/// The wish to stop, waited for once in the life of a connection.
+type Stop = Fuse<BoxFuture<'static, ()>>;
 
 /// Why a wait has ended.
 enum Wake {
@@ -60,6 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             session: Session::new(profile),
             service,
             clock: Clock::start(),
+            alarm: Alarm::default(),
             content: Vec::new(),
             share,
         }
@@ -67,13 +74,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Talks with the client until one of the two has said goodbye.
     pub async fn converse(mut self, shutdown: Shutdown) {
-        let mut stop = Box::pin(async move { shutdown.requested().await }).fuse();
-        let _ = self.hear_early_talker().await;
+        let mut stop: Stop = async move { shutdown.requested().await }.boxed().fuse();
+        self.hear_early_talker().await;
         loop {
             match self.session.step() {
                 Step::Send(octets) => {
                     let deadline = self.clock.write_deadline(&self.service.timeouts);
-                    if !send(&mut self.stream, octets, deadline).await {
+                    let sent = self
+                        .alarm
+                        .before(deadline, self.stream.write_all(octets))
+                        .await;
+                    if !matches!(sent, Some(Ok(()))) {
                         break;
                     }
                     self.clock.replied();
@@ -104,42 +115,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Gives the session what came before the greeting, if anything did.
-    async fn hear_early_talker(&mut self) -> io::Result<()> {
-        let read = poll_fn(|context| match self.poll_read(context) {
-            Poll::Pending => Poll::Ready(Ok(0)),
-            ready => ready,
-        });
-        read.await.map(drop)
+    async fn hear_early_talker(&mut self) {
+        poll_fn(|context| {
+            let _ = poll_read(&mut self.stream, &mut self.session, context);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Waits for octets, the deadline or the shutdown, whichever comes first.
-    async fn receive(
-        &mut self,
-        stop: &mut (impl futures_util::future::FusedFuture<Output = ()> + Unpin),
-    ) -> Wake {
-        let mut timer = Timer::at(self.deadline());
-        poll_fn(|context| {
-            match self.poll_read(context) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Wake::Closed),
-                Poll::Ready(Ok(_)) => return Poll::Ready(Wake::Octets),
-                Poll::Pending => {}
-            }
-            if !stop.is_terminated() && stop.poll_unpin(context).is_ready() {
-                return Poll::Ready(Wake::Shutdown);
-            }
-            timer.poll_unpin(context).map(|_| Wake::Deadline)
-        })
-        .await
-    }
-
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-            if let Poll::Ready(Ok(count)) = &read {
-                self.session.receive(&buffer[..*count]);
-            }
-            read
-        })
+    async fn receive(&mut self, stop: &mut Stop) -> Wake {
+        let deadline = self.deadline();
+        let wake =
+            poll_fn(
+                |context| match poll_read(&mut self.stream, &mut self.session, context) {
+                    Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Wake::Closed),
+                    Poll::Ready(Ok(_)) => Poll::Ready(Wake::Octets),
+                    Poll::Pending if stop.is_terminated() => Poll::Pending,
+                    Poll::Pending => stop.poll_unpin(context).map(|()| Wake::Shutdown),
+                },
+            );
+        self.alarm
+            .before(deadline, wake)
+            .await
+            .unwrap_or(Wake::Deadline)
     }
 
     fn deadline(&self) -> Instant {
@@ -169,10 +168,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let content = std::mem::take(&mut self.content);
         let mail = self.service.mail(submission, &self.client, content);
         let begun = Instant::now();
-        let fates = self
+        let delivery = self
             .service
-            .deliver(Arc::clone(&mail), self.session.protocol())
+            .deliver(Arc::clone(&mail), self.session.protocol());
+        let fates = self
+            .alarm
+            .before(begun + self.service.timeouts.delivery, delivery)
             .await;
+        let fates = fates.unwrap_or_else(|| late(&mail));
         self.log.delivered(&mail, &fates, begun.elapsed());
         let stored = reply::OK.with_text(format!("Ok: queued as {}", mail.envelope.id));
         let told = |fate: Fate| fate.map_or_else(|failure| failure.reply, |()| stored.clone());
@@ -188,13 +191,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-/// Sends all octets; false when the client does not take them.
-async fn send(stream: &mut (impl AsyncWrite + Unpin), octets: &[u8], deadline: Instant) -> bool {
-    let late = async {
-        Timer::at(deadline).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
-    future::or(stream.write_all(octets), late).await.is_ok()
+/// Gives the session what is there to be read.
+fn poll_read<R>(
+    stream: &mut (impl AsyncRead + Unpin),
+    session: &mut Session<R>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    READ_BUFFER.with_borrow_mut(|buffer| {
+        let read = Pin::new(stream).poll_read(context, buffer);
+        if let Poll::Ready(Ok(count)) = &read {
+            session.receive(&buffer[..*count]);
+        }
+        read
+    })
+}
+
+/// What a delivery came to that is not over yet: it may arrive all the same, but
+/// nobody is told so any more.
+fn late(mail: &Mail) -> Vec<Fate> {
+    let failure = Failure::new(reply::LOCAL_FAULT, "the delivery took too long");
+    vec![Err(failure); mail.envelope.recipients.len()]
 }
 
 /// Appends a piece of content; false when there is no memory for it. What the

@@ -142,7 +142,7 @@ fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
         match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path)?
+                fs::remove_file(path)?;
             }
             _ => return Err(io::ErrorKind::AddrInUse.into()),
         }
@@ -155,7 +155,7 @@ fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
     Ok(socket.into())
 }
 
-/// The sockets that systemd opened for us (sd_listen_fds(3)).
+/// The sockets that systemd opened for us (`sd_listen_fds(3)`).
 pub struct PassedSockets {
     sockets: ListenFd,
     names: Vec<String>,

@@ -1,5 +1,6 @@
 //! The server: sockets, time and load around [`Session`](crate::smtp::Session)s.
 
+mod alarm;
 mod clock;
 mod connection;
 mod limits;
@@ -103,12 +104,12 @@ impl Door {
                 Stream::Tcp(stream) => {
                     Connection::new(stream, client, profile, service)
                         .converse(shutdown)
-                        .await
+                        .await;
                 }
                 Stream::Unix(stream) => {
                     Connection::new(stream, client, profile, service)
                         .converse(shutdown)
-                        .await
+                        .await;
                 }
             }
             drop((place, open));

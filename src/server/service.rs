@@ -3,18 +3,14 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use smol::Timer;
-use smol::future;
-
 use super::{Limits, Timeouts};
-use crate::chain::{Chain, Fate};
+use crate::chain::{Chain, Fate, Sender};
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
 use crate::failure::Failure;
-use crate::processor::Sender;
 use crate::recipients::Recipients;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::command::Greeting;
-use crate::smtp::{Protocol, Submission, reply};
+use crate::smtp::{Protocol, Submission};
 
 /// Recipients, chain, limits: everything behind the sockets.
 #[derive(Debug)]
@@ -83,29 +79,11 @@ impl Service {
     }
 
     /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message.
-    pub(super) async fn deliver(
-        self: &Arc<Self>,
-        mail: Arc<Mail>,
-        protocol: Protocol,
-    ) -> Vec<Fate> {
-        let recipients = mail.envelope.recipients.len();
-        let late = async {
-            Timer::after(self.timeouts.delivery).await;
-            vec![
-                Err(Failure::new(
-                    reply::LOCAL_FAULT,
-                    "the delivery took too long"
-                ));
-                recipients
-            ]
-        };
-        let delivery = async {
-            match protocol {
-                Protocol::Smtp => vec![self.chain.deliver(mail).await],
-                Protocol::Lmtp => self.chain.deliver_each(mail).await,
-            }
-        };
-        future::or(delivery, late).await
+    pub(super) async fn deliver(&self, mail: Arc<Mail>, protocol: Protocol) -> Vec<Fate> {
+        match protocol {
+            Protocol::Smtp => vec![self.chain.deliver(mail).await],
+            Protocol::Lmtp => self.chain.deliver_each(mail).await,
+        }
     }
 }
 

@@ -73,7 +73,7 @@ impl Command {
     /// Reads a line without its end. With `lenient`, a path may lack its angle
     /// brackets, as some devices send it.
     pub fn parse(line: &[u8], lenient: bool) -> Result<Self, Reply> {
-        let text = str::from_utf8(line).map_err(|_| reply::UNKNOWN_COMMAND)?;
+        let text = str::from_utf8(line).map_err(|_| not_utf8(line))?;
         let text = text.trim_end_matches([' ', '\t']);
         let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
         match verb.to_ascii_uppercase().as_str() {
@@ -98,6 +98,16 @@ impl Command {
             | "TRACE" | "PRI" => Ok(Self::Http),
             _ => Err(reply::UNKNOWN_COMMAND),
         }
+    }
+}
+
+/// What is wrong with a line that is no UTF-8: its verb tells.
+fn not_utf8(line: &[u8]) -> Reply {
+    match line.get(..5).map(<[u8]>::to_ascii_uppercase).as_deref() {
+        Some(b"HELO " | b"EHLO " | b"LHLO ") => reply::BAD_GREETING,
+        Some(b"MAIL ") => reply::BAD_SENDER,
+        Some(b"RCPT ") => reply::BAD_RECIPIENT,
+        _ => reply::UNKNOWN_COMMAND,
     }
 }
 

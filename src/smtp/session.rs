@@ -62,8 +62,9 @@ enum State {
     Verifying(ForwardPath),
     /// After 354.
     Data(Decoder),
-    /// In a chunk of BDAT: octets to come, whether it is the last, and why it is refused.
+    /// In a chunk of BDAT: its octets, those to come, whether it is the last, and why it is refused.
     Chunk {
+        size: u64,
         remaining: u64,
         last: bool,
         refusal: Option<Reply>,

@@ -38,6 +38,7 @@ impl<R> Session<R> {
             Err(reply) => Some(reply),
         };
         self.state = State::Chunk {
+            size,
             remaining: size,
             last,
             refusal,
@@ -80,6 +81,7 @@ impl<R> Session<R> {
 
     pub(super) fn chunk(&mut self) -> Option<Event<R>> {
         let State::Chunk {
+            size,
             remaining,
             last,
             refusal,
@@ -103,7 +105,7 @@ impl<R> Session<R> {
                 _ => self.content(0..used, used),
             };
         }
-        let (last, refusal) = (*last, refusal.take());
+        let (empty, last, refusal) = (*size == 0, *last, refusal.take());
         self.state = State::Command;
         if let Some(reply) = refusal {
             self.answer(&reply);
@@ -112,12 +114,13 @@ impl<R> Session<R> {
         if last {
             Some(self.finish())
         } else {
-            self.chunk_received()
+            self.chunk_received(empty)
         }
     }
 
-    /// The answer to a chunk that is not the last one.
-    fn chunk_received(&mut self) -> Option<Event<R>> {
+    /// The answer to a chunk that is not the last one. Without octets it brings
+    /// the mail no nearer.
+    fn chunk_received(&mut self, empty: bool) -> Option<Event<R>> {
         let refusal = self
             .transaction
             .as_ref()
@@ -127,7 +130,11 @@ impl<R> Session<R> {
             self.answer(&reply);
             return Some(Event::Discard);
         }
-        self.idle(&reply::CHUNK_OK, false)
+        if empty {
+            return self.idle(&reply::CHUNK_OK, false);
+        }
+        self.answer(&reply::CHUNK_OK);
+        None
     }
 
     /// Hands content on, unless it is refused or grows over the limit.
@@ -159,6 +166,7 @@ impl<R> Session<R> {
         };
         let recipients = transaction.recipients.len();
         if let Some(reply) = &transaction.progress.refusal {
+            self.idle_commands += 1;
             for _ in 0..self.profile.replies_after_data(recipients) {
                 reply.write(&mut self.output);
             }

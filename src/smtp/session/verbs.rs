@@ -10,7 +10,10 @@ impl<R> Session<R> {
     pub(super) fn execute(&mut self, command: Command) -> Option<Event<R>> {
         let reply = match command {
             Command::Greet(greeting, name) => return self.greet(greeting, name),
-            Command::Mail(path, parameters) => self.mail(path, parameters),
+            Command::Mail(path, parameters) => {
+                let reply = self.mail(path, parameters);
+                return self.begun(&reply);
+            }
             Command::Rcpt { path, utf8 } => match self.rcpt(utf8) {
                 Ok(()) => {
                     self.state = State::Verifying(path);
@@ -18,7 +21,10 @@ impl<R> Session<R> {
                 }
                 Err(reply) => reply,
             },
-            Command::Data => self.begin_data(),
+            Command::Data => {
+                let reply = self.begin_data();
+                return self.begun(&reply);
+            }
             Command::Bdat { size, last } => {
                 self.begin_chunk(size, last);
                 return None;
@@ -93,8 +99,17 @@ impl<R> Session<R> {
         Ok(())
     }
 
-    /// Answers a command that brings no mail nearer; they are counted. The
-    /// transaction is dropped with `reset`.
+    /// Answers a command that begins something, which is idle if it is refused.
+    fn begun(&mut self, reply: &Reply) -> Option<Event<R>> {
+        if reply.is_positive() {
+            self.answer(reply);
+            return None;
+        }
+        self.idle(reply, false)
+    }
+
+    /// Answers a command that brings no mail nearer; too many of them in a row
+    /// end the session. The transaction is dropped with `reset`.
     pub(super) fn idle(&mut self, reply: &Reply, reset: bool) -> Option<Event<R>> {
         self.idle_commands += 1;
         if self.idle_commands > self.profile.idle_commands {

@@ -1,0 +1,12 @@
+//! One binary for all integration tests: a file per subject.
+
+mod dialogues;
+mod layers;
+mod model;
+mod octets;
+mod player;
+mod session;
+mod source;
+mod transcript;
+mod transcripts;
+mod world;

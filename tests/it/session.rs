@@ -1,0 +1,87 @@
+//! What a driver may tell a session, beside the octets of the client.
+
+use std::sync::Arc;
+
+use maiasaura::smtp::{Profile, Protocol, Session, Step, reply};
+
+/// A session whose client was asked for the content of a message to two recipients.
+fn in_data(protocol: Protocol) -> Session<()> {
+    let greeting = match protocol {
+        Protocol::Smtp => "EHLO",
+        Protocol::Lmtp => "LHLO",
+    };
+    let mut session = Session::new(Arc::new(Profile {
+        protocol,
+        ..Profile::default()
+    }));
+    run(&mut session);
+    let commands = format!(
+        "{greeting} c.test\r\nMAIL FROM:<>\r\nRCPT TO:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n"
+    );
+    session.receive(commands.as_bytes());
+    let replies = run(&mut session);
+    assert!(replies.contains("\r\n354 "), "{replies}");
+    assert!(session.is_receiving_data());
+    session
+}
+
+/// Runs the session until it waits for its client or for its driver; returns what it said.
+fn run(session: &mut Session<()>) -> String {
+    let mut replies = String::new();
+    loop {
+        match session.step() {
+            Step::Send(octets) => replies.push_str(&String::from_utf8_lossy(octets)),
+            Step::Verify(_) => session.verified(Ok(())),
+            Step::Receive | Step::Deliver(_) => return replies,
+            Step::Content(_) => (),
+            Step::Discard => replies.push_str("(discard)"),
+            Step::Close => return replies + "(close)",
+        }
+    }
+}
+
+#[test]
+fn content_that_cannot_be_kept_is_read_to_its_end() {
+    let mut session = in_data(Protocol::Smtp);
+    session.receive(b"half of it\r\n");
+    assert_eq!(run(&mut session), "");
+    assert_eq!(session.content_size(), 12);
+    session.refuse(reply::STORAGE_FULL);
+    session.receive(b"and more\r\n");
+    assert_eq!(run(&mut session), "");
+    session.receive(b".\r\nNOOP\r\n");
+    let replies = run(&mut session);
+    assert!(replies.starts_with("(discard)452 4.3.1 "), "{replies}");
+    assert!(replies.ends_with("250 2.0.0 Ok\r\n"), "{replies}");
+    assert!(!session.is_receiving_data());
+}
+
+#[test]
+fn a_reply_that_is_missing_is_a_fault_of_ours() {
+    let mut session = in_data(Protocol::Lmtp);
+    session.receive(b".\r\n");
+    assert_eq!(run(&mut session), "");
+    session.delivered(&[reply::STORED]);
+    let replies = run(&mut session);
+    let codes: Vec<&str> = replies.lines().map(|line| &line[..9]).collect();
+    assert_eq!(codes, ["250 2.0.0", "451 4.3.0"]);
+}
+
+#[test]
+fn answers_to_questions_that_were_not_asked_change_nothing() {
+    let mut session = in_data(Protocol::Smtp);
+    session.delivered(&[reply::STORED]);
+    session.verified(Err(reply::USER_UNKNOWN));
+    assert_eq!(run(&mut session), "");
+    assert!(session.is_receiving_data());
+}
+
+#[test]
+fn a_last_word_is_the_last() {
+    let mut session = in_data(Protocol::Smtp);
+    session.receive(b"half of it\r\n");
+    session.end(&reply::TIMEOUT);
+    session.receive(b"\r\n.\r\nNOOP\r\n");
+    assert_eq!(run(&mut session), format!("{}\r\n(close)", reply::TIMEOUT));
+    assert_eq!(run(&mut session), "(close)");
+}
