@@ -30,7 +30,7 @@ pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
         .map(|other| (distance(other), *other))
-        .filter(|(distance, other)| *distance <= (word.len().min(other.len()) / 3).max(1))
+        .filter(|(distance, other)| *distance <= (word.len().max(other.len()) / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other)
 }

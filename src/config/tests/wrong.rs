@@ -18,6 +18,7 @@ const WRONG: &[(&str, &str)] = &[
     ("message_size: 1MB", "1:1: unknown key \"message_size\"; did you mean \"limits.message_size\"? known keys: {all}"),
     ("maildir: {hosts: []}", "1:11: maildir: unknown key \"hosts\"; did you mean \"recipients.hosts\"? known keys: path, durability, eol, file_mode, directory_mode, require_root, sweep_after, cached_maildirs"),
     ("recipients: {users: {\"a\\nb\": {uid: 0}}}", "1:36: recipients.users.a\\nb.uid: root must not own mail; name another user"),
+    ("limits: {eror: 5}", "1:10: limits: unknown key \"eror\"; did you mean \"errors\"? known keys: {limits}"),
     ("colour: red", "1:1: unknown key \"colour\"; known keys: {all}"),
     ("limits:\n  errors: ten", "2:11: limits.errors: expected a whole number, 0 or more, found \"ten\""),
     ("limits:\n  errors: -1", "2:11: limits.errors: expected a whole number, 0 or more, found -1"),
