@@ -100,17 +100,11 @@ impl Chain {
         }
     }
 
-    /// One hand-over for the whole of a delivery: everything from the first
-    /// `stage` to the last `commit` happens on one thread that may block.
+    /// Everything from the first `stage` to the last `commit` happens on the
+    /// thread that runs this, which may block meanwhile.
     async fn run(&self, mail: Arc<Mail>, recipients: Vec<Recipient>) -> Fate {
-        let permit = self.deliveries.acquire_arc().await;
-        let save = Arc::clone(&self.save);
-        let delivery = smol::unblock(move || {
-            let fate = smol::block_on(pass(&save, Delivery::new(mail, recipients)));
-            drop(permit);
-            fate
-        });
-        delivery.await
+        let _permit = self.deliveries.acquire_arc().await;
+        pass(&self.save, Delivery::new(mail, recipients)).await
     }
 }
 

@@ -137,7 +137,13 @@ impl Daemon {
         let mut threads = Vec::new();
         for number in 0..self.threads() {
             let (executor, all_served) = (Arc::clone(&executor), all_served.clone());
-            let work = move || smol::block_on(executor.run(all_served.requested()));
+            let work = move || {
+                smol::block_on(smol::future::or(all_served.requested(), async {
+                    loop {
+                        executor.tick().await;
+                    }
+                }));
+            };
             threads.push(
                 thread::Builder::new()
                     .name(format!("serve-{number}"))
@@ -166,7 +172,7 @@ impl Daemon {
 
     fn threads(&self) -> usize {
         match self.config.threads {
-            0 => thread::available_parallelism().map_or(2, NonZero::get),
+            0 => thread::available_parallelism().map_or(2, NonZero::get) + self.config.limits.deliveries,
             threads => threads,
         }
     }

@@ -56,7 +56,7 @@ enum Wake {
     Shutdown,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + std::os::fd::AsFd> Connection<S> {
     pub fn new(stream: S, client: Client, profile: Arc<Profile>, service: Arc<Service>) -> Self {
         let share = service.limits.share();
         Self {
@@ -125,6 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Waits for octets, the deadline or the shutdown, whichever comes first.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
+        linger(&self.stream);
         let deadline = self.deadline();
         let wake =
             poll_fn(
@@ -189,6 +190,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.content = Vec::new();
         self.share.release();
     }
+}
+
+static LINGERING: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+fn linger(stream: &impl std::os::fd::AsFd) {
+    use std::sync::atomic::Ordering::Relaxed;
+    if LINGERING.fetch_add(1, Relaxed) < 100 {
+        let mut fds = [rustix::event::PollFd::new(stream, rustix::event::PollFlags::IN)];
+        let t = rustix::event::Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+        let _ = rustix::event::poll(&mut fds, Some(&t));
+    }
+    LINGERING.fetch_sub(1, Relaxed);
 }
 
 /// Gives the session what is there to be read.
