@@ -68,6 +68,7 @@ impl Config {
         maildir::Settings {
             durability: match config.durability {
                 Durability::Full => maildir::Durability::Full,
+                Durability::Journal => maildir::Durability::Journal,
                 Durability::File => maildir::Durability::File,
                 Durability::None => maildir::Durability::None,
             },

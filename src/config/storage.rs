@@ -34,6 +34,8 @@ words! {
         /// The message and its folder.
         #[default]
         Full = "full",
+        /// A record of the message in a log, from which it is delivered a moment later.
+        Journal = "journal",
         /// The message; a power cut can take away its name.
         File = "file",
         /// Perhaps nothing.

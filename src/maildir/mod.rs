@@ -27,6 +27,7 @@ mod file;
 mod flush;
 mod handle;
 mod location;
+mod maildirs;
 mod make;
 mod name;
 mod probe;

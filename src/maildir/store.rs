@@ -4,17 +4,16 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::fs::{Dir, fsync};
 use rustix::io::Errno;
 
-use super::cache::Cache;
 use super::file::{Attributes, create, fill};
 use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
-use super::make::Maker;
+use super::maildirs::{Maildirs, is_missing};
 use super::staged::{NAME_TRIES, Staged, State};
 use super::{Location, Names, Owner, ProbeError, probe, quota};
 
@@ -30,8 +29,7 @@ pub struct Store {
     /// Who this process is.
     own: Owner,
     names: Names,
-    cache: Cache,
-    maker: Maker,
+    maildirs: Arc<Maildirs>,
 }
 
 /// What is synced before a message counts as delivered.
@@ -41,10 +39,20 @@ pub enum Durability {
     /// power cut.
     #[default]
     Full,
+    /// A record of the message in a log, from which it is delivered soon after: as durable as
+    /// `Full` where [`Store::recover`] has opened the log, and exactly as `Full` elsewhere.
+    Journal,
     /// The message only, so that it is whole if it is there; a power cut can take away its name.
     File,
     /// Nothing.
     None,
+}
+
+impl Durability {
+    /// Whether folders are synced, too.
+    pub(super) fn syncs_folders(self) -> bool {
+        matches!(self, Self::Full | Self::Journal)
+    }
 }
 
 /// How a [`Store`] works.
@@ -106,14 +114,7 @@ impl Store {
         Self {
             own,
             names: Names::new(&settings.host),
-            cache: Cache::new(settings.cached_maildirs),
-            maker: Maker {
-                mode: settings.directory_mode,
-                sync: settings.durability == Durability::Full,
-                require_root: settings.require_root,
-                own,
-                making_root: Mutex::default(),
-            },
+            maildirs: Arc::new(Maildirs::new(&settings, own)),
             settings,
         }
     }
@@ -126,18 +127,7 @@ impl Store {
     /// missing although it is required (ENOENT): none of these means that the mailbox does not
     /// exist.
     pub fn exists(&self, location: &Location) -> io::Result<bool> {
-        location.check()?;
-        let root = match open_root(&location.root, STAND) {
-            Err(error) if is_missing(&error) && !self.settings.require_root => return Ok(false),
-            outcome => outcome?,
-        };
-        let mut path = location.components.clone();
-        path.extend(location.folder_name());
-        path.push("new".to_string());
-        match open_below(root, &path, STAND) {
-            Err(error) if is_missing(&error) => Ok(false),
-            outcome => outcome.map(|_| true),
-        }
+        self.maildirs.exists(location)
     }
 
     /// How many Maildir++ folders the Maildir at the top of `location` has; 0 if it is not there.
@@ -171,7 +161,7 @@ impl Store {
     pub fn stage(&self, location: &Location, message: &Message<'_>) -> io::Result<Staged> {
         location.check()?;
         match self.try_stage(location, message) {
-            Err(error) if self.is_worth_a_retry(location, &error) => {
+            Err(error) if self.maildirs.may_be_stale(location, &error) => {
                 self.try_stage(location, message)
             }
             outcome => outcome,
@@ -210,7 +200,7 @@ impl Store {
     }
 
     fn try_stage(&self, location: &Location, message: &Message<'_>) -> io::Result<Staged> {
-        let maildir = self.maildir(location)?;
+        let maildir = self.maildirs.get(location)?;
         let octets = message.octets();
         let attributes = Attributes {
             mode: self.settings.file_mode,
@@ -230,7 +220,7 @@ impl Store {
             octets,
             crlf_octets: message.crlf_size,
             state: State::Tmp,
-            sync: self.settings.durability == Durability::Full,
+            sync: self.settings.durability.syncs_folders(),
         };
         fill(file, message.parts, attributes)?;
         Ok(staged)
@@ -240,51 +230,9 @@ impl Store {
     /// of the folder follows.
     fn flush(&self, maildir: &Maildir) -> Option<Flush> {
         match self.settings.durability {
-            Durability::Full => Some(maildir.flush),
+            Durability::Full | Durability::Journal => Some(maildir.flush),
             Durability::File => Some(Flush::File),
             Durability::None => None,
-        }
-    }
-
-    /// An open Maildir, from the cache if it is there and still alive.
-    fn maildir(&self, location: &Location) -> io::Result<Arc<Maildir>> {
-        if let Some(maildir) = self.cache.get(location) {
-            if maildir.is_alive()? {
-                return Ok(maildir);
-            }
-            self.cache.remove(location);
-        }
-        let _gate = self.cache.gate(location);
-        if let Some(maildir) = self.cache.get(location) {
-            return Ok(maildir);
-        }
-        let maildir = Arc::new(self.open(location)?);
-        self.cache.insert(location, &maildir);
-        Ok(maildir)
-    }
-
-    /// Opens a Maildir. What is missing is made: all of it if the location allows it, else only
-    /// what a Maildir that is there has lost.
-    fn open(&self, location: &Location) -> io::Result<Maildir> {
-        match Maildir::open(location) {
-            Err(error) if is_missing(&error) && (location.create || self.exists(location)?) => {
-                self.maker.make(location)?;
-                Maildir::open(location)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Whether an error can come from our cache: it holds a Maildir whose `tmp/` was removed
-    /// (ENOENT, ESTALE), or too many descriptors.
-    fn is_worth_a_retry(&self, location: &Location, error: &io::Error) -> bool {
-        match Errno::from_io_error(error) {
-            Some(Errno::MFILE | Errno::NFILE) => {
-                self.cache.clear();
-                true
-            }
-            Some(Errno::NOENT | Errno::STALE) => self.cache.remove(location),
-            _ => false,
         }
     }
 
@@ -353,9 +301,4 @@ pub(super) fn create_unique(
         }
     }
     Err(Errno::EXIST.into())
-}
-
-/// Whether nothing has that name.
-fn is_missing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
 }

@@ -82,7 +82,7 @@ const WRONG: &[(&str, &str)] = &[
     ("maildir: {file_mode: \"0060\"}", "1:22: maildir.file_mode: the owner could not read and write; write \"0600\", or \"0660\" for a group"),
     ("maildir: {file_mode: \"0700\"}", "1:22: maildir.file_mode: mail is no program; write \"0600\" or \"0660\""),
     ("maildir: {directory_mode: \"0600\"}", "1:27: maildir.directory_mode: the owner could not use the folder; write \"0700\", or \"0770\" for a group"),
-    ("maildir: {durability: ful}", "1:23: maildir.durability: unknown word \"ful\"; did you mean \"full\"? known words: full, file, none"),
+    ("maildir: {durability: ful}", "1:23: maildir.durability: unknown word \"ful\"; did you mean \"full\"? known words: full, journal, file, none"),
     ("maildir: {durability: [full]}", "1:23: maildir.durability: expected a word, found a list"),
     ("maildir: {sweep_after: 1m}", "1:24: maildir.sweep_after: 1m is not longer than timeouts.delivery (5m): mail under way would be swept away; write 36h"),
     ("save: []", "1:7: save: no processor is named, so that mail would be lost; write at least MailDir"),

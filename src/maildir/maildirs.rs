@@ -1,0 +1,96 @@
+//! Open Maildirs, and those that are made on the way.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use rustix::io::Errno;
+
+use super::cache::Cache;
+use super::handle::{Maildir, STAND, open_below, open_root};
+use super::make::Maker;
+use super::{Location, Owner, Settings};
+
+/// Opens Maildirs, keeps them open, and makes what is missing of them.
+#[derive(Debug)]
+pub(super) struct Maildirs {
+    cache: Cache,
+    maker: Maker,
+}
+
+impl Maildirs {
+    pub(super) fn new(settings: &Settings, own: Owner) -> Self {
+        Self {
+            cache: Cache::new(settings.cached_maildirs),
+            maker: Maker {
+                mode: settings.directory_mode,
+                sync: settings.durability.syncs_folders(),
+                require_root: settings.require_root,
+                own,
+                making_root: Mutex::default(),
+            },
+        }
+    }
+
+    /// As [`Store::exists`](super::Store::exists).
+    pub(super) fn exists(&self, location: &Location) -> io::Result<bool> {
+        location.check()?;
+        let root = match open_root(&location.root, STAND) {
+            Err(error) if is_missing(&error) && !self.maker.require_root => return Ok(false),
+            outcome => outcome?,
+        };
+        let mut path = location.components.clone();
+        path.extend(location.folder_name());
+        path.push("new".to_string());
+        match open_below(root, &path, STAND) {
+            Err(error) if is_missing(&error) => Ok(false),
+            outcome => outcome.map(|_| true),
+        }
+    }
+
+    /// An open Maildir, from the cache if it is there and still alive.
+    pub(super) fn get(&self, location: &Location) -> io::Result<Arc<Maildir>> {
+        if let Some(maildir) = self.cache.get(location) {
+            if maildir.is_alive()? {
+                return Ok(maildir);
+            }
+            self.cache.remove(location);
+        }
+        let _gate = self.cache.gate(location);
+        if let Some(maildir) = self.cache.get(location) {
+            return Ok(maildir);
+        }
+        let maildir = Arc::new(self.open(location)?);
+        self.cache.insert(location, &maildir);
+        Ok(maildir)
+    }
+
+    /// Opens a Maildir. What is missing is made: all of it if the location allows it, else only
+    /// what a Maildir that is there has lost.
+    fn open(&self, location: &Location) -> io::Result<Maildir> {
+        match Maildir::open(location) {
+            Err(error) if is_missing(&error) && (location.create || self.exists(location)?) => {
+                self.maker.make(location)?;
+                Maildir::open(location)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Whether an error can come from our cache, so that another try is worth it: it holds a
+    /// Maildir whose `tmp/` was removed (ENOENT, ESTALE), or too many descriptors.
+    pub(super) fn may_be_stale(&self, location: &Location, error: &io::Error) -> bool {
+        match Errno::from_io_error(error) {
+            Some(Errno::MFILE | Errno::NFILE) => {
+                self.cache.clear();
+                true
+            }
+            Some(Errno::NOENT | Errno::STALE) => self.cache.remove(location),
+            _ => false,
+        }
+    }
+}
+
+/// Whether nothing has that name.
+pub(super) fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
