@@ -9,8 +9,8 @@ use crate::{maildir, recipients, smtp};
 
 /// Descriptors of a Maildir that is kept open, at most.
 const PER_MAILDIR: u64 = 3;
-/// For the log, timers, and what the libraries hold.
-const SPARE: u64 = 64;
+/// For the log, timers, what the libraries hold, and the journal.
+const SPARE: u64 = 96;
 
 impl Config {
     /// Our name: that of the configuration, else that of the machine.

@@ -2,6 +2,7 @@
 
 mod line;
 mod logging;
+mod recovery;
 mod signals;
 
 use std::io;
@@ -42,6 +43,7 @@ pub struct Daemon {
     config: Config,
     source: Source,
     registry: Registry,
+    store: Arc<Store>,
 }
 
 /// Why a daemon cannot start.
@@ -73,11 +75,13 @@ impl Daemon {
 
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
-        let registry = registry(&config);
+        let store = Arc::new(Store::new(config.maildir()));
+        let registry = registry(&config, &store);
         Self {
             config,
             source,
             registry,
+            store,
         }
     }
 
@@ -118,6 +122,9 @@ impl Daemon {
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
         let service = Arc::new(self.service()?);
+        for recovered in self.store.recover(&service.recipients.roots())? {
+            recovery::report(&recovered);
+        }
         let listeners = self.listeners()?;
         let addresses = listeners
             .iter()
@@ -258,7 +265,7 @@ pub fn log_settings(config: &Config) -> LogSettings {
 }
 
 /// The processors of this crate, with their settings.
-fn registry(config: &Config) -> Registry {
+fn registry(config: &Config, store: &Arc<Store>) -> Registry {
     let mut registry = Registry::default();
     let hostname = config.hostname();
     let hops = config.limits.hops;
@@ -279,10 +286,10 @@ fn registry(config: &Config) -> Registry {
             HostPatterns::new(hosts).map_err(|error| format!("wildcard.hosts: {error}"))?;
         Ok(Arc::new(Wildcard::new(patterns)))
     });
-    let (settings, line_ends) = (config.maildir(), config.line_ends());
+    let (store, line_ends) = (Arc::clone(store), config.line_ends());
     let max_folders = config.recipients.subaddress.max_folders;
     registry.add("MailDir", move || {
-        let store = Arc::new(Store::new(settings.clone()));
+        let store = Arc::clone(&store);
         Ok(Arc::new(MailDir::new(store, line_ends, max_folders)))
     });
     registry

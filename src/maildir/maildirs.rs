@@ -1,12 +1,14 @@
 //! Open Maildirs, and those that are made on the way.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
 
 use super::cache::Cache;
-use super::handle::{Maildir, STAND, open_below, open_root};
+use super::handle::{Maildir, READ, STAND, open_below, open_root};
 use super::make::Maker;
 use super::{Location, Owner, Settings};
 
@@ -44,6 +46,17 @@ impl Maildirs {
         match open_below(root, &path, STAND) {
             Err(error) if is_missing(&error) => Ok(false),
             outcome => outcome.map(|_| true),
+        }
+    }
+
+    /// Opens a root; if it is missing it is made where `make` and the settings allow it.
+    pub(super) fn root(&self, root: &Path, make: bool) -> io::Result<OwnedFd> {
+        if make {
+            // Only root can have Maildirs made for others, who must be able to pass.
+            let passable = if self.maker.own.uid == 0 { 0o711 } else { self.maker.mode };
+            self.maker.open_root(root, passable)
+        } else {
+            open_root(root, READ)
         }
     }
 

@@ -94,7 +94,7 @@ impl Maker {
     }
 
     /// Opens the root, made with its parents if it may be.
-    fn open_root(&self, root: &Path, mode: u32) -> io::Result<OwnedFd> {
+    pub(super) fn open_root(&self, root: &Path, mode: u32) -> io::Result<OwnedFd> {
         let _guard = self
             .making_root
             .lock()

@@ -26,6 +26,7 @@ mod eol;
 mod file;
 mod flush;
 mod handle;
+mod journal;
 mod location;
 mod maildirs;
 mod make;
@@ -35,10 +36,12 @@ mod quota;
 mod staged;
 mod store;
 mod sweep;
+mod threads;
 #[cfg(test)]
 mod tests;
 
 pub use eol::{crlf_size, to_lf};
+pub use journal::{JournalFailed, Recovered, Recovery};
 pub use location::{Location, Owner};
 pub use name::Names;
 pub use probe::{FileSystem, ProbeError, describe};

@@ -8,13 +8,14 @@ use rustix::io::Errno;
 
 use super::file::{publish, remove};
 use super::handle::Maildir;
+use super::journal::{Entry, Journal, Number};
 use super::{Names, quota};
 
 /// How often another name is tried when one is taken, which only a fault or ill will can bring
 /// about.
 pub(super) const NAME_TRIES: u32 = 3;
 
-/// A message that is written and synced in `tmp/`, and not visible yet.
+/// A message that is written and synced in `tmp/`, or on its way into a log, and not visible yet.
 ///
 /// [`Store::commit`](super::Store::commit) shows it; dropped before that, it is removed (abort).
 #[derive(Debug)]
@@ -26,11 +27,34 @@ pub struct Staged {
     pub(super) state: State,
     /// Whether folders are synced.
     pub(super) sync: bool,
+    /// Where it is while it is [`State::Held`] or [`State::Recorded`].
+    pub(super) record: Option<Held>,
+}
+
+/// A message for a log, and where it is in it.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) journal: Arc<Journal>,
+    pub(super) entry: Arc<Entry>,
+    pub(super) number: Option<Number>,
+}
+
+impl Held {
+    fn cancel(&self) -> io::Result<bool> {
+        match self.number {
+            Some(number) => self.journal.cancel(number, &self.entry.name),
+            None => Ok(false),
+        }
+    }
 }
 
 /// Where the message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
+    /// In memory, on its way into a log.
+    Held,
+    /// In a log, and promised.
+    Recorded,
     /// In `tmp/`, or on its way there.
     Tmp,
     /// In `new/`, not yet promised.
@@ -57,14 +81,53 @@ impl Staged {
     /// Those of `unlink` and of the sync of the folder; the message may then come back after a
     /// crash.
     pub fn revoke(&mut self) -> io::Result<()> {
-        let committed = self.state == State::Committed;
-        if !self.withdraw()? {
-            return Ok(());
-        }
-        if committed {
+        let committed = matches!(self.state, State::Committed | State::Recorded);
+        let cancelled = self.cancel();
+        let visible = self.withdraw()?;
+        if committed && (visible || matches!(cancelled, Ok(true))) {
             self.charge(-1);
         }
-        self.sync_folder()
+        if visible {
+            self.sync_folder()?;
+        }
+        cancelled.map(drop)
+    }
+
+    /// Takes the message out of its log, and says whether it was there. What is delivered from
+    /// there already, and what a delivery that failed half-way has left, is in `new/`.
+    fn cancel(&mut self) -> io::Result<bool> {
+        if self.state != State::Recorded {
+            return Ok(false);
+        }
+        self.state = State::Committed;
+        match &self.record {
+            Some(held) => held.cancel(),
+            None => Ok(false),
+        }
+    }
+
+    /// The log that it is for.
+    pub(super) fn journal(&self) -> Option<Arc<Journal>> {
+        self.record.as_ref().map(|held| Arc::clone(&held.journal))
+    }
+
+    pub(super) fn is_for(&self, journal: &Arc<Journal>) -> bool {
+        let held = self.record.as_ref();
+        held.is_some_and(|held| Arc::ptr_eq(&held.journal, journal))
+    }
+
+    /// What is, or would be, in the log.
+    pub(super) fn entry(&self) -> Option<Arc<Entry>> {
+        self.record.as_ref().map(|held| Arc::clone(&held.entry))
+    }
+
+    /// It is in the log, and promised.
+    pub(super) fn recorded(&mut self, number: Number) {
+        if let Some(held) = &mut self.record {
+            held.number = Some(number);
+        }
+        self.state = State::Recorded;
+        self.charge(1);
     }
 
     /// Links the message into `new/`.
@@ -92,8 +155,12 @@ impl Staged {
         let visible = matches!(self.state, State::Linked | State::Committed);
         let folder = match self.state {
             State::Gone => return Ok(false),
+            State::Held => {
+                self.state = State::Gone;
+                return Ok(false);
+            }
             State::Tmp => &self.maildir.tmp,
-            State::Linked | State::Committed => &self.maildir.new,
+            State::Linked | State::Committed | State::Recorded => &self.maildir.new,
         };
         self.state = State::Gone;
         match remove(folder, &self.name) {
@@ -126,7 +193,7 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         // What is committed stays. A file that cannot be removed is swept later.
-        if self.state != State::Committed {
+        if !matches!(self.state, State::Committed | State::Recorded) {
             let _ = self.withdraw();
         }
     }

@@ -1,11 +1,10 @@
 //! The store: everything that is delivered goes through here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
-use std::thread;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::fs::{Dir, fsync};
 use rustix::io::Errno;
@@ -14,13 +13,10 @@ use super::file::{Attributes, create, fill};
 use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
 use super::maildirs::{Maildirs, is_missing};
-use super::staged::{NAME_TRIES, Staged, State};
+use super::threads::in_threads;
+use super::journal::{self, Journal, Recovered, Refusal, Workings};
+use super::staged::{Held, NAME_TRIES, Staged, State};
 use super::{Location, Names, Owner, ProbeError, probe, quota};
-
-/// Folders that one thread syncs before another is asked to help.
-const FOLDERS_PER_THREAD: usize = 4;
-/// Threads that sync folders for one message, at most.
-const SYNC_THREADS: usize = 16;
 
 /// Delivers messages into Maildirs. To be shared by all threads.
 #[derive(Debug)]
@@ -30,6 +26,8 @@ pub struct Store {
     own: Owner,
     names: Names,
     maildirs: Arc<Maildirs>,
+    /// The logs that are open, by root.
+    journals: RwLock<HashMap<Arc<Path>, Arc<Journal>>>,
 }
 
 /// What is synced before a message counts as delivered.
@@ -115,6 +113,7 @@ impl Store {
             own,
             names: Names::new(&settings.host),
             maildirs: Arc::new(Maildirs::new(&settings, own)),
+            journals: RwLock::default(),
             settings,
         }
     }
@@ -168,15 +167,17 @@ impl Store {
         }
     }
 
-    /// Links all messages into their `new/`, and syncs each of these folders once: all become
-    /// visible, or none.
+    /// Links all messages into their `new/`, and syncs each of these folders once; or puts all into
+    /// a log. All become visible, or none.
     ///
     /// # Errors
     ///
-    /// The first one that occurs. Then those already linked were removed again as far as that was
-    /// possible: a message can arrive twice after an error, it cannot be lost after success.
+    /// The first one that occurs; [`JournalFailed`](super::JournalFailed) within it when a log is
+    /// used no more. Then those already linked were removed again as far as that was possible: a
+    /// message can arrive twice after an error, it cannot be lost after success.
     pub fn commit(&self, staged: &mut [Staged]) -> io::Result<()> {
-        if let Err(error) = self.publish(staged) {
+        let recorded = self.record(staged);
+        if let Err(error) = recorded.and_then(|()| self.publish(staged)) {
             withdraw(staged);
             return Err(error);
         }
@@ -187,6 +188,47 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Opens the logs below these roots, with durability [`Journal`](Durability::Journal), and
+    /// delivers what is in them; with another only the latter. To be called once, before any
+    /// message is staged: without it a store works as with [`Full`](Durability::Full).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` when a log is damaged, with the file and the place. It is left as it is.
+    pub fn recover(&self, roots: &[Arc<Path>]) -> io::Result<Vec<Recovered>> {
+        self.recover_with(roots, &Workings::default())
+    }
+
+    pub(super) fn recover_with(
+        &self,
+        roots: &[Arc<Path>],
+        workings: &Workings,
+    ) -> io::Result<Vec<Recovered>> {
+        let with = journal::Recover {
+            maildirs: &self.maildirs,
+            own: self.own,
+            workings,
+            keep: self.settings.durability == Durability::Journal,
+        };
+        let mut recovered = Vec::new();
+        for root in roots {
+            if let Some((outcome, journal)) = journal::recover(root, &with)? {
+                let root = Arc::clone(root);
+                if let Some(journal) = journal {
+                    write(&self.journals).insert(Arc::clone(&root), Arc::new(journal));
+                }
+                recovered.push(Recovered { root, outcome });
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// Delivers what is in the logs, and closes them.
+    pub fn close(&self) {
+        let journals = std::mem::take(&mut *write(&self.journals));
+        journals.values().for_each(|journal| journal.close());
     }
 
     /// Tries in a folder of its own below `root`, or where the root would be made, all that a
@@ -210,6 +252,9 @@ impl Store {
         if let (Some(quota), Some(top)) = (&location.quota, &maildir.top) {
             quota::check(top, quota, octets, attributes, &self.names)?;
         }
+        if let Some(staged) = self.hold(location, message, &maildir) {
+            return Ok(staged);
+        }
         let (name, file) = create_unique(&maildir.tmp, self.settings.file_mode, || {
             self.names.next(octets, message.crlf_size)
         })?;
@@ -221,9 +266,75 @@ impl Store {
             crlf_octets: message.crlf_size,
             state: State::Tmp,
             sync: self.settings.durability.syncs_folders(),
+            record: None,
         };
         fill(file, message.parts, attributes)?;
         Ok(staged)
+    }
+
+    /// Keeps a message in memory, if there is a log for it with room.
+    fn hold(
+        &self,
+        location: &Location,
+        message: &Message<'_>,
+        maildir: &Arc<Maildir>,
+    ) -> Option<Staged> {
+        let journal = read(&self.journals).get(&location.root).map(Arc::clone)?;
+        let (octets, crlf_octets) = (message.octets(), message.crlf_size);
+        let name = self.names.next(octets, crlf_octets);
+        let entry = journal.entry(location, message, name.clone(), self.settings.file_mode)?;
+        Some(Staged {
+            maildir: Arc::clone(maildir),
+            name,
+            octets,
+            crlf_octets,
+            state: State::Held,
+            sync: true,
+            record: Some(Held {
+                journal,
+                entry,
+                number: None,
+            }),
+        })
+    }
+
+    /// Puts messages into their logs: those of one log in one record.
+    fn record(&self, staged: &mut [Staged]) -> io::Result<()> {
+        let held = |one: &Staged| one.state == State::Held;
+        while let Some(journal) = staged.iter().filter(|one| held(one)).find_map(Staged::journal) {
+            let copies = staged.iter_mut().filter(|one| held(one));
+            let mut copies: Vec<_> = copies.filter(|one| one.is_for(&journal)).collect();
+            let entries = copies.iter().filter_map(|copy| copy.entry()).collect();
+            match journal.append(entries) {
+                Ok(first) => {
+                    for (copy, index) in copies.iter_mut().zip(0..) {
+                        copy.recorded(first.plus(index));
+                    }
+                }
+                Err(Refusal::Unknown(error)) => return Err(error),
+                Err(Refusal::Unwritten) => {
+                    for copy in copies {
+                        self.write_out(copy)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a message that a log has no room for into `tmp/` after all.
+    fn write_out(&self, staged: &mut Staged) -> io::Result<()> {
+        let Some(entry) = staged.entry() else {
+            return Ok(());
+        };
+        let attributes = Attributes {
+            mode: entry.mode,
+            owner: entry.location.owner.filter(|owner| *owner != self.own),
+            flush: self.flush(&staged.maildir),
+        };
+        let file = create(&staged.maildir.tmp, &staged.name, entry.mode)?;
+        staged.state = State::Tmp;
+        fill(file, &[&entry.head, &entry.body.octets], attributes)
     }
 
     /// How a message for `maildir` is made durable. Writing data back is enough only where the sync
@@ -239,7 +350,7 @@ impl Store {
     fn publish(&self, staged: &mut [Staged]) -> io::Result<()> {
         for one in staged
             .iter_mut()
-            .filter(|one| one.state != State::Committed)
+            .filter(|one| !matches!(one.state, State::Committed | State::Recorded))
         {
             one.link(&self.names)?;
         }
@@ -250,16 +361,19 @@ impl Store {
 /// Removes what a failed commit has left. All of this is best effort, the error is already on its
 /// way.
 fn withdraw(staged: &mut [Staged]) {
-    for one in staged.iter_mut().filter(|one| one.state == State::Tmp) {
-        let _ = one.withdraw();
+    for one in staged.iter_mut() {
+        if matches!(one.state, State::Tmp | State::Held) {
+            let _ = one.withdraw();
+        }
     }
-    for one in staged.iter_mut().filter(|one| one.state == State::Linked) {
-        let _ = one.revoke();
+    for one in staged.iter_mut() {
+        if matches!(one.state, State::Linked | State::Recorded) {
+            let _ = one.revoke();
+        }
     }
 }
 
-/// Syncs every distinct `new/` of the linked messages once. The kernel merges the syncs that are in
-/// flight together, so with many folders several threads take far less time than one.
+/// Syncs every distinct `new/` of the linked messages once.
 fn sync_folders(staged: &[Staged]) -> io::Result<()> {
     let mut seen = HashSet::new();
     let folders: Vec<&OwnedFd> = staged
@@ -267,23 +381,9 @@ fn sync_folders(staged: &[Staged]) -> io::Result<()> {
         .filter(|one| one.sync && one.state == State::Linked && seen.insert(one.maildir.identity))
         .map(|one| &one.maildir.new)
         .collect();
-    let sync = |folders: &[&OwnedFd]| folders.iter().try_for_each(fsync);
-    if folders.len() <= FOLDERS_PER_THREAD {
-        return Ok(sync(&folders)?);
-    }
-    let share = folders.len().div_ceil(SYNC_THREADS).max(FOLDERS_PER_THREAD);
-    thread::scope(|scope| {
-        let threads: Vec<_> = folders
-            .chunks(share)
-            .map(|folders| thread::Builder::new().spawn_scoped(scope, move || sync(folders)))
-            .collect();
-        threads
-            .into_iter()
-            .try_for_each(|thread| match thread?.join() {
-                Ok(outcome) => Ok(outcome?),
-                Err(_) => Err(io::Error::other("the sync of a folder panicked")),
-            })
-    })
+    in_threads(&folders, |folder| Ok(fsync(folder)?))
+        .into_iter()
+        .collect()
 }
 
 /// Creates a file in `tmp` under a name that no one has, with a few tries.
@@ -301,4 +401,12 @@ pub(super) fn create_unique(
         }
     }
     Err(Errno::EXIST.into())
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

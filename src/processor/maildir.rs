@@ -144,6 +144,12 @@ impl Processor for MailDir {
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move { Ok(Staged::Until(Box::new(self.stage_copies(delivery)?))) })
     }
+
+    /// What is promised is put where it belongs.
+    fn shutdown(&self) -> Pending<'_, ()> {
+        let store = Arc::clone(&self.takers.store);
+        Box::pin(smol::unblock(move || store.close()))
+    }
 }
 
 /// Finds who takes mail.

@@ -1,0 +1,418 @@
+//! The checkpointer: from the log into the Maildirs.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, Dir, fsync, statat, syncfs};
+use rustix::io::Errno;
+
+use super::desk::Item;
+use super::record::Entry;
+use super::{Shared, lock};
+use crate::maildir::Owner;
+use crate::maildir::file::{Attributes, create, fill, publish, remove};
+use crate::maildir::handle::{Maildir, READ, open_step};
+use crate::maildir::maildirs::Maildirs;
+use crate::maildir::threads::in_threads;
+
+/// Messages that are delivered together.
+const BATCH: usize = 256;
+/// How long the names of the last messages wait to be synced together with the next ones.
+const LINGER: Duration = Duration::from_millis(50);
+/// The longest time between two tries.
+const RETRY: Duration = Duration::from_mins(1);
+
+/// How messages are made durable in their Maildirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The whole file system is synced, once for the content of these messages and the names of
+    /// those before. That is the same effort for one Maildir and for a thousand.
+    Whole,
+    /// Every file, and every folder.
+    Each,
+}
+
+/// Delivers what is in the log.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    shared: Arc<Shared>,
+    maildirs: Arc<Maildirs>,
+    own: Owner,
+    way: Way,
+    /// The device of the root, which the way `Whole` is about.
+    device: u64,
+    /// In `new/`, with names that are not synced yet.
+    shown: Vec<Letter>,
+}
+
+/// A message and its Maildir.
+#[derive(Debug)]
+struct Letter {
+    item: Item,
+    maildir: Arc<Maildir>,
+    /// Whether it is in `new/` or beyond.
+    there: bool,
+}
+
+impl Checkpointer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        maildirs: Arc<Maildirs>,
+        own: Owner,
+        way: Way,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            device: rustix::fs::fstat(&shared.files.root)?.st_dev,
+            shown: Vec::new(),
+            shared,
+            maildirs,
+            own,
+            way,
+        })
+    }
+
+    /// Delivers until the log is closed.
+    pub(super) fn run(mut self) {
+        while let Some(items) = self.next() {
+            if items.is_empty() {
+                self.settle();
+            } else {
+                self.deliver(items);
+            }
+        }
+        self.settle();
+    }
+
+    /// Delivers what is in the log now.
+    pub(super) fn drain(&mut self) {
+        loop {
+            let items = lock(&self.shared.desk).take(BATCH, Instant::now());
+            if items.is_empty() {
+                return self.settle();
+            }
+            self.deliver(items);
+        }
+    }
+
+    /// Waits for messages. None at all means that the last ones have waited long enough for
+    /// others; nothing that this is the end.
+    fn next(&self) -> Option<Vec<Item>> {
+        let shared = &self.shared;
+        let mut desk = lock(&shared.desk);
+        let mut lingered = false;
+        loop {
+            let items = desk.take(BATCH, Instant::now());
+            if !items.is_empty() {
+                return Some(items);
+            }
+            if shared.closing.load(Ordering::Relaxed) && !desk.is_in_use() {
+                return None;
+            }
+            let unsettled = !self.shown.is_empty() || desk.changed || desk.unsynced;
+            if unsettled && lingered {
+                return Some(items);
+            }
+            let retry = desk.parked().1;
+            let retry = retry.map(|at| at.saturating_duration_since(Instant::now()));
+            let wait = match retry {
+                _ if unsettled => LINGER,
+                Some(retry) => retry,
+                None => Duration::MAX,
+            };
+            let waited = shared.work.wait_timeout(desk, wait);
+            let waited = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+            lingered = unsettled && waited.1.timed_out();
+            desk = waited.0;
+        }
+    }
+
+    /// Delivers messages: all that can be done for all of them together is.
+    fn deliver(&mut self, items: Vec<Item>) {
+        let mut seen = HashMap::new();
+        let mut letters = Vec::with_capacity(items.len());
+        for item in items {
+            match self.open(&item, &mut seen) {
+                Ok((maildir, there)) => letters.push(Letter {
+                    item,
+                    maildir,
+                    there,
+                }),
+                Err(error) => self.park(&item, &error),
+            }
+        }
+        let whole = |letter: &Letter| {
+            self.way == Way::Whole && letter.maildir.identity.0 == self.device
+        };
+        let (together, alone) = letters.into_iter().partition(whole);
+        self.deliver_each(alone);
+        self.deliver_together(together);
+    }
+
+    /// Writes all, syncs the file system, and shows all. Their names are synced with the content of
+    /// the next ones.
+    fn deliver_together(&mut self, letters: Vec<Letter>) {
+        if letters.is_empty() {
+            return;
+        }
+        let written = self.write(letters, None);
+        match syncfs(&self.shared.files.root) {
+            Ok(()) => {
+                self.finish_shown();
+                self.shown = self.show(written);
+            }
+            Err(error) => {
+                self.distrust(&error);
+                // The error may be about any file, and is told only once.
+                written.iter().for_each(|letter| letter.discard());
+                self.settle();
+                self.deliver_each(written);
+            }
+        }
+    }
+
+    fn deliver_each(&mut self, letters: Vec<Letter>) {
+        if letters.is_empty() {
+            return;
+        }
+        let written = self.write(letters, Some(()));
+        let shown = self.show(written);
+        self.sync_folders(shown);
+        self.save(false);
+    }
+
+    /// Makes the names of what is shown durable.
+    fn settle(&mut self) {
+        if !self.shown.is_empty() {
+            let outcome = match self.way {
+                Way::Whole => syncfs(&self.shared.files.root),
+                Way::Each => Err(Errno::NOSYS),
+            };
+            match outcome {
+                Ok(()) => self.finish_shown(),
+                Err(error) => {
+                    if self.way == Way::Whole {
+                        self.distrust(&error);
+                    }
+                    let shown = std::mem::take(&mut self.shown);
+                    self.sync_folders(shown);
+                }
+            }
+        }
+        self.save(true);
+    }
+
+    /// From now on every file and every folder is synced by itself.
+    fn distrust(&mut self, error: &Errno) {
+        log::error!(path:% = self.shared.files.path.display(), error:% = error; "the file system cannot be synced");
+        self.way = Way::Each;
+    }
+
+    /// The Maildir of a message, and whether that is there already: only one that was tried before
+    /// can be.
+    fn open(
+        &self,
+        item: &Item,
+        seen: &mut HashMap<(u64, u64), HashSet<String>>,
+    ) -> io::Result<(Arc<Maildir>, bool)> {
+        let location = &item.entry.location;
+        location.check()?;
+        let maildir = match self.maildirs.get(location) {
+            Err(error) if self.maildirs.may_be_stale(location, &error) => {
+                self.maildirs.get(location)?
+            }
+            outcome => outcome?,
+        };
+        if item.tries == 0 {
+            return Ok((maildir, false));
+        }
+        let read = match seen.entry(maildir.identity) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(read_names(&maildir)?),
+        };
+        let name = &item.entry.name;
+        let there = read.contains(name)
+            || statat(&maildir.new, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        Ok((maildir, there))
+    }
+
+    /// Writes messages into `tmp/`, and syncs them if that is asked for; the others wait for
+    /// another try.
+    fn write(&self, letters: Vec<Letter>, sync: Option<()>) -> Vec<Letter> {
+        let write = |letter: &Letter| match (letter.there, sync) {
+            (true, _) => Ok(()),
+            (false, Some(())) => letter.write(self.own, true),
+            (false, None) => letter.write(self.own, false),
+        };
+        let outcomes = if sync.is_some() {
+            in_threads(&letters, write)
+        } else {
+            letters.iter().map(write).collect()
+        };
+        self.sift(letters, outcomes)
+    }
+
+    /// Renames messages into `new/`.
+    fn show(&self, letters: Vec<Letter>) -> Vec<Letter> {
+        let outcomes = letters.iter().map(Letter::show).collect();
+        self.sift(letters, outcomes)
+    }
+
+    /// Those with which all is well.
+    fn sift(&self, letters: Vec<Letter>, outcomes: Vec<io::Result<()>>) -> Vec<Letter> {
+        let mut good = Vec::with_capacity(letters.len());
+        for (letter, outcome) in letters.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => good.push(letter),
+                Err(error) => {
+                    letter.discard();
+                    self.maildirs.may_be_stale(&letter.item.entry.location, &error);
+                    self.park(&letter.item, &error);
+                }
+            }
+        }
+        good
+    }
+
+    /// Syncs every folder of these messages once.
+    fn sync_folders(&self, letters: Vec<Letter>) {
+        let mut seen = HashMap::new();
+        let mut folders: Vec<&OwnedFd> = Vec::new();
+        let places: Vec<usize> = letters
+            .iter()
+            .map(|letter| {
+                *seen.entry(letter.maildir.identity).or_insert_with(|| {
+                    folders.push(&letter.maildir.new);
+                    folders.len() - 1
+                })
+            })
+            .collect();
+        let outcomes = in_threads(&folders, |folder| Ok(fsync(folder)?));
+        let mut desk = lock(&self.shared.desk);
+        let mut failed = Vec::new();
+        for (letter, place) in letters.iter().zip(places) {
+            match &outcomes[place] {
+                Ok(()) => desk.finish(letter.item.number),
+                Err(error) => failed.push((letter, error)),
+            }
+        }
+        drop(desk);
+        for (letter, error) in failed {
+            self.park(&letter.item, error);
+        }
+        self.shared.done.notify_all();
+    }
+
+    /// What was shown is durable now.
+    fn finish_shown(&mut self) {
+        let mut desk = lock(&self.shared.desk);
+        for letter in self.shown.drain(..) {
+            letter.item.tell();
+            desk.finish(letter.item.number);
+        }
+        drop(desk);
+        self.save(false);
+        self.shared.done.notify_all();
+    }
+
+    /// Writes the tail. It is synced when that makes room, or when there is time for it; until then
+    /// a crash means that more is looked at again.
+    fn save(&self, at_rest: bool) {
+        let shared = &self.shared;
+        let mut desk = lock(&shared.desk);
+        if !(desk.changed || at_rest && desk.unsynced) {
+            return;
+        }
+        let snapshot = desk.snapshot();
+        let sync = at_rest || snapshot.frees();
+        desk.unsynced = !sync;
+        drop(desk);
+        let mut tail = lock(&shared.tail);
+        match tail.as_mut().map(|tail| tail.write(&snapshot.tail, sync)) {
+            Some(Ok(())) if sync => lock(&shared.desk).saved(&snapshot),
+            Some(Err(error)) => {
+                // The tail before this one stays, and with it all that came after: the log fills
+                // up, and messages go another way.
+                *tail = None;
+                log::error!(path:% = shared.files.path.display(), error:% = error; "the tail of the log cannot be written");
+            }
+            _ => {}
+        }
+        shared.done.notify_all();
+    }
+
+    /// Lets a message wait for another try; the log says so less and less often.
+    fn park(&self, item: &Item, error: &io::Error) {
+        let tries = item.tries.min(16);
+        let wait = self.shared.workings.retry.saturating_mul(1 << tries).min(RETRY);
+        if item.tries.is_power_of_two() || item.tries == 0 {
+            let path = item.entry.location.path();
+            log::error!(maildir:% = path.display(), file = item.entry.name.as_str(), error:% = error; "a message that was accepted cannot be delivered yet, and is kept in the log");
+        }
+        lock(&self.shared.desk).park(item.number, Instant::now() + wait);
+        self.shared.done.notify_all();
+    }
+}
+
+impl Item {
+    fn tell(&self) {
+        if self.tries > 1 {
+            log::info!(file = self.entry.name.as_str(), tries = self.tries; "delivered at last");
+        }
+    }
+}
+
+impl Letter {
+    /// Writes the message into `tmp/`. What has its name there is what an earlier try has left.
+    fn write(&self, own: Owner, sync: bool) -> io::Result<()> {
+        let entry: &Entry = &self.item.entry;
+        let tmp = &self.maildir.tmp;
+        let file = match create(tmp, &entry.name, entry.mode) {
+            Err(Errno::EXIST) => {
+                remove(tmp, &entry.name)?;
+                create(tmp, &entry.name, entry.mode)
+            }
+            outcome => outcome,
+        }?;
+        let attributes = Attributes {
+            mode: entry.mode,
+            owner: entry.location.owner.filter(|owner| *owner != own),
+            flush: sync.then_some(self.maildir.flush),
+        };
+        fill(file, &[&entry.head, &entry.body.octets], attributes)
+    }
+
+    /// Renames it into `new/`. If it is there already nothing is left to do.
+    fn show(&self) -> io::Result<()> {
+        let (Maildir { tmp, new, .. }, name) = (&*self.maildir, &self.item.entry.name);
+        match publish(tmp, name, new, name) {
+            _ if self.there => Ok(()),
+            Err(Errno::EXIST) => {
+                self.discard();
+                Ok(())
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// Removes what is in `tmp/`.
+    fn discard(&self) {
+        let _ = remove(&self.maildir.tmp, &self.item.entry.name);
+    }
+}
+
+/// The names in `cur/`, without what readers have added to them.
+fn read_names(maildir: &Maildir) -> io::Result<HashSet<String>> {
+    let mut names = HashSet::new();
+    for entry in Dir::new(open_step(&maildir.new, "../cur", READ)?)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().to_str() {
+            let end = name.find(':').unwrap_or(name.len());
+            names.insert(name[..end].to_string());
+        }
+    }
+    Ok(names)
+}

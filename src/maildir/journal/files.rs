@@ -1,0 +1,310 @@
+//! The files of a log: `.journal` below the root, with `lock`, `tail` and `segment-0`, `segment-1`
+//! and so on.
+//!
+//! ```text
+//! tail     a block "maiahead", u32 version, u32 segments, u64 octets of each, 32 octets key,
+//!          32 octets BLAKE3 of all before; then two blocks that are tails in turn
+//! ```
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    FallocateFlags, FlockOperation, Mode, OFlags, fallocate, fdatasync, flock, fstat, fsync,
+    mkdirat, openat, renameat,
+};
+use rustix::io::{Errno, pread, pwrite, pwritev, retry_on_intr};
+
+use super::frame::{BLOCK, Key};
+use super::record::Reader;
+use super::tail::{Place, Tail};
+use super::Layout;
+use crate::maildir::handle::{READ, open_step};
+use crate::maildir::name::random;
+
+/// No Maildir has this name, as the encoding of hosts and users leaves no dot at the beginning.
+pub(super) const FOLDER: &str = ".journal";
+const MAGIC: [u8; 8] = *b"maiahead";
+const VERSION: u32 = 1;
+const BLOCK_SIZE: usize = BLOCK as usize;
+/// Slices for one `pwritev`.
+const SLICES_AT_ONCE: usize = 1024;
+
+/// The open files of a log that is ours alone.
+#[derive(Debug)]
+pub(super) struct Files {
+    /// For people.
+    pub(super) path: PathBuf,
+    pub(super) key: Key,
+    pub(super) segments: Vec<OwnedFd>,
+    /// Octets of each.
+    pub(super) size: u64,
+    /// The root, to sync all that is below it.
+    pub(super) root: OwnedFd,
+    lock: OwnedFd,
+}
+
+/// Writes tails.
+#[derive(Debug)]
+pub(super) struct TailFile {
+    file: OwnedFd,
+    key: Key,
+    generation: u64,
+    /// The one of the two blocks that is not the last synced tail.
+    slot: u64,
+}
+
+/// What a look at the folder has found.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// Another process has it.
+    Busy,
+    Ready(Files, TailFile, Tail),
+}
+
+/// Opens the log below `root`; with a layout it is made if it is not there.
+pub(super) fn open(
+    root: OwnedFd,
+    path: &Path,
+    make: Option<&Layout>,
+) -> io::Result<Option<Opened>> {
+    let path = path.join(FOLDER);
+    let folder = match open_step(&root, FOLDER, READ) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if make.is_none() {
+                return Ok(None);
+            }
+            mkdirat(&root, FOLDER, Mode::RWXU)?;
+            open_step(&root, FOLDER, READ)?
+        }
+        outcome => outcome?,
+    };
+    let status = fstat(&folder)?;
+    if status.st_uid != rustix::process::geteuid().as_raw() || status.st_mode & 0o077 != 0 {
+        let text = format!("{}: belongs to somebody else", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    let lock = open_file(&folder, "lock", OFlags::RDWR | OFlags::CREATE)?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => return Ok(Some(Opened::Busy)),
+        outcome => outcome?,
+    }
+    let file = match (open_file(&folder, "tail", OFlags::RDWR), make) {
+        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        (Err(error), Some(layout)) if error.kind() == io::ErrorKind::NotFound => {
+            create(&folder, layout)?;
+            fsync(&root)?;
+            open_file(&folder, "tail", OFlags::RDWR)?
+        }
+        (outcome, _) => outcome?,
+    };
+    let damaged = || damaged(&path.join("tail"), 0);
+    let (layout, key) = read_head(&file)?.ok_or_else(damaged)?;
+    let (tail_file, tail) = TailFile::open(file, key)?.ok_or_else(damaged)?;
+    let segments = (0..layout.segments).map(|number| open_segment(&folder, &path, number, &layout));
+    let files = Files {
+        segments: segments.collect::<io::Result<_>>()?,
+        size: layout.octets,
+        path,
+        key,
+        root,
+        lock,
+    };
+    Ok(Some(Opened::Ready(files, tail_file, tail)))
+}
+
+/// What stops a start: a log that is not as it was written.
+pub(super) fn damaged(path: &Path, offset: u64) -> io::Error {
+    let text = format!(
+        "{}: damaged at octet {offset}; what is behind it cannot be delivered",
+        path.display()
+    );
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+fn segment_name(number: usize) -> String {
+    format!("segment-{number}")
+}
+
+fn open_file(folder: &OwnedFd, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?)
+}
+
+fn open_segment(
+    folder: &OwnedFd,
+    path: &Path,
+    number: usize,
+    layout: &Layout,
+) -> io::Result<OwnedFd> {
+    let name = segment_name(number);
+    let file = open_file(folder, &name, OFlags::RDWR);
+    match file {
+        Ok(file) if u64::try_from(fstat(&file)?.st_size) == Ok(layout.octets) => Ok(file),
+        Ok(_) => Err(damaged(&path.join(name), 0)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(damaged(&path.join(name), 0)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the segments, filled with zeros so that later writes change no metadata, and last of all
+/// the tail: a log without one was never used.
+fn create(folder: &OwnedFd, layout: &Layout) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    for number in 0..layout.segments {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC;
+        let file = open_file(folder, &segment_name(number), flags)?;
+        match fallocate(&file, FallocateFlags::empty(), 0, layout.octets) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            outcome => outcome?,
+        }
+        let mut offset = 0;
+        while offset < layout.octets {
+            let length = zeros.len().min((layout.octets - offset) as usize);
+            write_at(&file, &[&zeros[..length]], offset)?;
+            offset += length as u64;
+        }
+        fsync(&file)?;
+    }
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC;
+    let file = open_file(folder, "tail.new", flags)?;
+    let mut key = Key::default();
+    for part in key.chunks_exact_mut(8) {
+        part.copy_from_slice(&random().to_le_bytes());
+    }
+    let mut octets = head(layout, &key);
+    let tail = Tail {
+        sequence: 1,
+        ..Tail::default()
+    };
+    octets.extend(tail.encode(1, &key));
+    octets.resize(3 * BLOCK_SIZE, 0);
+    write_at(&file, &[&octets], 0)?;
+    fsync(&file)?;
+    renameat(folder, "tail.new", folder, "tail")?;
+    Ok(fsync(folder)?)
+}
+
+fn head(layout: &Layout, key: &Key) -> Vec<u8> {
+    let mut block = MAGIC.to_vec();
+    block.extend(VERSION.to_le_bytes());
+    let segments = u32::try_from(layout.segments).unwrap_or(u32::MAX);
+    block.extend(segments.to_le_bytes());
+    block.extend(layout.octets.to_le_bytes());
+    block.extend(key);
+    let hash = blake3::hash(&block);
+    block.extend(hash.as_bytes());
+    block.resize(BLOCK_SIZE, 0);
+    block
+}
+
+fn read_head(file: &OwnedFd) -> io::Result<Option<(Layout, Key)>> {
+    let mut block = vec![0; BLOCK_SIZE];
+    let length = read_at(file, &mut block, 0)?;
+    let parse = |block: &[u8]| {
+        let mut reader = Reader(block);
+        let (magic, version) = (reader.take(8)?, reader.u32()?);
+        let (segments, octets) = (reader.count()?, reader.u64()?);
+        let key: Key = reader.take(32)?.try_into().ok()?;
+        let hash = blake3::hash(&block[..56]);
+        let whole = magic == MAGIC && version == VERSION && reader.take(32)? == hash.as_bytes();
+        whole.then_some((Layout { segments, octets }, key))
+    };
+    Ok(parse(&block[..length]))
+}
+
+impl TailFile {
+    /// The younger of two tails counts.
+    fn open(file: OwnedFd, key: Key) -> io::Result<Option<(Self, Tail)>> {
+        let mut block = vec![0; BLOCK_SIZE];
+        let mut youngest: Option<(u64, u64, Tail)> = None;
+        for slot in 0..2 {
+            let length = read_at(&file, &mut block, (slot + 1) * BLOCK)?;
+            if let Some((generation, tail)) = Tail::decode(&block[..length], &key)
+                && youngest.as_ref().is_none_or(|it| it.0 < generation)
+            {
+                youngest = Some((generation, slot, tail));
+            }
+        }
+        Ok(youngest.map(|(generation, slot, tail)| {
+            let slot = 1 - slot;
+            let file = Self {
+                file,
+                key,
+                generation,
+                slot,
+            };
+            (file, tail)
+        }))
+    }
+
+    /// Writes a tail. Only a sync makes the other block free for the next one: so at any moment one
+    /// of the two is whole, whatever the disk does with the other.
+    pub(super) fn write(&mut self, tail: &Tail, sync: bool) -> io::Result<()> {
+        self.generation += 1;
+        let block = tail.encode(self.generation, &self.key);
+        write_at(&self.file, &[&block], (self.slot + 1) * BLOCK)?;
+        if sync {
+            fdatasync(&self.file)?;
+            self.slot = 1 - self.slot;
+        }
+        Ok(())
+    }
+}
+
+impl Files {
+    /// Writes a frame, and makes it durable.
+    pub(super) fn append(&self, place: Place, slices: &[&[u8]]) -> io::Result<()> {
+        let segment = &self.segments[place.segment];
+        write_at(segment, slices, place.offset)?;
+        Ok(fdatasync(segment)?)
+    }
+
+    /// Lets another process have the log.
+    pub(super) fn unlock(&self) {
+        let _ = flock(&self.lock, FlockOperation::Unlock);
+    }
+
+    pub(super) fn segment_path(&self, number: usize) -> PathBuf {
+        self.path.join(segment_name(number))
+    }
+
+    /// All of a segment.
+    pub(super) fn read(&self, number: usize) -> io::Result<Vec<u8>> {
+        let mut octets = vec![0; usize::try_from(self.size).unwrap_or(0)];
+        let length = read_at(&self.segments[number], &mut octets, 0)?;
+        octets.truncate(length);
+        Ok(octets)
+    }
+}
+
+/// Reads until `octets` are full or the file ends, and says how many it got.
+fn read_at(file: impl AsFd, octets: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < octets.len() {
+        match retry_on_intr(|| pread(&file, &mut octets[read..], offset + read as u64))? {
+            0 => break,
+            some => read += some,
+        }
+    }
+    Ok(read)
+}
+
+fn write_at(file: impl AsFd, slices: &[&[u8]], mut offset: u64) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        let some = &rest[..rest.len().min(SLICES_AT_ONCE)];
+        let written = retry_on_intr(|| match some {
+            [one] => pwrite(&file, one, offset),
+            some => pwritev(&file, some, offset),
+        })?;
+        if written == 0 && some.iter().any(|slice| !slice.is_empty()) {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        offset += written as u64;
+        IoSlice::advance_slices(&mut rest, written);
+    }
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! A log before the Maildirs.
+//!
+//! A message is promised when its record is in the log, which takes one write and one sync for all
+//! messages that come at the same time, over however many Maildirs they are spread. A thread
+//! behind it, the checkpointer, then delivers them in the order that [`super`] describes, and only
+//! when that is durable may the log overwrite their records. After a crash what is in the log is
+//! delivered first of all, under the names that the records have: what is there already is not
+//! delivered again.
+//!
+//! | module | is |
+//! |---|---|
+//! | `record`, `frame`, `tail` | the format |
+//! | `files` | the files of a log |
+//! | `scan` | reading it after a restart |
+//! | `desk` | what is in it, where, and what has become of it |
+//! | `group` | one write for all who wait |
+//! | `checkpoint` | from the log into the Maildirs |
+
+mod checkpoint;
+mod desk;
+mod files;
+mod frame;
+mod group;
+mod open;
+mod record;
+mod scan;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use desk::{Desk, Withdrawal};
+use files::{Files, TailFile};
+use group::{Group, Ticket, Verdict};
+pub use open::{Recovered, Recovery};
+pub(super) use open::{Recover, recover};
+use record::{Body, Record};
+pub(super) use record::Entry;
+pub(super) use tail::Number;
+use tail::Place;
+
+use super::{Location, Message};
+
+/// The size of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) segments: usize,
+    /// Octets of each, a multiple of 4096.
+    pub(super) octets: u64,
+}
+
+/// How a log works.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Workings {
+    pub(super) layout: Layout,
+    /// Whether anything is delivered from it.
+    pub(super) checkpoint: bool,
+    /// Octets of messages that may be in memory.
+    pub(super) memory: usize,
+    /// Messages that may wait for their delivery before the next one has to wait itself.
+    pub(super) queue: usize,
+    /// How long one waits for room in the log.
+    pub(super) patience: Duration,
+    /// After how long a delivery that failed is tried again; then twice as long each time.
+    pub(super) retry: Duration,
+}
+
+impl Default for Workings {
+    fn default() -> Self {
+        Self {
+            layout: Layout {
+                segments: 4,
+                octets: 16 << 20,
+            },
+            checkpoint: true,
+            memory: 64 << 20,
+            queue: 256,
+            patience: Duration::from_secs(1),
+            retry: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A log that can no longer be written to: what is promised from now on is promised without it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the log {0}; it is used no more, and messages are delivered without it until a restart")]
+pub struct JournalFailed(String);
+
+/// Why a record is not in the log.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It does not fit; another way is open.
+    Unwritten,
+    /// It is unknown whether it is there, so that nothing may be promised.
+    Unknown(io::Error),
+}
+
+/// A log that is ours, and the thread that delivers from it.
+#[derive(Debug)]
+pub(super) struct Journal {
+    shared: Arc<Shared>,
+    checkpointer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What those who write and those who deliver have in common.
+#[derive(Debug)]
+struct Shared {
+    files: Files,
+    /// Nothing when it could not be written.
+    tail: Mutex<Option<TailFile>>,
+    group: Group,
+    desk: Mutex<Desk>,
+    /// There is something to deliver, or to stop.
+    work: Condvar,
+    /// Something was delivered.
+    done: Condvar,
+    /// Set once and for all when a write has failed.
+    failed: OnceLock<JournalFailed>,
+    /// The log was full and nobody should wait for it again.
+    full: AtomicBool,
+    closing: AtomicBool,
+    /// Octets of messages in memory.
+    memory: Arc<AtomicUsize>,
+    workings: Workings,
+}
+
+thread_local! {
+    /// The message that this thread has staged last. Its copies come one after the other.
+    static LAST: RefCell<Weak<Body>> = const { RefCell::new(Weak::new()) };
+}
+
+impl Journal {
+    /// A message as it would be in the log; nothing if that has no room for it.
+    pub(super) fn entry(
+        &self,
+        location: &Location,
+        message: &Message<'_>,
+        name: String,
+        mode: u32,
+    ) -> Option<Arc<Entry>> {
+        let (head, rest) = message.parts.split_first().unzip();
+        let head = head.copied().unwrap_or_default();
+        let body = self.shared.body(rest.unwrap_or_default(), head.len())?;
+        Some(Arc::new(Entry {
+            location: location.clone(),
+            mode,
+            name,
+            head: head.to_vec(),
+            body,
+        }))
+    }
+
+    /// Puts messages into the log, all or none, and returns when they are durable: the number of
+    /// the first one; the others follow.
+    pub(super) fn append(&self, entries: Vec<Arc<Entry>>) -> Result<Number, Refusal> {
+        self.shared.wait_for_the_queue();
+        self.shared.submit(Record::Deliver(entries))
+    }
+
+    /// Takes a message out of the log that is not delivered yet, and says whether it was there. If
+    /// it is being delivered, that is waited for.
+    pub(super) fn cancel(&self, number: Number, name: &str) -> io::Result<bool> {
+        let shared = &self.shared;
+        let mut desk = lock(&shared.desk);
+        loop {
+            match desk.withdraw(number) {
+                Withdrawal::Held => break,
+                Withdrawal::TooLate => return Ok(false),
+                Withdrawal::Busy => {
+                    desk = shared
+                        .done
+                        .wait(desk)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+        drop(desk);
+        let cancelled = shared.submit(Record::Cancel(vec![name.to_string()]));
+        let mut desk = lock(&shared.desk);
+        desk.finish(number);
+        // The cancellation has served when what it cancels is forgotten.
+        if let Ok(cancellation) = cancelled {
+            desk.finish(cancellation);
+        }
+        drop(desk);
+        shared.work.notify_one();
+        match cancelled {
+            Ok(_) => Ok(true),
+            Err(Refusal::Unwritten) => Err(io::Error::other("the log takes no more")),
+            Err(Refusal::Unknown(error)) => Err(error),
+        }
+    }
+
+    /// Delivers all that can be delivered, and stops. What cannot stays in the log.
+    pub(super) fn close(&self) {
+        {
+            let _desk = lock(&self.shared.desk);
+            self.shared.closing.store(true, Ordering::Relaxed);
+        }
+        self.shared.work.notify_all();
+        if let Some(thread) = lock(&self.checkpointer).take() {
+            // A panic in it was told where it occurred; what it leaves is in the log.
+            let _ = thread.join();
+        }
+        self.shared.files.unlock();
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    /// What copies share, taken from the copy before if this is another of the same message.
+    fn body(&self, parts: &[&[u8]], head: usize) -> Option<Arc<Body>> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if self.failed.get().is_some() || self.closing.load(Ordering::Relaxed) {
+            return None;
+        }
+        let last = LAST.with_borrow(Weak::upgrade);
+        if let Some(body) = last.filter(|body| body.belongs_to(&self.memory) && body.is(parts)) {
+            return Some(body);
+        }
+        let kept = self.memory.load(Ordering::Relaxed);
+        let fits = frame::size((length + head) as u64) <= self.files.size;
+        if !fits || kept.saturating_add(length) > self.workings.memory {
+            return None;
+        }
+        let body = Arc::new(Body::new(parts.concat(), &self.memory));
+        LAST.set(Arc::downgrade(&body));
+        Some(body)
+    }
+
+    /// Waits until the checkpointer has not too much before it: what is promised shall be seen
+    /// soon.
+    fn wait_for_the_queue(&self) {
+        let waits = |desk: &mut Desk| self.workings.checkpoint && desk.queued() >= self.workings.queue;
+        let desk = lock(&self.desk);
+        let desk = self.done.wait_while(desk, waits);
+        drop(desk);
+    }
+
+    fn submit(&self, record: Record) -> Result<Number, Refusal> {
+        let encoded = record.encode();
+        let fits = frame::size(encoded.len() as u64) <= self.files.size
+            && record.count() < Number::PER_FRAME;
+        if !fits {
+            return Err(Refusal::Unwritten);
+        }
+        match self.group.submit(record, encoded, |batch| self.write(batch)) {
+            Verdict::Durable(number) => Ok(number),
+            Verdict::Refused => Err(Refusal::Unwritten),
+            Verdict::Failed | Verdict::Waiting | Verdict::Lead => {
+                let cause = self.failed.get().cloned();
+                Err(Refusal::Unknown(cause.map_or_else(
+                    || io::Error::other("the writing of the log panicked"),
+                    io::Error::other,
+                )))
+            }
+        }
+    }
+
+    /// Writes records as one frame. An error of the disk leaves it unknown what is there, so
+    /// nothing is ever written after it.
+    fn write(&self, batch: &[Arc<Ticket>]) -> Vec<Verdict> {
+        let all = |verdict| vec![verdict; batch.len()];
+        if self.failed.get().is_some() {
+            return all(Verdict::Refused);
+        }
+        let records: Vec<&[u8]> = batch.iter().flat_map(|it| it.encoded.slices()).collect();
+        let octets: usize = batch.iter().map(|ticket| ticket.encoded.len()).sum();
+        let Some((sequence, place)) = self.find_place(octets as u64, batch) else {
+            return all(Verdict::Refused);
+        };
+        let header = frame::header(sequence, &records, &self.files.key);
+        let padding = frame::padding(octets as u64);
+        let mut slices = vec![header.as_slice()];
+        slices.extend(records);
+        slices.push(padding);
+        let outcome = self.files.append(place, &slices);
+        let mut desk = lock(&self.desk);
+        if let Err(error) = outcome {
+            desk.failed(sequence);
+            drop(desk);
+            self.fail(place, &error);
+            return all(Verdict::Failed);
+        }
+        desk.written(sequence);
+        drop(desk);
+        self.work.notify_one();
+        let numbers = batch.iter().scan(0, |index, ticket| {
+            let first = Number::new(sequence, *index);
+            *index += ticket.record.count();
+            Some(Verdict::Durable(first))
+        });
+        numbers.collect()
+    }
+
+    /// A place for a frame. If the log is full that is waited for a while, and the next time not at
+    /// all: there is another way for messages, and it is open.
+    fn find_place(&self, octets: u64, batch: &[Arc<Ticket>]) -> Option<(u64, Place)> {
+        let deadline = Instant::now() + self.workings.patience;
+        let mut desk = lock(&self.desk);
+        loop {
+            if self.closing.load(Ordering::Relaxed) {
+                return None;
+            }
+            let records = batch.iter().map(|ticket| &ticket.record);
+            if let Some(found) = desk.place(octets, records) {
+                self.full.store(false, Ordering::Relaxed);
+                return Some(found);
+            }
+            let rest = deadline.saturating_duration_since(Instant::now());
+            if rest.is_zero() || self.full.load(Ordering::Relaxed) {
+                self.full.store(true, Ordering::Relaxed);
+                return None;
+            }
+            let waited = self.done.wait_timeout(desk, rest);
+            desk = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn fail(&self, place: Place, error: &io::Error) {
+        let path = self.files.segment_path(place.segment);
+        let failed = JournalFailed(format!("{} cannot be written: {error}", path.display()));
+        log::error!("{failed}");
+        let _ = self.failed.set(failed);
+    }
+}
+
+/// What the locks guard is whole at every moment, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
