@@ -53,7 +53,11 @@ impl Maildirs {
     pub(super) fn root(&self, root: &Path, make: bool) -> io::Result<OwnedFd> {
         if make {
             // Only root can have Maildirs made for others, who must be able to pass.
-            let passable = if self.maker.own.uid == 0 { 0o711 } else { self.maker.mode };
+            let passable = if self.maker.own.uid == 0 {
+                0o711
+            } else {
+                self.maker.mode
+            };
             self.maker.open_root(root, passable)
         } else {
             open_root(root, READ)

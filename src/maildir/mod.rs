@@ -36,9 +36,9 @@ mod quota;
 mod staged;
 mod store;
 mod sweep;
-mod threads;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 pub use eol::{crlf_size, to_lf};
 pub use journal::{JournalFailed, Recovered, Recovery};

@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use super::file::{Attributes, create, fill};
 use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
-use super::maildirs::{Maildirs, is_missing};
-use super::threads::in_threads;
 use super::journal::{self, Journal, Recovered, Refusal, Workings};
+use super::maildirs::{Maildirs, is_missing};
 use super::staged::{Held, NAME_TRIES, Staged, State};
+use super::threads::in_threads;
 use super::{Location, Names, Owner, ProbeError, probe, quota};
 
 /// Delivers messages into Maildirs. To be shared by all threads.
@@ -301,7 +301,11 @@ impl Store {
     /// Puts messages into their logs: those of one log in one record.
     fn record(&self, staged: &mut [Staged]) -> io::Result<()> {
         let held = |one: &Staged| one.state == State::Held;
-        while let Some(journal) = staged.iter().filter(|one| held(one)).find_map(Staged::journal) {
+        while let Some(journal) = staged
+            .iter()
+            .filter(|one| held(one))
+            .find_map(Staged::journal)
+        {
             let copies = staged.iter_mut().filter(|one| held(one));
             let mut copies: Vec<_> = copies.filter(|one| one.is_for(&journal)).collect();
             let entries = copies.iter().filter_map(|copy| copy.entry()).collect();
@@ -355,6 +359,12 @@ impl Store {
             one.link(&self.names)?;
         }
         sync_folders(staged)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

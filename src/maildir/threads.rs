@@ -27,14 +27,16 @@ pub(super) fn in_threads<T: Sync>(
                 (things, thread)
             })
             .collect();
-        let results = shares.into_iter().flat_map(|(things, thread)| match thread {
-            // Without a thread it takes longer.
-            Err(_) => all(things),
-            Ok(thread) => thread.join().unwrap_or_else(|_| {
-                let panicked = || Err(io::Error::other("a thread panicked"));
-                things.iter().map(|_| panicked()).collect()
-            }),
-        });
+        let results = shares
+            .into_iter()
+            .flat_map(|(things, thread)| match thread {
+                // Without a thread it takes longer.
+                Err(_) => all(things),
+                Ok(thread) => thread.join().unwrap_or_else(|_| {
+                    let panicked = || Err(io::Error::other("a thread panicked"));
+                    things.iter().map(|_| panicked()).collect()
+                }),
+            });
         results.collect()
     })
 }

@@ -144,9 +144,8 @@ impl Checkpointer {
                 Err(error) => self.park(&item, &error),
             }
         }
-        let whole = |letter: &Letter| {
-            self.way == Way::Whole && letter.maildir.identity.0 == self.device
-        };
+        let whole =
+            |letter: &Letter| self.way == Way::Whole && letter.maildir.identity.0 == self.device;
         let (together, alone) = letters.into_iter().partition(whole);
         self.deliver_each(alone);
         self.deliver_together(together);
@@ -269,7 +268,8 @@ impl Checkpointer {
                 Ok(()) => good.push(letter),
                 Err(error) => {
                     letter.discard();
-                    self.maildirs.may_be_stale(&letter.item.entry.location, &error);
+                    self.maildirs
+                        .may_be_stale(&letter.item.entry.location, &error);
                     self.park(&letter.item, &error);
                 }
             }
@@ -347,7 +347,12 @@ impl Checkpointer {
     /// Lets a message wait for another try; the log says so less and less often.
     fn park(&self, item: &Item, error: &io::Error) {
         let tries = item.tries.min(16);
-        let wait = self.shared.workings.retry.saturating_mul(1 << tries).min(RETRY);
+        let wait = self
+            .shared
+            .workings
+            .retry
+            .saturating_mul(1 << tries)
+            .min(RETRY);
         if item.tries.is_power_of_two() || item.tries == 0 {
             let path = item.entry.location.path();
             log::error!(maildir:% = path.display(), file = item.entry.name.as_str(), error:% = error; "a message that was accepted cannot be delivered yet, and is kept in the log");

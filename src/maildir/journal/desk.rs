@@ -181,7 +181,11 @@ impl Desk {
 
     /// The frame is not durable: its entries were not promised.
     pub(super) fn failed(&mut self, sequence: u64) {
-        let numbers: Vec<_> = self.entries.range(frame_of(sequence)).map(|it| *it.0).collect();
+        let numbers: Vec<_> = self
+            .entries
+            .range(frame_of(sequence))
+            .map(|it| *it.0)
+            .collect();
         numbers.into_iter().for_each(|number| self.finish(number));
     }
 
@@ -277,7 +281,9 @@ impl Desk {
         let tail = Tail {
             sequence,
             place,
-            waiting: waiting.map(|(number, kept)| (*number, kept.place)).collect(),
+            waiting: waiting
+                .map(|(number, kept)| (*number, kept.place))
+                .collect(),
         };
         let current = self.place.map(|place| place.segment);
         let frees = |(number, segment): &(usize, &Segment)| {

@@ -16,10 +16,10 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread, pwrite, pwritev, retry_on_intr};
 
+use super::Layout;
 use super::frame::{BLOCK, Key};
 use super::record::Reader;
 use super::tail::{Place, Tail};
-use super::Layout;
 use crate::maildir::handle::{READ, open_step};
 use crate::maildir::name::random;
 

@@ -38,10 +38,10 @@ use std::time::{Duration, Instant};
 use desk::{Desk, Withdrawal};
 use files::{Files, TailFile};
 use group::{Group, Ticket, Verdict};
-pub use open::{Recovered, Recovery};
 pub(super) use open::{Recover, recover};
-use record::{Body, Record};
+pub use open::{Recovered, Recovery};
 pub(super) use record::Entry;
+use record::{Body, Record};
 pub(super) use tail::Number;
 use tail::Place;
 
@@ -242,7 +242,8 @@ impl Shared {
     /// Waits until the checkpointer has not too much before it: what is promised shall be seen
     /// soon.
     fn wait_for_the_queue(&self) {
-        let waits = |desk: &mut Desk| self.workings.checkpoint && desk.queued() >= self.workings.queue;
+        let waits =
+            |desk: &mut Desk| self.workings.checkpoint && desk.queued() >= self.workings.queue;
         let desk = lock(&self.desk);
         let desk = self.done.wait_while(desk, waits);
         drop(desk);
@@ -255,7 +256,10 @@ impl Shared {
         if !fits {
             return Err(Refusal::Unwritten);
         }
-        match self.group.submit(record, encoded, |batch| self.write(batch)) {
+        match self
+            .group
+            .submit(record, encoded, |batch| self.write(batch))
+        {
             Verdict::Durable(number) => Ok(number),
             Verdict::Refused => Err(Refusal::Unwritten),
             Verdict::Failed | Verdict::Waiting | Verdict::Lead => {
@@ -340,4 +344,3 @@ impl Shared {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

@@ -54,7 +54,9 @@ impl Body {
 impl Body {
     /// Whether these are its octets.
     pub(super) fn is(&self, parts: &[&[u8]]) -> bool {
-        let rest = parts.iter().try_fold(self.octets.as_slice(), |rest, part| rest.strip_prefix(*part));
+        let rest = parts.iter().try_fold(self.octets.as_slice(), |rest, part| {
+            rest.strip_prefix(*part)
+        });
         rest.is_some_and(<[u8]>::is_empty)
     }
 

@@ -1,0 +1,125 @@
+//! The accounts of a log.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::super::desk::{Desk, Withdrawal};
+use super::super::frame::BLOCK;
+use super::super::record::{Entry, Record};
+use super::super::tail::{Number, Place, ROOM};
+use super::shared;
+use crate::maildir::Location;
+
+fn deliver() -> Record {
+    Record::Deliver(vec![Arc::new(Entry {
+        location: Location {
+            root: shared(Path::new("/r")),
+            components: vec!["a".to_string()],
+            folder: None,
+            owner: None,
+            create: true,
+            quota: None,
+        },
+        mode: 0,
+        name: String::new(),
+        head: Vec::new(),
+        body: Arc::default(),
+    })])
+}
+
+/// A log of segments with two blocks each, ready for use.
+fn desk(segments: usize) -> Desk {
+    let mut desk = Desk::new(segments, 2 * BLOCK, 1, Vec::new());
+    save(&mut desk);
+    desk
+}
+
+fn save(desk: &mut Desk) {
+    let snapshot = desk.snapshot();
+    desk.saved(&snapshot);
+}
+
+/// Puts one entry into the log.
+fn put(desk: &mut Desk) -> Option<(Number, Place)> {
+    let (sequence, place) = desk.place(1, [deliver()].iter())?;
+    desk.written(sequence);
+    Some((Number::new(sequence, 0), place))
+}
+
+#[test]
+fn segments_are_used_again_only_after_a_tail() {
+    let mut desk = desk(2);
+    let put_four: Vec<_> = (0..4).map(|_| put(&mut desk).unwrap()).collect();
+    assert!(put(&mut desk).is_none());
+    desk.take(9, Instant::now());
+    desk.finish(put_four[0].0);
+    assert!(!desk.snapshot().frees());
+    desk.finish(put_four[1].0);
+    assert!(put(&mut desk).is_none());
+    let snapshot = desk.snapshot();
+    assert!(snapshot.frees());
+    assert!(put(&mut desk).is_none());
+    desk.saved(&snapshot);
+    assert_eq!(put(&mut desk).unwrap().1, put_four[0].1);
+}
+
+#[test]
+fn a_tail_says_what_is_waiting() {
+    let mut desk = desk(2);
+    let first = put(&mut desk).unwrap();
+    let second = put(&mut desk).unwrap();
+    let third = put(&mut desk).unwrap();
+    desk.finish(second.0);
+    let tail = desk.snapshot().tail;
+    assert_eq!(tail.waiting, [first, third]);
+    assert_eq!(tail.sequence, third.0.sequence() + 1);
+}
+
+#[test]
+fn a_tail_with_too_many_waiting_begins_earlier() {
+    let mut desk = desk(ROOM);
+    let all: Vec<_> = (0..ROOM + 9).map(|_| put(&mut desk).unwrap()).collect();
+    let tail = desk.snapshot().tail;
+    assert_eq!(tail.waiting, all[..ROOM]);
+    assert_eq!(
+        (tail.sequence, tail.place),
+        (all[ROOM].0.sequence(), all[ROOM].1)
+    );
+    // What is behind it may not be overwritten, even if it is done.
+    let last = all[ROOM + 4..].iter();
+    last.for_each(|(number, _)| desk.finish(*number));
+    assert!(!desk.snapshot().frees());
+}
+
+#[test]
+fn what_is_parked_comes_back_when_it_is_time() {
+    let mut desk = desk(2);
+    let (number, _) = put(&mut desk).unwrap();
+    let now = Instant::now();
+    assert_eq!(desk.take(9, now).len(), 1);
+    let later = now + Duration::from_secs(1);
+    desk.park(number, later);
+    assert_eq!(desk.parked(), (1, Some(later)));
+    assert!(desk.take(9, now).is_empty());
+    let taken = desk.take(9, later);
+    assert_eq!((taken.len(), taken[0].tries), (1, 1));
+    assert_eq!(desk.parked(), (0, None));
+}
+
+#[test]
+fn withdrawn_is_not_delivered() {
+    let mut desk = desk(2);
+    let now = Instant::now();
+    let [queued, parked, busy, done] = [(); 4].map(|()| put(&mut desk).unwrap().0);
+    assert_eq!(desk.withdraw(queued), Withdrawal::Held);
+    let taken = desk.take(9, now);
+    assert_eq!(taken.len(), 3);
+    desk.park(parked, now);
+    desk.finish(done);
+    assert_eq!(desk.withdraw(parked), Withdrawal::Held);
+    assert_eq!(desk.withdraw(busy), Withdrawal::Busy);
+    assert_eq!(desk.withdraw(done), Withdrawal::TooLate);
+    assert!(desk.take(9, now).is_empty());
+    assert!(desk.is_in_use());
+}
