@@ -16,7 +16,7 @@ use super::journal::{self, Journal, Recovered, Refusal, Workings};
 use super::maildirs::{Maildirs, is_missing};
 use super::staged::{Held, NAME_TRIES, Staged, State};
 use super::threads::in_threads;
-use super::{Location, Names, Owner, ProbeError, probe, quota};
+use super::{Durability, Location, Names, Owner, ProbeError, Settings, probe, quota};
 
 /// Delivers messages into Maildirs. To be shared by all threads.
 #[derive(Debug)]
@@ -28,63 +28,6 @@ pub struct Store {
     maildirs: Arc<Maildirs>,
     /// The logs that are open, by root.
     journals: RwLock<HashMap<Arc<Path>, Arc<Journal>>>,
-}
-
-/// What is synced before a message counts as delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Durability {
-    /// The message, its folder, and every folder made for it: what was committed is there after a
-    /// power cut.
-    #[default]
-    Full,
-    /// A record of the message in a log, from which it is delivered soon after: as durable as
-    /// `Full` where [`Store::recover`] has opened the log, and exactly as `Full` elsewhere.
-    Journal,
-    /// The message only, so that it is whole if it is there; a power cut can take away its name.
-    File,
-    /// Nothing.
-    None,
-}
-
-impl Durability {
-    /// Whether folders are synced, too.
-    pub(super) fn syncs_folders(self) -> bool {
-        matches!(self, Self::Full | Self::Journal)
-    }
-}
-
-/// How a [`Store`] works.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// What is synced.
-    pub durability: Durability,
-    /// The mode of messages.
-    pub file_mode: u32,
-    /// The mode of the folders that are made.
-    pub directory_mode: u32,
-    /// The name of this host, for unique names.
-    pub host: String,
-    /// Whether a root that is missing is an error (a disk that is not mounted, say) rather than
-    /// made.
-    pub require_root: bool,
-    /// How many Maildirs are kept open; each takes two descriptors, with a quota three.
-    pub cached_maildirs: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            durability: Durability::Full,
-            file_mode: 0o600,
-            directory_mode: 0o700,
-            host: rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned(),
-            require_root: false,
-            cached_maildirs: 1000,
-        }
-    }
 }
 
 /// What is to be written.
@@ -228,7 +171,9 @@ impl Store {
     /// Delivers what is in the logs, and closes them.
     pub fn close(&self) {
         let journals = std::mem::take(&mut *write(&self.journals));
-        journals.values().for_each(|journal| journal.close());
+        for journal in journals.values() {
+            journal.close();
+        }
     }
 
     /// Tries in a folder of its own below `root`, or where the root would be made, all that a

@@ -1,21 +1,19 @@
 //! The checkpointer: from the log into the Maildirs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Dir, fsync, statat, syncfs};
+use rustix::fs::{fsync, syncfs};
 use rustix::io::Errno;
 
 use super::desk::Item;
-use super::record::Entry;
-use super::{Shared, lock};
+use super::letter::{Letter, Seen};
+use super::{Fuse, Shared, lock};
 use crate::maildir::Owner;
-use crate::maildir::file::{Attributes, create, fill, publish, remove};
-use crate::maildir::handle::{Maildir, READ, open_step};
 use crate::maildir::maildirs::Maildirs;
 use crate::maildir::threads::in_threads;
 
@@ -49,15 +47,6 @@ pub(super) struct Checkpointer {
     shown: Vec<Letter>,
 }
 
-/// A message and its Maildir.
-#[derive(Debug)]
-struct Letter {
-    item: Item,
-    maildir: Arc<Maildir>,
-    /// Whether it is in `new/` or beyond.
-    there: bool,
-}
-
 impl Checkpointer {
     pub(super) fn new(
         shared: Arc<Shared>,
@@ -77,6 +66,8 @@ impl Checkpointer {
 
     /// Delivers until the log is closed.
     pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let _fuse = Fuse(&shared);
         while let Some(items) = self.next() {
             if items.is_empty() {
                 self.settle();
@@ -132,15 +123,11 @@ impl Checkpointer {
 
     /// Delivers messages: all that can be done for all of them together is.
     fn deliver(&mut self, items: Vec<Item>) {
-        let mut seen = HashMap::new();
+        let mut seen = Seen::default();
         let mut letters = Vec::with_capacity(items.len());
         for item in items {
-            match self.open(&item, &mut seen) {
-                Ok((maildir, there)) => letters.push(Letter {
-                    item,
-                    maildir,
-                    there,
-                }),
+            match Letter::open(&item, &self.maildirs, &mut seen) {
+                Ok(letter) => letters.push(letter),
                 Err(error) => self.park(&item, &error),
             }
         }
@@ -157,16 +144,18 @@ impl Checkpointer {
         if letters.is_empty() {
             return;
         }
-        let written = self.write(letters, None);
+        let written = self.write(letters, false);
         match syncfs(&self.shared.files.root) {
             Ok(()) => {
                 self.finish_shown();
                 self.shown = self.show(written);
             }
             Err(error) => {
-                self.distrust(&error);
+                self.distrust(error);
                 // The error may be about any file, and is told only once.
-                written.iter().for_each(|letter| letter.discard());
+                for letter in &written {
+                    letter.discard();
+                }
                 self.settle();
                 self.deliver_each(written);
             }
@@ -177,9 +166,9 @@ impl Checkpointer {
         if letters.is_empty() {
             return;
         }
-        let written = self.write(letters, Some(()));
+        let written = self.write(letters, true);
         let shown = self.show(written);
-        self.sync_folders(shown);
+        self.sync_folders(&shown);
         self.save(false);
     }
 
@@ -194,10 +183,10 @@ impl Checkpointer {
                 Ok(()) => self.finish_shown(),
                 Err(error) => {
                     if self.way == Way::Whole {
-                        self.distrust(&error);
+                        self.distrust(error);
                     }
                     let shown = std::mem::take(&mut self.shown);
-                    self.sync_folders(shown);
+                    self.sync_folders(&shown);
                 }
             }
         }
@@ -205,48 +194,16 @@ impl Checkpointer {
     }
 
     /// From now on every file and every folder is synced by itself.
-    fn distrust(&mut self, error: &Errno) {
+    fn distrust(&mut self, error: Errno) {
         log::error!(path:% = self.shared.files.path.display(), error:% = error; "the file system cannot be synced");
         self.way = Way::Each;
     }
 
-    /// The Maildir of a message, and whether that is there already: only one that was tried before
-    /// can be.
-    fn open(
-        &self,
-        item: &Item,
-        seen: &mut HashMap<(u64, u64), HashSet<String>>,
-    ) -> io::Result<(Arc<Maildir>, bool)> {
-        let location = &item.entry.location;
-        location.check()?;
-        let maildir = match self.maildirs.get(location) {
-            Err(error) if self.maildirs.may_be_stale(location, &error) => {
-                self.maildirs.get(location)?
-            }
-            outcome => outcome?,
-        };
-        if item.tries == 0 {
-            return Ok((maildir, false));
-        }
-        let read = match seen.entry(maildir.identity) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(read_names(&maildir)?),
-        };
-        let name = &item.entry.name;
-        let there = read.contains(name)
-            || statat(&maildir.new, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).is_ok();
-        Ok((maildir, there))
-    }
-
     /// Writes messages into `tmp/`, and syncs them if that is asked for; the others wait for
     /// another try.
-    fn write(&self, letters: Vec<Letter>, sync: Option<()>) -> Vec<Letter> {
-        let write = |letter: &Letter| match (letter.there, sync) {
-            (true, _) => Ok(()),
-            (false, Some(())) => letter.write(self.own, true),
-            (false, None) => letter.write(self.own, false),
-        };
-        let outcomes = if sync.is_some() {
+    fn write(&self, letters: Vec<Letter>, sync: bool) -> Vec<Letter> {
+        let write = |letter: &Letter| letter.write(self.own, sync);
+        let outcomes = if sync {
             in_threads(&letters, write)
         } else {
             letters.iter().map(write).collect()
@@ -278,7 +235,7 @@ impl Checkpointer {
     }
 
     /// Syncs every folder of these messages once.
-    fn sync_folders(&self, letters: Vec<Letter>) {
+    fn sync_folders(&self, letters: &[Letter]) {
         let mut seen = HashMap::new();
         let mut folders: Vec<&OwnedFd> = Vec::new();
         let places: Vec<usize> = letters
@@ -301,6 +258,7 @@ impl Checkpointer {
         }
         drop(desk);
         for (letter, error) in failed {
+            letter.take_back();
             self.park(&letter.item, error);
         }
         self.shared.done.notify_all();
@@ -360,64 +318,4 @@ impl Checkpointer {
         lock(&self.shared.desk).park(item.number, Instant::now() + wait);
         self.shared.done.notify_all();
     }
-}
-
-impl Item {
-    fn tell(&self) {
-        if self.tries > 1 {
-            log::info!(file = self.entry.name.as_str(), tries = self.tries; "delivered at last");
-        }
-    }
-}
-
-impl Letter {
-    /// Writes the message into `tmp/`. What has its name there is what an earlier try has left.
-    fn write(&self, own: Owner, sync: bool) -> io::Result<()> {
-        let entry: &Entry = &self.item.entry;
-        let tmp = &self.maildir.tmp;
-        let file = match create(tmp, &entry.name, entry.mode) {
-            Err(Errno::EXIST) => {
-                remove(tmp, &entry.name)?;
-                create(tmp, &entry.name, entry.mode)
-            }
-            outcome => outcome,
-        }?;
-        let attributes = Attributes {
-            mode: entry.mode,
-            owner: entry.location.owner.filter(|owner| *owner != own),
-            flush: sync.then_some(self.maildir.flush),
-        };
-        fill(file, &[&entry.head, &entry.body.octets], attributes)
-    }
-
-    /// Renames it into `new/`. If it is there already nothing is left to do.
-    fn show(&self) -> io::Result<()> {
-        let (Maildir { tmp, new, .. }, name) = (&*self.maildir, &self.item.entry.name);
-        match publish(tmp, name, new, name) {
-            _ if self.there => Ok(()),
-            Err(Errno::EXIST) => {
-                self.discard();
-                Ok(())
-            }
-            outcome => Ok(outcome?),
-        }
-    }
-
-    /// Removes what is in `tmp/`.
-    fn discard(&self) {
-        let _ = remove(&self.maildir.tmp, &self.item.entry.name);
-    }
-}
-
-/// The names in `cur/`, without what readers have added to them.
-fn read_names(maildir: &Maildir) -> io::Result<HashSet<String>> {
-    let mut names = HashSet::new();
-    for entry in Dir::new(open_step(&maildir.new, "../cur", READ)?)? {
-        let entry = entry?;
-        if let Ok(name) = entry.file_name().to_str() {
-            let end = name.find(':').unwrap_or(name.len());
-            names.insert(name[..end].to_string());
-        }
-    }
-    Ok(names)
 }

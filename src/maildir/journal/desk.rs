@@ -1,6 +1,6 @@
 //! What is in the log, where, and what has become of it. Pure: no file, no lock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ pub(super) struct Desk {
     /// What is to be delivered next, in order.
     queue: VecDeque<Number>,
     /// What could not be delivered, by the time of the next try.
-    parked: BTreeMap<(Instant, Number), ()>,
+    parked: BTreeSet<(Instant, Number)>,
     segments: Vec<Segment>,
     /// Octets of each segment.
     size: u64,
@@ -107,7 +107,7 @@ impl Desk {
         let mut desk = Self {
             entries: BTreeMap::new(),
             queue: VecDeque::new(),
-            parked: BTreeMap::new(),
+            parked: BTreeSet::new(),
             segments: vec![Segment::default(); segments],
             size,
             place: None,
@@ -186,14 +186,16 @@ impl Desk {
             .range(frame_of(sequence))
             .map(|it| *it.0)
             .collect();
-        numbers.into_iter().for_each(|number| self.finish(number));
+        for number in numbers {
+            self.finish(number);
+        }
     }
 
     /// Up to `most` entries that are due.
     pub(super) fn take(&mut self, most: usize, now: Instant) -> Vec<Item> {
         let mut taken = Vec::new();
         while taken.len() < most {
-            let due = self.parked.first_key_value().map(|(key, ())| *key);
+            let due = self.parked.first().copied();
             let number = match due {
                 Some((at, number)) if at <= now => {
                     self.parked.remove(&(at, number));
@@ -233,7 +235,7 @@ impl Desk {
         if let Some(kept) = self.entries.get_mut(&number) {
             kept.state = State::Parked(until);
             kept.tries += 1;
-            self.parked.insert((until, number), ());
+            self.parked.insert((until, number));
         }
     }
 
@@ -260,8 +262,7 @@ impl Desk {
 
     /// Entries that were tried in vain, and when the next of them is due.
     pub(super) fn parked(&self) -> (usize, Option<Instant>) {
-        let first = self.parked.first_key_value();
-        (self.parked.len(), first.map(|((at, _), ())| *at))
+        (self.parked.len(), self.parked.first().map(|(at, _)| *at))
     }
 
     /// Whether something is being written or withdrawn at this moment.

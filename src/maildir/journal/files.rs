@@ -11,13 +11,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    FallocateFlags, FlockOperation, Mode, OFlags, fallocate, fdatasync, flock, fstat, fsync,
-    mkdirat, openat, renameat,
+    AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, fallocate, fdatasync, flock, fstat,
+    fsync, mkdirat, openat, renameat, unlinkat,
 };
 use rustix::io::{Errno, pread, pwrite, pwritev, retry_on_intr};
 
 use super::Layout;
-use super::frame::{BLOCK, Key};
+use super::frame::{BLOCK, BLOCK_SIZE, Key};
 use super::record::Reader;
 use super::tail::{Place, Tail};
 use crate::maildir::handle::{READ, open_step};
@@ -27,7 +27,6 @@ use crate::maildir::name::random;
 pub(super) const FOLDER: &str = ".journal";
 const MAGIC: [u8; 8] = *b"maiahead";
 const VERSION: u32 = 1;
-const BLOCK_SIZE: usize = BLOCK as usize;
 /// Slices for one `pwritev`.
 const SLICES_AT_ONCE: usize = 1024;
 
@@ -69,22 +68,19 @@ pub(super) fn open(
     path: &Path,
     make: Option<&Layout>,
 ) -> io::Result<Option<Opened>> {
-    let path = path.join(FOLDER);
+    let (above, path) = (path, path.join(FOLDER));
     let folder = match open_step(&root, FOLDER, READ) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if make.is_none() {
                 return Ok(None);
             }
+            refuse_others(&root, above)?;
             mkdirat(&root, FOLDER, Mode::RWXU)?;
             open_step(&root, FOLDER, READ)?
         }
         outcome => outcome?,
     };
-    let status = fstat(&folder)?;
-    if status.st_uid != rustix::process::geteuid().as_raw() || status.st_mode & 0o077 != 0 {
-        let text = format!("{}: belongs to somebody else", path.display());
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
-    }
+    refuse_others(&folder, &path)?;
     let lock = open_file(&folder, "lock", OFlags::RDWR | OFlags::CREATE)?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => return Ok(Some(Opened::Busy)),
@@ -93,7 +89,10 @@ pub(super) fn open(
     let file = match (open_file(&folder, "tail", OFlags::RDWR), make) {
         (Err(error), None) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         (Err(error), Some(layout)) if error.kind() == io::ErrorKind::NotFound => {
-            create(&folder, layout)?;
+            if let Err(error) = create(&folder, layout) {
+                remove_segments(&folder, layout);
+                return Err(error);
+            }
             fsync(&root)?;
             open_file(&folder, "tail", OFlags::RDWR)?
         }
@@ -112,6 +111,16 @@ pub(super) fn open(
         lock,
     };
     Ok(Some(Opened::Ready(files, tail_file, tail)))
+}
+
+/// What is in a log may be given to any user, so nobody else may be able to exchange it.
+fn refuse_others(folder: &OwnedFd, path: &Path) -> io::Result<()> {
+    let status = fstat(folder)?;
+    if status.st_uid == rustix::process::geteuid().as_raw() && status.st_mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let text = format!("{}: others can write to it", path.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
 }
 
 /// What stops a start: a log that is not as it was written.
@@ -161,7 +170,8 @@ fn create(folder: &OwnedFd, layout: &Layout) -> io::Result<()> {
         }
         let mut offset = 0;
         while offset < layout.octets {
-            let length = zeros.len().min((layout.octets - offset) as usize);
+            let rest = usize::try_from(layout.octets - offset).unwrap_or(usize::MAX);
+            let length = zeros.len().min(rest);
             write_at(&file, &[&zeros[..length]], offset)?;
             offset += length as u64;
         }
@@ -184,6 +194,13 @@ fn create(folder: &OwnedFd, layout: &Layout) -> io::Result<()> {
     fsync(&file)?;
     renameat(folder, "tail.new", folder, "tail")?;
     Ok(fsync(folder)?)
+}
+
+/// Gives room back that was not enough.
+fn remove_segments(folder: &OwnedFd, layout: &Layout) {
+    for number in 0..layout.segments {
+        let _ = unlinkat(folder, segment_name(number), AtFlags::empty());
+    }
 }
 
 fn head(layout: &Layout, key: &Key) -> Vec<u8> {

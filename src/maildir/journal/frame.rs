@@ -17,6 +17,8 @@ use super::record::Reader;
 
 /// What devices write at once.
 pub(super) const BLOCK: u64 = 4096;
+/// The same, for what is in memory.
+pub(super) const BLOCK_SIZE: usize = 4096;
 const MAGIC: [u8; 8] = *b"maia-log";
 const HEADER: usize = 64;
 const HASHED: usize = 24;
@@ -41,7 +43,7 @@ pub(super) fn size(records: u64) -> u64 {
 
 /// What fills a frame with these records up to blocks.
 pub(super) fn padding(records: u64) -> &'static [u8] {
-    const ZEROS: &[u8] = &[0; BLOCK as usize];
+    const ZEROS: &[u8] = &[0; BLOCK_SIZE];
     let missing = size(records) - records - HEADER as u64;
     &ZEROS[..usize::try_from(missing).unwrap_or(0)]
 }

@@ -14,13 +14,14 @@
 //! | `scan` | reading it after a restart |
 //! | `desk` | what is in it, where, and what has become of it |
 //! | `group` | one write for all who wait |
-//! | `checkpoint` | from the log into the Maildirs |
+//! | `checkpoint`, `letter` | from the log into the Maildirs |
 
 mod checkpoint;
 mod desk;
 mod files;
 mod frame;
 mod group;
+mod letter;
 mod open;
 mod record;
 mod scan;
@@ -89,7 +90,7 @@ impl Default for Workings {
 
 /// A log that can no longer be written to: what is promised from now on is promised without it.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the log {0}; it is used no more, and messages are delivered without it until a restart")]
+#[error("the journal {0}; until a restart messages are delivered without it")]
 pub struct JournalFailed(String);
 
 /// Why a record is not in the log.
@@ -172,6 +173,7 @@ impl Journal {
             match desk.withdraw(number) {
                 Withdrawal::Held => break,
                 Withdrawal::TooLate => return Ok(false),
+                Withdrawal::Busy if shared.failed.get().is_some() => return Ok(false),
                 Withdrawal::Busy => {
                     desk = shared
                         .done
@@ -204,6 +206,7 @@ impl Journal {
             self.shared.closing.store(true, Ordering::Relaxed);
         }
         self.shared.work.notify_all();
+        self.shared.done.notify_all();
         if let Some(thread) = lock(&self.checkpointer).take() {
             // A panic in it was told where it occurred; what it leaves is in the log.
             let _ = thread.join();
@@ -242,8 +245,11 @@ impl Shared {
     /// Waits until the checkpointer has not too much before it: what is promised shall be seen
     /// soon.
     fn wait_for_the_queue(&self) {
-        let waits =
-            |desk: &mut Desk| self.workings.checkpoint && desk.queued() >= self.workings.queue;
+        let waits = |desk: &mut Desk| {
+            self.workings.checkpoint
+                && self.failed.get().is_none()
+                && desk.queued() >= self.workings.queue
+        };
         let desk = lock(&self.desk);
         let desk = self.done.wait_while(desk, waits);
         drop(desk);
@@ -263,11 +269,9 @@ impl Shared {
             Verdict::Durable(number) => Ok(number),
             Verdict::Refused => Err(Refusal::Unwritten),
             Verdict::Failed | Verdict::Waiting | Verdict::Lead => {
-                let cause = self.failed.get().cloned();
-                Err(Refusal::Unknown(cause.map_or_else(
-                    || io::Error::other("the writing of the log panicked"),
-                    io::Error::other,
-                )))
+                let failed = self.failed.get().cloned();
+                let failed = failed.unwrap_or_else(|| JournalFailed(String::new()));
+                Err(Refusal::Unknown(io::Error::other(failed)))
             }
         }
     }
@@ -275,6 +279,7 @@ impl Shared {
     /// Writes records as one frame. An error of the disk leaves it unknown what is there, so
     /// nothing is ever written after it.
     fn write(&self, batch: &[Arc<Ticket>]) -> Vec<Verdict> {
+        let _fuse = Fuse(self);
         let all = |verdict| vec![verdict; batch.len()];
         if self.failed.get().is_some() {
             return all(Verdict::Refused);
@@ -294,7 +299,8 @@ impl Shared {
         if let Err(error) = outcome {
             desk.failed(sequence);
             drop(desk);
-            self.fail(place, &error);
+            let path = self.files.segment_path(place.segment);
+            self.fail(format!("{} cannot be written: {error}", path.display()));
             return all(Verdict::Failed);
         }
         desk.written(sequence);
@@ -332,11 +338,24 @@ impl Shared {
         }
     }
 
-    fn fail(&self, place: Place, error: &io::Error) {
-        let path = self.files.segment_path(place.segment);
-        let failed = JournalFailed(format!("{} cannot be written: {error}", path.display()));
+    fn fail(&self, what: String) {
+        let failed = JournalFailed(what);
         log::error!("{failed}");
         let _ = self.failed.set(failed);
+        self.done.notify_all();
+    }
+}
+
+/// Ends the log if its thread panics, so that nobody builds on what it has left, or waits for it.
+struct Fuse<'a>(&'a Shared);
+
+impl Drop for Fuse<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let path = self.0.files.path.display();
+            self.0
+                .fail(format!("{path} has met a fault of this program"));
+        }
     }
 }
 

@@ -113,7 +113,9 @@ impl Record {
             Self::Cancel(names) => {
                 octets.push(CANCEL);
                 put_count(&mut octets, names.len());
-                names.iter().for_each(|name| put_text(&mut octets, name));
+                for name in names {
+                    put_text(&mut octets, name);
+                }
             }
         }
         let length = u32::try_from(octets.len() - 4).unwrap_or(u32::MAX);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::files::{Files, damaged};
-use super::frame::{self, BLOCK, Frame};
+use super::frame::{self, BLOCK_SIZE, Frame};
 use super::record::{Entry, Record, decode};
 use super::tail::{Number, Place, Tail};
 
@@ -123,7 +123,7 @@ impl Log<'_> {
     /// this one was whole once, too.
     fn refuse_later(&self, place: Place, next: u64) -> io::Result<()> {
         for (number, segment) in self.segments.iter().enumerate() {
-            for offset in (0..segment.len()).step_by(BLOCK as usize) {
+            for offset in (0..segment.len()).step_by(BLOCK_SIZE) {
                 let later = frame::parse(segment, offset, &self.files.key);
                 if later.is_some_and(|later| later.sequence > next) {
                     let here = number == place.segment && offset as u64 > place.offset;

@@ -6,12 +6,11 @@
 //!          zeros; the last 32 octets are the BLAKE3 of all before, with the key of this log
 //! ```
 
-use super::frame::{BLOCK, Key};
+use super::frame::{BLOCK, BLOCK_SIZE, Key};
 use super::record::Reader;
 
 const MAGIC: [u8; 8] = *b"maiatail";
-const SIZE: usize = BLOCK as usize;
-const HASHED: usize = SIZE - 32;
+const HASHED: usize = BLOCK_SIZE - 32;
 /// Entries that a block has room for.
 pub(super) const ROOM: usize = (HASHED - 48) / 16;
 

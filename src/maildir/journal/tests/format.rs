@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::super::frame::{self, BLOCK};
-use super::super::record::{Body, Entry, Record, decode};
+use super::super::record::{Body, Encoded, Entry, Record, decode};
 use super::super::tail::{Number, Place, ROOM, Tail};
 use super::shared;
 use crate::maildir::{Location, Owner};
@@ -76,10 +76,10 @@ fn shown(records: &[Record]) -> Vec<String> {
 /// A segment with these records as its only frame.
 fn segment(sequence: u64, records: &[Record]) -> Vec<u8> {
     let encoded: Vec<_> = records.iter().map(Record::encode).collect();
-    let slices: Vec<&[u8]> = encoded.iter().flat_map(|it| it.slices()).collect();
+    let slices: Vec<&[u8]> = encoded.iter().flat_map(Encoded::slices).collect();
     let length = encoded.iter().map(|it| it.len() as u64).sum();
     let mut segment = frame::header(sequence, &slices, &KEY).to_vec();
-    slices.iter().for_each(|slice| segment.extend(*slice));
+    segment.extend(slices.concat());
     segment.extend(frame::padding(length));
     assert_eq!(segment.len() as u64, frame::size(length));
     segment

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -102,6 +103,8 @@ fn who_cannot_have_a_log_goes_another_way() {
     fs::remove_file(nest.path(".journal")).unwrap();
     // One that others can write to may hold anything.
     fs::create_dir(nest.path(".journal")).unwrap();
+    let all = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(nest.path(".journal"), all).unwrap();
     let (_, recovery) = nest.try_open(&SMALL).unwrap();
     assert!(matches!(recovery, Some(Recovery::Unusable(_))));
 }
