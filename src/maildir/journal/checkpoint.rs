@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{fsync, syncfs};
 use rustix::io::Errno;
 
-use super::desk::Item;
+use super::desk::{Item, Trouble};
 use super::letter::{Letter, Seen};
 use super::{Fuse, Shared, lock};
 use crate::maildir::Owner;
@@ -315,7 +315,15 @@ impl Checkpointer {
             let path = item.entry.location.path();
             log::error!(maildir:% = path.display(), file = item.entry.name.as_str(), error:% = error; "a message that was accepted cannot be delivered yet, and is kept in the log");
         }
-        lock(&self.shared.desk).park(item.number, Instant::now() + wait);
+        let until = Instant::now() + wait;
+        lock(&self.shared.desk).park(item.number, until, trouble(error));
         self.shared.done.notify_all();
+    }
+}
+
+fn trouble(error: &io::Error) -> Trouble {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::IO) => Trouble::Everywhere,
+        _ => Trouble::Here,
     }
 }

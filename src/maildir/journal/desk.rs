@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::frame;
 use super::record::{Entry, Record};
 use super::tail::{self, Number, Place, Tail};
+use crate::maildir::Location;
 
 /// The accounts of a log.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(super) struct Desk {
     queue: VecDeque<Number>,
     /// What could not be delivered, by the time of the next try.
     parked: BTreeSet<(Instant, Number)>,
+    /// Entries with a trouble.
+    troubled: usize,
     segments: Vec<Segment>,
     /// Octets of each segment.
     size: u64,
@@ -37,6 +40,16 @@ struct Kept {
     place: Place,
     state: State,
     tries: u32,
+    trouble: Option<Trouble>,
+}
+
+/// What keeps an entry from being delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Something about its Maildir.
+    Here,
+    /// The disk is full, or the like.
+    Everywhere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +121,7 @@ impl Desk {
             entries: BTreeMap::new(),
             queue: VecDeque::new(),
             parked: BTreeSet::new(),
+            troubled: 0,
             segments: vec![Segment::default(); segments],
             size,
             place: None,
@@ -124,6 +138,7 @@ impl Desk {
                 place,
                 state: State::Queued,
                 tries: 1,
+                trouble: None,
             };
             desk.entries.insert(number, kept);
         }
@@ -163,6 +178,7 @@ impl Desk {
                 place,
                 state: State::Held,
                 tries: 0,
+                trouble: None,
             };
             self.entries.insert(Number::new(sequence, index), kept);
         }
@@ -226,13 +242,15 @@ impl Desk {
     pub(super) fn finish(&mut self, number: Number) {
         if let Some(kept) = self.entries.remove(&number) {
             self.segments[kept.place.segment].live -= 1;
+            self.troubled -= usize::from(kept.trouble.is_some());
             self.changed = true;
         }
     }
 
     /// Lets an entry wait for another try.
-    pub(super) fn park(&mut self, number: Number, until: Instant) {
+    pub(super) fn park(&mut self, number: Number, until: Instant, trouble: Trouble) {
         if let Some(kept) = self.entries.get_mut(&number) {
+            self.troubled += usize::from(kept.trouble.replace(trouble).is_none());
             kept.state = State::Parked(until);
             kept.tries += 1;
             self.parked.insert((until, number));
@@ -253,6 +271,21 @@ impl Desk {
         }
         kept.state = State::Held;
         Withdrawal::Held
+    }
+
+    /// Whether what is for `location` could wait long in the log. The sender shall rather hear at
+    /// once what is wrong.
+    pub(super) fn is_troubled(&self, location: &Location) -> bool {
+        if self.troubled == 0 {
+            return false;
+        }
+        let entries = self.entries.values();
+        let mut troubled = entries.filter_map(|kept| Some((kept.entry.as_ref()?, kept.trouble?)));
+        troubled.any(|(entry, trouble)| {
+            let other = &entry.location;
+            trouble == Trouble::Everywhere
+                || (&other.components, &other.folder) == (&location.components, &location.folder)
+        })
     }
 
     /// Entries that wait for their first delivery.

@@ -137,7 +137,8 @@ thread_local! {
 }
 
 impl Journal {
-    /// A message as it would be in the log; nothing if that has no room for it.
+    /// A message as it would be in the log; nothing if that has no room for it, or what was put
+    /// there before for this Maildir cannot be delivered.
     pub(super) fn entry(
         &self,
         location: &Location,
@@ -145,6 +146,9 @@ impl Journal {
         name: String,
         mode: u32,
     ) -> Option<Arc<Entry>> {
+        if lock(&self.shared.desk).is_troubled(location) {
+            return None;
+        }
         let (head, rest) = message.parts.split_first().unzip();
         let head = head.copied().unwrap_or_default();
         let body = self.shared.body(rest.unwrap_or_default(), head.len())?;

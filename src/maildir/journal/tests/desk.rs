@@ -4,23 +4,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::desk::{Desk, Withdrawal};
+use super::super::desk::{Desk, Trouble, Withdrawal};
 use super::super::frame::BLOCK;
 use super::super::record::{Entry, Record};
 use super::super::tail::{Number, Place, ROOM};
 use super::shared;
 use crate::maildir::Location;
 
+fn location(name: &str) -> Location {
+    Location {
+        root: shared(Path::new("/r")),
+        components: vec![name.to_string()],
+        folder: None,
+        owner: None,
+        create: true,
+        quota: None,
+    }
+}
+
 fn deliver() -> Record {
     Record::Deliver(vec![Arc::new(Entry {
-        location: Location {
-            root: shared(Path::new("/r")),
-            components: vec!["a".to_string()],
-            folder: None,
-            owner: None,
-            create: true,
-            quota: None,
-        },
+        location: location("a"),
         mode: 0,
         name: String::new(),
         head: Vec::new(),
@@ -99,7 +103,7 @@ fn what_is_parked_comes_back_when_it_is_time() {
     let now = Instant::now();
     assert_eq!(desk.take(9, now).len(), 1);
     let later = now + Duration::from_secs(1);
-    desk.park(number, later);
+    desk.park(number, later, Trouble::Here);
     assert_eq!(desk.parked(), (1, Some(later)));
     assert!(desk.take(9, now).is_empty());
     let taken = desk.take(9, later);
@@ -115,11 +119,28 @@ fn withdrawn_is_not_delivered() {
     assert_eq!(desk.withdraw(queued), Withdrawal::Held);
     let taken = desk.take(9, now);
     assert_eq!(taken.len(), 3);
-    desk.park(parked, now);
+    desk.park(parked, now, Trouble::Here);
     desk.finish(done);
     assert_eq!(desk.withdraw(parked), Withdrawal::Held);
     assert_eq!(desk.withdraw(busy), Withdrawal::Busy);
     assert_eq!(desk.withdraw(done), Withdrawal::TooLate);
     assert!(desk.take(9, now).is_empty());
     assert!(desk.is_in_use());
+}
+
+#[test]
+fn trouble_is_known_until_it_is_over() {
+    for (trouble, other) in [(Trouble::Here, false), (Trouble::Everywhere, true)] {
+        let mut desk = desk(2);
+        let (number, _) = put(&mut desk).unwrap();
+        let now = Instant::now();
+        desk.take(9, now);
+        assert!(!desk.is_troubled(&location("a")));
+        desk.park(number, now, trouble);
+        desk.take(9, now);
+        assert!(desk.is_troubled(&location("a")));
+        assert_eq!(desk.is_troubled(&location("b")), other);
+        desk.finish(number);
+        assert!(!desk.is_troubled(&location("a")));
+    }
 }
