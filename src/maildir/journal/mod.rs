@@ -62,6 +62,8 @@ pub(super) struct Workings {
     pub(super) layout: Layout,
     /// Whether anything is delivered from it.
     pub(super) checkpoint: bool,
+    /// Whether every file and every folder is synced by itself, whatever the kernel can do.
+    pub(super) each: bool,
     /// Octets of messages that may be in memory.
     pub(super) memory: usize,
     /// Messages that may wait for their delivery before the next one has to wait itself.
@@ -80,6 +82,7 @@ impl Default for Workings {
                 octets: 16 << 20,
             },
             checkpoint: true,
+            each: false,
             memory: 64 << 20,
             queue: 256,
             patience: Duration::from_secs(1),

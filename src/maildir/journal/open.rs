@@ -105,7 +105,12 @@ fn open(
         workings: *with.workings,
     });
     let maildirs = Arc::clone(with.maildirs);
-    let mut checkpointer = Checkpointer::new(Arc::clone(&shared), maildirs, with.own, way())?;
+    let mut checkpointer = Checkpointer::new(
+        Arc::clone(&shared),
+        maildirs,
+        with.own,
+        way(with.workings.each),
+    )?;
     checkpointer.drain();
     let (waiting, _) = lock(&shared.desk).parked();
     let recovery = Recovery::Ready {
@@ -130,12 +135,12 @@ fn open(
 }
 
 /// Linux tells errors of `syncfs` since 5.8.
-fn way() -> Way {
+fn way(each: bool) -> Way {
     let machine = rustix::system::uname();
     let release = machine.release().to_string_lossy();
     let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
     let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
-    if (next(), next()) >= (5, 8) {
+    if !each && (next(), next()) >= (5, 8) {
         Way::Whole
     } else {
         Way::Each

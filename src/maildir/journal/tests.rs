@@ -23,6 +23,7 @@ const SMALL: Workings = Workings {
         octets: 64 << 10,
     },
     checkpoint: true,
+    each: false,
     memory: 64 << 20,
     queue: 256,
     patience: Duration::from_millis(100),
