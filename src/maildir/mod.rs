@@ -15,6 +15,9 @@
 //! acknowledged message through a power cut: without the first sync a reader finds an empty file,
 //! without the last the name itself is lost.
 //!
+//! With [`Durability::Journal`] a log stands before the Maildirs: what is recorded there may be
+//! promised, and goes through these states a moment later (see [`Store::recover`]).
+//!
 //! Users own their Maildirs while this may run as root, so nothing below the root is ever reached
 //! through a symbolic link, and every step is relative to an open directory.
 //!

@@ -94,7 +94,8 @@ impl Store {
         Ok(folders)
     }
 
-    /// Writes a message into `tmp/` and syncs it. The Maildir is opened, and made if it may be.
+    /// Writes a message into `tmp/` and syncs it, or keeps it in memory for a log. The Maildir is
+    /// opened, and made if it may be.
     ///
     /// # Errors
     ///

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::super::checkpoint::{Checkpointer, Way};
 use super::super::{Journal, JournalFailed, Recover, Recovery, Refusal, recover};
-use super::{CRASHING, Nest, SMALL, Workings, deliver, shared, stage};
+use super::{CRASHING, Nest, SMALL, Workings, count, deliver, shared, stage};
+use crate::maildir::handle::{STAND, open_root};
 use crate::maildir::maildirs::Maildirs;
 use crate::maildir::{Owner, Settings, Store};
 
@@ -167,12 +169,42 @@ fn nobody_waits_for_a_log_that_has_failed() {
     assert!(refused);
 }
 
-/// A log without a store.
-fn open(nest: &Nest, workings: &Workings) -> Journal {
-    let own = Owner {
+#[test]
+fn a_sync_that_fails_is_not_believed() {
+    let nest = Nest::new();
+    let mut journal = open(&nest, &CRASHING);
+    let shared = Arc::get_mut(&mut journal.shared).unwrap();
+    // With this descriptor one can only stand there.
+    shared.files.root = open_root(nest.root.path(), STAND).unwrap();
+    let names = ["a", "b", "c"].map(str::to_string);
+    for name in &names {
+        let message = crate::maildir::Message {
+            parts: &[name.as_bytes()],
+            crlf_size: 1,
+        };
+        let entry = journal.entry(&nest.at("jane"), &message, name.clone(), 0o600);
+        journal.append(vec![entry.unwrap()]).unwrap();
+    }
+    let shared = Arc::clone(&journal.shared);
+    let maildirs = Arc::new(Maildirs::new(&Settings::default(), own()));
+    let mut checkpointer = Checkpointer::new(shared, maildirs, own(), Way::Whole).unwrap();
+    checkpointer.drain();
+    assert_eq!(nest.mail("jane"), names);
+    assert_eq!(count(&nest.path("jane/tmp")), 0);
+    drop((checkpointer, journal));
+    assert_eq!(nest.recover(&SMALL), (0, 0, false));
+}
+
+fn own() -> Owner {
+    Owner {
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
-    };
+    }
+}
+
+/// A log without a store.
+fn open(nest: &Nest, workings: &Workings) -> Journal {
+    let own = own();
     let with = Recover {
         maildirs: &Arc::new(Maildirs::new(&Settings::default(), own)),
         own,
