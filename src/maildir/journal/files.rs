@@ -98,9 +98,9 @@ pub(super) fn open(
         }
         (outcome, _) => outcome?,
     };
-    let damaged = || damaged(&path.join("tail"), 0);
-    let (layout, key) = read_head(&file)?.ok_or_else(damaged)?;
-    let (tail_file, tail) = TailFile::open(file, key)?.ok_or_else(damaged)?;
+    let damaged = |offset| damaged(&path.join("tail"), offset);
+    let (layout, key) = read_head(&file)?.ok_or_else(|| damaged(0))?;
+    let (tail_file, tail) = TailFile::open(file, key)?.ok_or_else(|| damaged(BLOCK))?;
     let segments = (0..layout.segments).map(|number| open_segment(&folder, &path, number, &layout));
     let files = Files {
         segments: segments.collect::<io::Result<_>>()?,
