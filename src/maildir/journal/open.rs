@@ -9,7 +9,7 @@ use std::thread;
 
 use super::checkpoint::{Checkpointer, Way};
 use super::desk::Desk;
-use super::files::{self, Opened};
+use super::files::{self, Files, Opened, TailFile};
 use super::group::Group;
 use super::scan::scan;
 use super::{Journal, Shared, Workings, lock};
@@ -91,19 +91,7 @@ fn open(
     // A number that a frame was begun with is never used again.
     let next = scanned.next + 1;
     let desk = Desk::new(files.segments.len(), files.size, next, scanned.entries);
-    let shared = Arc::new(Shared {
-        files,
-        tail: Mutex::new(Some(tail_file)),
-        group: Group::default(),
-        desk: Mutex::new(desk),
-        work: Condvar::new(),
-        done: Condvar::new(),
-        failed: OnceLock::new(),
-        full: AtomicBool::new(false),
-        closing: AtomicBool::new(false),
-        memory: Arc::new(AtomicUsize::new(0)),
-        workings: *with.workings,
-    });
+    let shared = Arc::new(shared(files, tail_file, desk, *with.workings));
     let maildirs = Arc::clone(with.maildirs);
     let mut checkpointer = Checkpointer::new(
         Arc::clone(&shared),
@@ -132,6 +120,22 @@ fn open(
         checkpointer: Mutex::new(thread),
     };
     Ok(Some((recovery, Some(journal))))
+}
+
+fn shared(files: Files, tail: TailFile, desk: Desk, workings: Workings) -> Shared {
+    Shared {
+        files,
+        tail: Mutex::new(Some(tail)),
+        group: Group::default(),
+        desk: Mutex::new(desk),
+        work: Condvar::new(),
+        done: Condvar::new(),
+        failed: OnceLock::new(),
+        full: AtomicBool::new(false),
+        closing: AtomicBool::new(false),
+        memory: Arc::new(AtomicUsize::new(0)),
+        workings,
+    }
 }
 
 /// Linux tells errors of `syncfs` since 5.8.
