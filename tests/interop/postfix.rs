@@ -1,0 +1,74 @@
+//! Postfix's smtp-source, which sends as fast as it can over many connections at once.
+
+use std::collections::BTreeSet;
+
+use crate::maildir::{Maildir, Stored};
+use crate::program::{program, succeed};
+use crate::receiver::Receiver;
+
+/// The length that smtp-source is told; to it the last line end comes in addition.
+const LENGTH: usize = 5000;
+
+#[test]
+fn sends_5000_messages_over_smtp() {
+    let receiver = Receiver::start();
+    source(&["-s", "100", "-m", "5000"], receiver.smtp);
+    messages(&receiver.maildir("user@example.org"), 5000);
+    receiver.finish();
+}
+
+#[test]
+fn sends_5000_messages_over_lmtp() {
+    let receiver = Receiver::start();
+    source(&["-L", "-s", "100", "-m", "5000"], receiver.lmtp);
+    messages(&receiver.maildir("user@example.org"), 5000);
+    receiver.finish();
+}
+
+#[test]
+fn sends_to_ten_recipients_over_connections_that_it_keeps() {
+    let receiver = Receiver::start();
+    source(&["-d", "-r", "10", "-s", "10", "-m", "100"], receiver.smtp);
+    source(
+        &["-d", "-L", "-r", "10", "-s", "10", "-m", "100"],
+        receiver.lmtp,
+    );
+    // It numbers all recipients but the last.
+    for number in ["10", "9", "8", "7", "6", "5", "4", "3", "2", ""] {
+        messages(&receiver.maildir(&format!("{number}user@example.org")), 200);
+    }
+    receiver.finish();
+}
+
+/// Runs smtp-source; it ends with an error as soon as one reply is not what it hopes for.
+fn source(arguments: &[&str], port: u16) {
+    let mut source = program("smtp-source");
+    source.args(arguments).args(["-l", &LENGTH.to_string()]);
+    source.args(["-f", "s@c.test", "-t", "user@example.org"]);
+    succeed(source.arg(format!("127.0.0.1:{port}")));
+}
+
+/// So many messages have arrived, each whole and unlike the others.
+fn messages(maildir: &Maildir, count: usize) {
+    let messages = maildir.messages();
+    assert_eq!(maildir.files("new").len(), count);
+    let ids: BTreeSet<String> = messages.iter().map(message_id).collect();
+    assert_eq!(ids.len(), count, "messages that differ");
+}
+
+/// The Message-Id of a message whose body has its full length.
+fn message_id(message: &Stored) -> String {
+    let content = String::from_utf8(message.content().to_owned()).expect("ASCII");
+    let (header, body) = content.split_once("\n\n").expect("a header");
+    assert_eq!(
+        body.len() + body.matches('\n').count(),
+        LENGTH + 2,
+        "{}",
+        message.name
+    );
+    assert!(body.ends_with("X\n"), "{}", message.name);
+    let id = header
+        .lines()
+        .find_map(|line| line.strip_prefix("Message-Id: "));
+    id.expect("a Message-Id").to_owned()
+}
