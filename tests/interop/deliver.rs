@@ -14,7 +14,8 @@ fn from_a_pipe_of_the_shell() {
     shell
         .current_dir(receiver.folder())
         .env("PROGRAM", MAIASAURA);
-    let line = r#"printf 'Subject: pipe\n\n.\nlast' | "$PROGRAM" -c maiasaura.yaml deliver -f me@localhost you@localhost"#;
+    let line = "printf 'Subject: pipe\\n\\n.\\nlast' | \"$PROGRAM\" -c maiasaura.yaml \
+                deliver -f me@localhost you@localhost";
     succeed(shell.args(["-c", line]));
     receiver
         .maildir("you@localhost")

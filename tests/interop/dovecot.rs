@@ -17,11 +17,12 @@ fn shows_flags_and_counts_what_arrives() {
         "recipients:\n  hosts: [localhost]\n  subaddress: {{folder: create}}\n  \
          users: {{you: {{uid: {owner}, quota: 10000KiB}}}}\n"
     ));
-    let (_dovecot, port) = dovecot(receiver.folder(), &owner);
+    let (mut dovecot, port) = dovecot(receiver.folder(), &owner);
     let maildir = receiver.maildir(USER);
     let mut client = script("imap.py");
     client.args([port, receiver.smtp].map(|port| port.to_string()));
     succeed(client.arg(&maildir.0).arg(USER));
+    dovecot.stop();
     maildir.messages();
     assert_eq!(Maildir(maildir.0.join(".lists")).messages().len(), 50);
     receiver.finish();

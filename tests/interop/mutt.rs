@@ -101,5 +101,7 @@ fn run(folder: &Path, settings: &str, line: &str) {
         .current_dir(folder)
         .env("HOME", folder)
         .env("TERM", "xterm");
-    succeed(terminal.args(["-qec", line, "/dev/null"]));
+    // A terminal without a size is none for newer curses.
+    let line = format!("stty rows 24 cols 80; {line}");
+    succeed(terminal.args(["-qec", &line, "/dev/null"]));
 }

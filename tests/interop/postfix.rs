@@ -1,6 +1,6 @@
 //! Postfix's smtp-source, which sends as fast as it can over many connections at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::maildir::{Maildir, Stored};
 use crate::program::{program, succeed};
@@ -28,15 +28,18 @@ fn sends_5000_messages_over_lmtp() {
 #[test]
 fn sends_to_ten_recipients_over_connections_that_it_keeps() {
     let receiver = Receiver::start();
-    source(&["-d", "-r", "10", "-s", "10", "-m", "100"], receiver.smtp);
-    source(
-        &["-d", "-L", "-r", "10", "-s", "10", "-m", "100"],
-        receiver.lmtp,
-    );
-    // It numbers all recipients but the last.
-    for number in ["10", "9", "8", "7", "6", "5", "4", "3", "2", ""] {
-        messages(&receiver.maildir(&format!("{number}user@example.org")), 200);
+    let ten = ["-d", "-r", "10", "-s", "10", "-m", "100"];
+    source(&ten, receiver.smtp);
+    source(&[&["-L"], &ten[..]].concat(), receiver.lmtp);
+    // How it numbers the recipients differs from one version of Postfix to the next.
+    let mut copies = BTreeMap::new();
+    for maildir in receiver.maildirs("example.org") {
+        for message in maildir.messages() {
+            *copies.entry(message_id(&message)).or_insert(0) += 1;
+        }
     }
+    assert_eq!(copies.len(), 200, "messages that differ");
+    assert!(copies.values().all(|&count| count == 10), "{copies:?}");
     receiver.finish();
 }
 

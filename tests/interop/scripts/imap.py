@@ -13,7 +13,9 @@ import threading
 import time
 
 IMAP, SMTP, MAILDIR, USER = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
-TRACE = re.compile(rb"\AReturn-Path:.*\r\nDelivered-To:.*\r\n(?:X-Original-To:.*\r\n)?Received:.*\r\n(?:\t.*\r\n)*")
+TRACE = re.compile(
+    rb"\AReturn-Path:.*\r\nDelivered-To:.*\r\n(?:X-Original-To:.*\r\n)?Received:.*\r\n(?:\t.*\r\n)*"
+)
 ROUND = 50
 
 
