@@ -123,18 +123,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         .await;
     }
 
-    /// Waits for octets, the deadline or the shutdown, whichever comes first.
+    /// Waits for octets, the deadline or the shutdown, whichever comes first. The
+    /// shutdown is heard even if octets never cease to come.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
         let deadline = self.deadline();
-        let wake =
-            poll_fn(
-                |context| match poll_read(&mut self.stream, &mut self.session, context) {
-                    Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Wake::Closed),
-                    Poll::Ready(Ok(_)) => Poll::Ready(Wake::Octets),
-                    Poll::Pending if stop.is_terminated() => Poll::Pending,
-                    Poll::Pending => stop.poll_unpin(context).map(|()| Wake::Shutdown),
-                },
-            );
+        let wake = poll_fn(|context| {
+            if !stop.is_terminated() && stop.poll_unpin(context).is_ready() {
+                return Poll::Ready(Wake::Shutdown);
+            }
+            poll_read(&mut self.stream, &mut self.session, context).map(|read| match read {
+                Ok(0) | Err(_) => Wake::Closed,
+                Ok(_) => Wake::Octets,
+            })
+        });
         self.alarm
             .before(deadline, wake)
             .await
