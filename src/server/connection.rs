@@ -124,9 +124,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Waits for octets, the deadline or the shutdown, whichever comes first. The
-    /// shutdown is heard even if octets never cease to come.
+    /// other two are heard even if octets never cease to come.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
         let deadline = self.deadline();
+        if Instant::now() >= deadline {
+            return Wake::Deadline;
+        }
         let wake = poll_fn(|context| {
             if !stop.is_terminated() && stop.poll_unpin(context).is_ready() {
                 return Poll::Ready(Wake::Shutdown);
@@ -219,10 +222,12 @@ fn late(mail: &Mail) -> Vec<Fate> {
 fn keep(content: &mut Vec<u8>, share: &mut Share, octets: &[u8]) -> bool {
     let needed = content.len() + octets.len();
     if needed > content.capacity() {
-        let capacity = needed.max(content.capacity() * 2);
-        if !share.grow(capacity as u64) {
+        // Room for more to come, or where there is none, for what is here.
+        let roomy = needed.max(content.capacity() * 2);
+        let mut capacities = [roomy, needed].into_iter();
+        let Some(capacity) = capacities.find(|&capacity| share.grow(capacity as u64)) else {
             return false;
-        }
+        };
         content.reserve_exact(capacity - content.len());
     }
     content.extend_from_slice(octets);

@@ -5,6 +5,8 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use socket2::SockRef;
+
 use maiasaura::server::Address;
 
 /// Nothing that is waited for takes so long.
@@ -20,13 +22,7 @@ pub enum Stream {
 impl Stream {
     pub fn connect(address: &Address) -> io::Result<Self> {
         match address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, PATIENCE)?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                Ok(Self::Tcp(stream))
-            }
+            Address::Tcp(address) => TcpStream::connect_timeout(address, PATIENCE)?.try_into(),
             Address::Unix(path, _) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_read_timeout(Some(PATIENCE))?;
@@ -37,12 +33,32 @@ impl Stream {
         }
     }
 
+    /// Will be closed at once and without a word when it is dropped.
+    pub fn reset(&self) {
+        let Self::Tcp(stream) = self else {
+            return;
+        };
+        let linger = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        linger.expect("a socket may be told so");
+    }
+
     /// Says that nothing more comes.
     pub fn finish(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
+    }
+}
+
+impl TryFrom<TcpStream> for Stream {
+    type Error = io::Error;
+
+    fn try_from(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self::Tcp(stream))
     }
 }
 
@@ -77,6 +93,11 @@ impl Client {
     pub fn connect(address: &Address) -> Self {
         let stream = Stream::connect(address)
             .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
+        Self::over(stream)
+    }
+
+    /// A client that has this connection.
+    pub fn over(stream: Stream) -> Self {
         Self(BufReader::new(stream))
     }
 

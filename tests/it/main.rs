@@ -5,6 +5,7 @@ mod delivery;
 mod dialogues;
 mod house;
 mod layers;
+mod limits;
 mod lmtp;
 mod model;
 mod octets;
