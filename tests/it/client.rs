@@ -120,9 +120,14 @@ impl Client {
         self.0.get_mut()
     }
 
+    /// Sends to a server that may have gone.
+    pub fn try_send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream().write_all(octets)
+    }
+
     #[track_caller]
     pub fn send(&mut self, octets: &[u8]) {
-        if let Err(error) = self.stream().write_all(octets) {
+        if let Err(error) = self.try_send(octets) {
             panic!("cannot send: {error}");
         }
     }
