@@ -196,7 +196,9 @@ fn sweep(root: &std::path::Path, age: Duration) {
 }
 
 fn bind_error(address: &Address, error: io::Error) -> StartError {
+    let is_unix = matches!(address, Address::Unix(..));
     let hint = match error.kind() {
+        io::ErrorKind::NotFound if is_unix => "; make the folder first",
         io::ErrorKind::AddrInUse => {
             "; another program listens there: stop it or choose another address"
         }

@@ -12,6 +12,7 @@ mod model;
 mod octets;
 mod player;
 mod process;
+mod program;
 mod recipients;
 mod session;
 mod signals;
