@@ -94,8 +94,10 @@ impl Daemon {
     /// The recipients and the chain, without any socket: for local delivery and for checks.
     pub fn service(&self) -> Result<Service, StartError> {
         let config = &self.config;
-        let recipients = Recipients::new(&config.recipients())
-            .map_err(|error| self.source.error(&error.key, &error.message))?;
+        let recipients = Recipients::new(&config.recipients()).map_err(|error| {
+            self.source
+                .error(&error.key, format!("{:?} {}", error.value, error.message))
+        })?;
         let chain = Chain::new(
             &self.registry,
             &config.validate,
@@ -174,7 +176,8 @@ impl Daemon {
         let age = self.config.maildir.sweep_after.get();
         async move {
             loop {
-                for root in roots.iter().cloned() {
+                for root in &roots {
+                    let root = Arc::clone(root);
                     smol::unblock(move || sweep(&root, age)).await;
                 }
                 Timer::after(SWEEP_EVERY).await;

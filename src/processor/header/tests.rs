@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,7 +24,7 @@ fn recipient(given: &str, mailbox: &str) -> Recipient {
     let destination = Destination {
         mailbox,
         location,
-        captures: Default::default(),
+        captures: BTreeMap::new(),
         otherwise: None,
     };
     Recipient {
