@@ -80,7 +80,10 @@ fn a_maildir_reader_reads_it() {
         .expect("it is there")
         .expect("it is sound");
     let headers = entry.headers().expect("they can be read");
-    let names: Vec<String> = headers.iter().map(|header| header.get_key()).collect();
+    let mut names = Vec::new();
+    for header in &headers {
+        names.push(header.get_key());
+    }
     let expected = [
         "Return-Path",
         "Delivered-To",
@@ -124,7 +127,7 @@ fn a_bounce_has_no_sender() {
 /// Every octet but NUL, CR and LF, dots wherever they may be, and nothing at all.
 #[test]
 fn content_arrives_octet_for_octet() {
-    let long = [b"Subject: long\r\n\r\n", &[b'x'; 200_000][..], b"\r\n"].concat();
+    let long = [b"Subject: long\r\n\r\n", &b"x".repeat(200_000)[..], b"\r\n"].concat();
     let contents = [
         sample("eight-bit.eml"),
         sample("dots.eml"),

@@ -9,7 +9,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
 use crate::client::{Client, PATIENCE, Stream, mail_data};
-use crate::house::{House, eventually};
+use crate::house::{Folder, House, eventually};
+use crate::process::{Program, configure, shell};
 
 const SENDER: &str = "s@example.net";
 const BOB: &str = "bob@example.org";
@@ -326,4 +327,35 @@ fn many_idle_clients_are_no_burden() {
         client.hears("421 4.3.2 ");
         client.is_left();
     }
+}
+
+/// Who finds no descriptor waits until others leave, and the server does not spin meanwhile.
+#[test]
+fn a_lack_of_descriptors_passes() {
+    let folder = Folder::new();
+    let yaml = "limits: {connections_per_ip: 100}";
+    configure(&folder, yaml);
+    let few = shell(&folder, "ulimit -n 40; exec \"$@\"", &["-c", "config.yaml"]);
+    let program = Program::introduced(few, yaml);
+    program.stderr.wait("few file descriptors", 1);
+    let mut clients: Vec<Client> = (0..60)
+        .map(|_| Client::connect(program.address()))
+        .collect();
+    clients[0].hears("220 ");
+    program.stderr.wait("cannot accept a connection", 2);
+    let before = program.processor_time();
+    program.stderr.wait("cannot accept a connection", 10);
+    let spent = program.processor_time() - before;
+    assert!(spent < 20, "{spent} hundredths of a second");
+    clients[0].wants("NOOP", "250 ");
+    let mut last = clients.split_off(40);
+    drop(clients);
+    for client in &mut last {
+        client.hears("220 ");
+    }
+    let reply = program
+        .client()
+        .deliver(SENDER, &[BOB], b"Subject: t\r\n\r\n");
+    assert!(reply.starts_with("250 "), "{reply}");
+    program.stop();
 }

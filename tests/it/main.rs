@@ -3,6 +3,7 @@
 mod client;
 mod delivery;
 mod dialogues;
+mod examples;
 mod house;
 mod layers;
 mod limits;

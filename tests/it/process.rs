@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -88,7 +88,8 @@ pub fn shell(folder: &Folder, line: &str, arguments: &[&str]) -> Command {
     prepare(folder, command)
 }
 
-fn prepare(folder: &Folder, mut command: Command) -> Command {
+/// A command in a folder, whose output is kept.
+pub fn prepare(folder: &Folder, mut command: Command) -> Command {
     command.env_clear().envs(folder.variables());
     command.current_dir(folder.path(""));
     command
@@ -144,6 +145,22 @@ impl Program {
     /// A client of the first listener, after the greetings.
     pub fn client(&self) -> Client {
         Client::greeted(self.address())
+    }
+
+    /// Its standard input, if that is a pipe and was not taken before.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("it is a pipe")
+    }
+
+    /// The time that it had a processor, in hundredths of a second (`stat` in proc(5)).
+    pub fn processor_time(&self) -> u64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let text = fs::read_to_string(path).expect("it runs");
+        let (_, fields) = text.rsplit_once(") ").expect("its name is in brackets");
+        let times = fields.split(' ').skip(11).take(2);
+        times
+            .map(|time| time.parse::<u64>().expect("it is a number"))
+            .sum()
     }
 
     pub fn pid(&self) -> Pid {
@@ -218,7 +235,7 @@ pub fn run(folder: &Folder, arguments: &[&str], input: &[u8]) -> Ended {
     let mut command = command(folder, arguments);
     command.stdin(Stdio::piped());
     let mut program = Program::spawn(command);
-    let mut stdin = program.child.stdin.take().expect("it is a pipe");
+    let mut stdin = program.stdin();
     let input = input.to_vec();
     thread::spawn(move || stdin.write_all(&input));
     program.end()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
@@ -314,6 +314,25 @@ fn it_tells_about_itself() {
     }
 }
 
+/// Without a file and with an empty one, all is at its default.
+#[test]
+fn no_configuration_is_needed() {
+    let folder = Folder::new();
+    let empty = folder.path("empty.yaml");
+    fs::write(&empty, "").expect("it can be written");
+    let empty = empty.display().to_string();
+    for (arguments, name) in [
+        (&["explain", "you@localhost"][..], "built-in defaults"),
+        (&["-c", &empty, "explain", "you@localhost"], &empty),
+    ] {
+        let ended = run(&folder, arguments, b"");
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        let said = ended.stdout.join("\n");
+        assert!(said.contains("maildirs/localhost/you"), "{said}");
+        assert!(said.contains(&format!("configuration: {name}")), "{said}");
+    }
+}
+
 /// Delivers from standard input.
 #[track_caller]
 fn deliver(folder: &Folder, arguments: &[&str], input: &[u8]) -> Ended {
@@ -390,4 +409,24 @@ fn deliver_ends_with_the_codes_that_mail_programs_know() {
     }
     assert_eq!(folder.mail_count(), 2);
     assert!(folder.leftovers().is_empty());
+}
+
+/// Whoever may do anything may also write where nobody may.
+#[test]
+fn a_maildir_that_cannot_be_written_is_no_reason_to_bounce() {
+    let folder = Folder::new();
+    configure(&folder, "");
+    folder.make("example.org/bob");
+    let tmp = folder.path("maildirs/example.org/bob/tmp");
+    let set_mode = |mode| {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(&tmp, permissions).expect("it is ours");
+    };
+    set_mode(0o500);
+    let may_write = fs::write(tmp.join("probe"), "").is_ok();
+    let ended = deliver(&folder, &[BOB], MAIL);
+    let code = if may_write { 0 } else { 75 };
+    assert_eq!(ended.code, Some(code), "{ended:#?}");
+    assert_eq!(folder.mail_count(), usize::from(may_write));
+    set_mode(0o700);
 }

@@ -109,21 +109,18 @@ impl Taken {
 /// The configuration of a server with this profile, in this world.
 fn config(profile: &Profile) -> Config {
     let habit = |accept| if accept { Habit::Accept } else { Habit::Refuse };
-    let mut config = Config::parse(
-        "threads: 1",
-        "transcript",
-        &[("", ""); 0].into_iter().collect(),
-    )
-    .expect("it is well formed");
-    config.hostname = Some(profile.hostname.clone());
+    let mut config = Config {
+        hostname: Some(profile.hostname.clone()),
+        validate: vec!["World".into()],
+        save: vec!["World".into()],
+        ..Config::default()
+    };
     config.listeners[0].protocol = match profile.protocol {
         Protocol::Smtp => Spoken::Smtp,
         Protocol::Lmtp => Spoken::Lmtp,
     };
     config.recipients.hosts = vec!["example.org".into(), "*.wild.example".into()];
     config.recipients.postmaster = Some("postmaster@example.org".into());
-    config.validate = vec!["World".into()];
-    config.save = vec!["World".into()];
     config.limits.message_size = Size(profile.message_size);
     config.limits.recipients = profile.recipients;
     config.limits.errors = profile.errors;
