@@ -155,10 +155,15 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) {
 impl House {
     /// Starts a daemon that is configured so.
     pub fn new(yaml: &str) -> Self {
+        Self::with(yaml, |daemon| daemon)
+    }
+
+    /// The same, with processors that it does not have by itself.
+    pub fn with(yaml: &str, furnish: impl FnOnce(Daemon) -> Daemon) -> Self {
         let folder = Folder::new();
         let config = Config::parse(&configuration(yaml), "test", &folder.environment())
             .unwrap_or_else(|error| panic!("{error}"));
-        let running = Daemon::new(config).start();
+        let running = furnish(Daemon::new(config)).start();
         let running = running.unwrap_or_else(|error| panic!("{error}"));
         Self {
             folder,
