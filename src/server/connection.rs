@@ -89,18 +89,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                     self.clock.replied();
                 }
-                Step::Receive => match self.receive(&mut stop).await {
-                    Wake::Octets => self.clock.heard(),
-                    Wake::Closed => break,
-                    Wake::Deadline => self.session.end(&reply::TIMEOUT),
-                    Wake::Shutdown => self.session.shut_down(),
-                },
+                Step::Receive => {
+                    if !self.listen(&mut stop).await {
+                        break;
+                    }
+                }
                 Step::Verify(path) => {
                     let path = path.clone();
                     self.verify(path).await;
                 }
                 Step::Content(octets) => {
                     if !keep(&mut self.content, &mut self.share, octets) {
+                        self.log.no_room(&self.session);
                         self.discard();
                         self.session.refuse(reply::STORAGE_FULL);
                     }
@@ -121,6 +121,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// Waits and tells the session what for; false when the client has gone.
+    async fn listen(&mut self, stop: &mut Stop) -> bool {
+        match self.receive(stop).await {
+            Wake::Octets => self.clock.heard(),
+            Wake::Closed => return false,
+            Wake::Deadline => {
+                self.log.timed_out(&self.session);
+                self.session.end(&reply::TIMEOUT);
+            }
+            Wake::Shutdown => self.session.shut_down(),
+        }
+        true
     }
 
     /// Waits for octets, the deadline or the shutdown, whichever comes first. The

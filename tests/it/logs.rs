@@ -119,6 +119,32 @@ fn a_refusal_has_one_line() {
     assert!(!all.contains("c2VjcmV0"), "a password is in the log");
 }
 
+/// Whom time or memory has run out for can read why, and so can whoever runs the server.
+#[test]
+fn a_limit_that_was_reached_has_one_line() {
+    let folder = Folder::new();
+    let program = Program::serve(
+        &folder,
+        "limits: {message_size: 10kB, memory: 10kB}\ntimeouts: {command: 300ms}",
+    );
+    let (mut one, mut other) = (program.client(), program.client());
+    let chunk = [&b"BDAT 9000\r\n"[..], &b"x".repeat(9000)].concat();
+    for (client, reply) in [(&mut one, "250 "), (&mut other, "452 4.3.1 ")] {
+        client.wants(&format!("MAIL FROM:<{SENDER}>"), "250 ");
+        client.wants(&format!("RCPT TO:<{BOB}>"), "250 ");
+        client.send(&chunk);
+        client.hears(reply);
+    }
+    let line = &lines(&program, "message refused", 1)[0];
+    let expected = ["client", "helo", "from", "size", "status", "reply", "cause"];
+    assert_eq!(keys(line), expected, "{line}");
+    assert!(line.contains("limits.memory"), "{line}");
+    one.hears("421 4.4.2 ");
+    let line = &lines(&program, "session ended", 2)[0];
+    assert_eq!(keys(line), ["client", "helo", "reply"]);
+    program.stop();
+}
+
 #[test]
 fn the_file_of_the_log_may_be_renamed() {
     let folder = Folder::new();

@@ -215,6 +215,10 @@ fn a_configuration_that_cannot_hold_is_a_complaint() {
             assert_eq!(folder.tree(), ["config.yaml"]);
         }
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_complaint() {
     let folder = Folder::new();
     for file in ["missing.yaml", "."] {
         let ended = run(&folder, &["-c", file], b"");
