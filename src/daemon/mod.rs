@@ -24,7 +24,7 @@ use crate::processor::{
     Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
 };
 use crate::recipients::{HostPatterns, Recipients};
-use crate::server::{self, Address, Listener, PassedSockets, Service, Shutdown, Trigger};
+use crate::server::{self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Trigger};
 
 /// How often the Maildirs are swept.
 const SWEEP_EVERY: Duration = Duration::from_hours(24);
@@ -110,6 +110,7 @@ impl Daemon {
             chain,
             limits: config.limits(),
             timeouts: config.timeouts(),
+            linger: Linger::new(config.limits.deliveries),
             ids: crate::envelope::Ids::default(),
         })
     }
@@ -137,7 +138,13 @@ impl Daemon {
         let mut threads = Vec::new();
         for number in 0..self.threads() {
             let (executor, all_served) = (Arc::clone(&executor), all_served.clone());
-            let work = move || smol::block_on(executor.run(all_served.requested()));
+            let work = move || {
+                smol::block_on(smol::future::or(all_served.requested(), async {
+                    loop {
+                        executor.tick().await;
+                    }
+                }));
+            };
             threads.push(
                 thread::Builder::new()
                     .name(format!("serve-{number}"))
@@ -164,11 +171,14 @@ impl Daemon {
         Ok(listeners)
     }
 
+    /// A delivery blocks its thread, and a client may be waited for on one; so
+    /// many others always serve sockets.
     fn threads(&self) -> usize {
-        match self.config.threads {
+        let serving = match self.config.threads {
             0 => thread::available_parallelism().map_or(2, NonZero::get),
             threads => threads,
-        }
+        };
+        serving + self.config.limits.deliveries
     }
 
     /// Removes what interrupted deliveries left in `tmp/`, now and every day.

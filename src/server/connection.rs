@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -56,7 +57,7 @@ enum Wake {
     Shutdown,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     pub fn new(stream: S, client: Client, profile: Arc<Profile>, service: Arc<Service>) -> Self {
         let share = service.limits.share();
         Self {
@@ -140,6 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Waits for octets, the deadline or the shutdown, whichever comes first. The
     /// other two are heard even if octets never cease to come.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
+        self.service.linger.wait(&self.stream);
         let deadline = self.deadline();
         if Instant::now() >= deadline {
             return Wake::Deadline;
@@ -186,14 +188,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let content = std::mem::take(&mut self.content);
         let mail = self.service.mail(submission, &self.client, content);
         let begun = Instant::now();
-        let delivery = self
-            .service
-            .deliver(Arc::clone(&mail), self.session.protocol());
-        let fates = self
-            .alarm
-            .before(begun + self.service.timeouts.delivery, delivery)
-            .await;
-        let fates = fates.unwrap_or_else(|| late(&mail));
+        let deadline = begun + self.service.timeouts.delivery;
+        let service = Arc::clone(&self.service);
+        let mut delivery = service
+            .deliver(Arc::clone(&mail), self.session.protocol())
+            .boxed();
+        let fates = match self.alarm.before(deadline, &mut delivery).await {
+            Some(fates) if Instant::now() < deadline => fates,
+            Some(_) => late(&mail),
+            None => {
+                // What has begun runs to its end, only nobody waits for it any more.
+                smol::unblock(|| smol::block_on(delivery)).detach();
+                late(&mail)
+            }
+        };
         self.log.delivered(&mail, &fates, begun.elapsed());
         let stored = reply::OK.with_text(format!("Ok: queued as {}", mail.envelope.id));
         let told = |fate: Fate| fate.map_or_else(|failure| failure.reply, |()| stored.clone());

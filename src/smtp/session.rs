@@ -41,6 +41,9 @@ pub enum Step<'a, R> {
     Close,
 }
 
+/// Octets of memory for replies that a waiting session keeps.
+const OUTPUT_KEPT: usize = 512;
+
 /// A step without what it borrows.
 enum Event<R> {
     Send,
@@ -123,7 +126,8 @@ impl<R> Session<R> {
     /// What to do next.
     pub fn step(&mut self) -> Step<'_, R> {
         if mem::take(&mut self.sent) {
-            self.output = Vec::new();
+            self.output.clear();
+            self.output.shrink_to(OUTPUT_KEPT);
         }
         match self.advance() {
             Event::Send => {
