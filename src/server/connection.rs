@@ -198,7 +198,12 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             Some(_) => late(&mail),
             None => {
                 // What has begun runs to its end, only nobody waits for it any more.
-                smol::unblock(|| smol::block_on(delivery)).detach();
+                let share = std::mem::replace(&mut self.share, self.service.limits.share());
+                let finish = move || {
+                    smol::block_on(delivery);
+                    drop(share);
+                };
+                smol::unblock(finish).detach();
                 late(&mail)
             }
         };

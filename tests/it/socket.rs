@@ -45,7 +45,7 @@ impl Processor for World {
 
     fn stage<'a>(&'a self, passing: &'a mut Passing) -> Pending<'a, Result<Staged, Failure>> {
         let mail = Arc::clone(&passing.mail);
-        let recipients = passing.recipients.clone();
+        let recipients = passing.recipients().to_vec();
         Box::pin(async move {
             let refusals = recipients
                 .iter()
