@@ -76,7 +76,7 @@ fn who_does_not_finish_is_cut_off() {
     let ended = program.stop();
     assert!(begun.elapsed() >= Duration::from_millis(300));
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(15),
         "{:?}",
         begun.elapsed()
     );
