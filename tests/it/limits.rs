@@ -85,7 +85,10 @@ fn mail_data_has_an_end() {
     let lines = b"and so on\r\n".repeat(100_000);
     let begun = Instant::now();
     while client.stream().write_all(&lines).is_ok() {
-        assert!(begun.elapsed() < 10 * SHORT, "the server bears it");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the server bears it"
+        );
     }
 }
 
@@ -318,7 +321,7 @@ fn many_idle_clients_are_no_burden() {
         .deliver(SENDER, &[BOB], b"Subject: t\r\n\r\n");
     assert!(reply.starts_with("250 "), "{reply}");
     assert!(
-        begun.elapsed() < Duration::from_secs(10),
+        begun.elapsed() < Duration::from_secs(20),
         "{:?}",
         begun.elapsed()
     );
