@@ -127,17 +127,17 @@ impl SessionLog {
         );
     }
 
-    /// The session has ended; if the client broke the protocol, that is told.
+    /// The session has ended; what the client was refused in it is told in one line.
     pub fn closed<R>(&self, session: &Session<R>) {
-        let (faults, last) = session.faults();
-        if faults > 0 || self.refused > REFUSALS {
+        let (refusals, last) = session.refusals();
+        if refusals > 0 || self.refused > REFUSALS {
             info!(
                 client = self.client,
                 helo = session.client_name().map(ToString::to_string),
-                faults = faults,
-                refused = self.refused,
+                refusals = refusals,
+                recipients = self.refused,
                 reply = last.map(ToString::to_string);
-                "session with faults"
+                "session with refusals"
             );
         }
     }

@@ -113,10 +113,35 @@ fn a_refusal_has_one_line() {
     assert_eq!(keys(line), ["client", "status", "reply"]);
     client.wants("AUTH PLAIN c2VjcmV0", "502 5.5.1 ");
     client.wants("QUIT", "221 ");
-    let line = &lines(&program, "session with faults", 1)[0];
-    assert_eq!(keys(line), ["client", "helo", "faults", "refused", "reply"]);
+    let line = &lines(&program, "session with refusals", 1)[0];
+    assert_eq!(
+        keys(line),
+        ["client", "helo", "refusals", "recipients", "reply"]
+    );
     let all = program.stop().stderr.join("\n");
     assert!(!all.contains("c2VjcmV0"), "a password is in the log");
+}
+
+#[test]
+fn what_a_session_refuses_by_itself_has_one_line() {
+    let folder = Folder::new();
+    let program = Program::serve(&folder, "limits: {message_size: 1kB}");
+    for (number, (said, reply)) in [
+        ("MAIL FROM:<> SIZE=1001\r\n", "552 5.3.4"),
+        ("GET / HTTP/1.1\r\n", "554 5.5.1"),
+        ("NOOP\n", "500 5.5.2"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut client = program.client();
+        client.send(said.as_bytes());
+        client.hears(reply);
+        drop(client);
+        let line = &lines(&program, "session with refusals", number + 1)[number];
+        assert!(line.contains(&format!(" reply=\"{reply} ")), "{line}");
+    }
+    program.stop();
 }
 
 /// Whom time or memory has run out for can read why, and so can whoever runs the server.
