@@ -1,15 +1,18 @@
 //! The chain: which processors see a message, in which order, and with what result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use smol::lock::Semaphore;
 
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
+use crate::maildir::Location;
 pub use crate::processor::Sender;
 use crate::processor::{Commit, Delivery, Processor, Staged};
 use crate::smtp::reply;
@@ -53,39 +56,36 @@ impl Chain {
         Ok(())
     }
 
-    /// Delivers to all recipients or to none. Once begun, the delivery runs to
-    /// its end, even if nobody waits for it any more.
+    /// Delivers to all recipients or to none.
     pub async fn deliver(&self, mail: Arc<Mail>) -> Fate {
-        let recipients = mail.envelope.recipients.clone();
-        self.run(mail, recipients).await
+        let all = 0..mail.envelope.recipients.len();
+        self.run(mail, all).await
     }
 
     /// Delivers to each recipient for itself; one fate for each, in their order.
-    /// Equal recipients share a delivery.
+    /// Those whose mail goes to the same place share a delivery.
     pub async fn deliver_each(&self, mail: Arc<Mail>) -> Vec<Fate> {
         let recipients = &mail.envelope.recipients;
-        let first_alike = |recipient: &Recipient| {
-            recipients
-                .iter()
-                .position(|other| other.destinations == recipient.destinations)
-                .unwrap_or(0)
-        };
-        let mut runs = Vec::new();
-        for (index, recipient) in recipients.iter().enumerate() {
-            if first_alike(recipient) == index {
-                runs.push(
-                    self.run(Arc::clone(&mail), vec![recipient.clone()])
-                        .map(move |fate| (index, fate)),
-                );
-            }
+        if recipients.len() == 1 {
+            return vec![self.deliver(mail).await];
         }
-        let fates: BTreeMap<usize, Fate> = futures_util::future::join_all(runs)
-            .await
-            .into_iter()
-            .collect();
-        recipients
+        let mut places: HashMap<Vec<&Location>, usize> = HashMap::new();
+        let mut deliveries = Vec::new();
+        for (index, recipient) in recipients.iter().enumerate() {
+            let destinations = recipient.destinations.iter();
+            let place = destinations
+                .map(|destination| &destination.location)
+                .collect();
+            deliveries.push(*places.entry(place).or_insert(index));
+        }
+        let runs = places.values().map(|&index| {
+            let run = self.run_apart(Arc::clone(&mail), index..index + 1);
+            run.map(move |fate| (index, fate))
+        });
+        let fates: HashMap<usize, Fate> = join_all(runs).await.into_iter().collect();
+        deliveries
             .iter()
-            .map(|recipient| fates[&first_alike(recipient)].clone())
+            .map(|index| fates[index].clone())
             .collect()
     }
 
@@ -100,17 +100,23 @@ impl Chain {
         }
     }
 
-    /// One hand-over for the whole of a delivery: everything from the first
-    /// `stage` to the last `commit` happens on one thread that may block.
-    async fn run(&self, mail: Arc<Mail>, recipients: Vec<Recipient>) -> Fate {
+    /// Everything from the first `stage` to the last `commit` happens on the
+    /// thread that runs this, which may block meanwhile: no hand-over.
+    async fn run(&self, mail: Arc<Mail>, recipients: Range<usize>) -> Fate {
+        let _permit = self.deliveries.acquire_arc().await;
+        pass(&self.save, Delivery::new(mail, recipients)).await
+    }
+
+    /// As [`run`](Self::run), on another thread, so that several go at once.
+    async fn run_apart(&self, mail: Arc<Mail>, recipients: Range<usize>) -> Fate {
         let permit = self.deliveries.acquire_arc().await;
         let save = Arc::clone(&self.save);
-        let delivery = smol::unblock(move || {
+        let run = move || {
             let fate = smol::block_on(pass(&save, Delivery::new(mail, recipients)));
             drop(permit);
             fate
-        });
-        delivery.await
+        };
+        smol::unblock(run).await
     }
 }
 

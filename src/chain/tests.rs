@@ -152,27 +152,29 @@ fn any_fault_undoes_all() {
     }
 }
 
+/// Panics at its first message.
+struct Once(Arc<Mutex<u32>>);
+impl Processor for Once {
+    fn name(&self) -> &'static str {
+        "Once"
+    }
+    fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        Box::pin(async move {
+            let mut count = self
+                .0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            *count += 1;
+            assert_ne!(*count, 1, "on purpose");
+            Ok(Staged::Done)
+        })
+    }
+}
+
 #[test]
 fn a_panic_leaves_the_chain_working() {
     let mut registry = Registry::default();
     let count = Arc::new(Mutex::new(0));
-    struct Once(Arc<Mutex<u32>>);
-    impl Processor for Once {
-        fn name(&self) -> &'static str {
-            "Once"
-        }
-        fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
-            Box::pin(async move {
-                let mut count = self
-                    .0
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                *count += 1;
-                assert_ne!(*count, 1, "on purpose");
-                Ok(Staged::Done)
-            })
-        }
-    }
     registry.add("Once", move || Ok(Arc::new(Once(Arc::clone(&count)))));
     let chain = Chain::new(&registry, &[], &["Once".into()], 1).unwrap();
     let failure = smol::block_on(chain.deliver(mail(&["bob@x.test"]))).unwrap_err();

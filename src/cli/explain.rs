@@ -18,14 +18,9 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Explain) -> Outcome
         .address
         .trim_start_matches('<')
         .trim_end_matches('>');
-    let path = match ForwardPath::parse(&format!("<{address}>")) {
-        Ok((path, "")) => path,
-        _ => {
-            return Err(Fault::new(
-                Exit::Usage,
-                format!("{address}: not an address; write local-part@domain"),
-            ));
-        }
+    let Ok((path, "")) = ForwardPath::parse(&format!("<{address}>")) else {
+        let message = format!("{address}: not an address; write local-part@domain");
+        return Err(Fault::new(Exit::Usage, message));
     };
     let from = source.name().to_owned();
     let service = Daemon::from_source(config, source).service()?;

@@ -1,4 +1,8 @@
 //! The command line: one file per subcommand.
+#![allow(
+    clippy::doc_markdown,
+    reason = "--help shows these comments as they are"
+)]
 
 mod check;
 mod deliver;
@@ -6,6 +10,7 @@ mod exit;
 mod explain;
 mod serve;
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -106,7 +111,7 @@ struct Fault {
 }
 
 impl Fault {
-    fn new(exit: Exit, message: impl ToString) -> Self {
+    fn new(exit: Exit, message: impl Display) -> Self {
         Self {
             exit,
             message: message.to_string(),

@@ -50,7 +50,7 @@ fn serve(running: Running, logging: &Logging, requests: Receiver<Request>) {
     for request in &requests {
         match request {
             Request::Reload => {
-                log::warn!("the configuration is read at start only: restart to apply a change")
+                log::warn!("the configuration is read at start only: restart to apply a change");
             }
             Request::ReopenLog => logging.reopen(),
             Request::Stop => break,

@@ -104,7 +104,8 @@ impl Scanner<'_> {
         }
         let Some(value) = environment.get(name) else {
             let message = format!(
-                "${{{name}}}: the environment has no variable {name}; set it, or write the value here"
+                "${{{name}}}: the environment has no variable {name}; \
+                 set it, or write the value here"
             );
             return Err(self.fault(message));
         };

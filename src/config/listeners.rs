@@ -1,5 +1,6 @@
 //! Where clients connect, and how strict we are with them.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::de::Deserializer;
@@ -103,13 +104,12 @@ pub(super) fn parse_address(text: &str) -> Result<Address, String> {
         };
     }
     text.parse().map(Address::Tcp).map_err(|_| {
-        let port = text.rsplit(':').next().unwrap_or_default();
-        let hint = match text.strip_suffix(port).unwrap_or_default() {
-            _ if text.parse::<std::net::IpAddr>().is_ok() => "has no port; write an address and a port",
-            "" | ":" | "*:" => "has no address; for every address write 0.0.0.0 or [::] and a port",
+        let problem = match text.rsplit_once(':') {
+            _ if text.parse::<IpAddr>().is_ok() => "has no port; write an address and a port",
+            Some(("" | "*", _)) => "has no address; write one (0.0.0.0 is every one) and a port",
             _ => "is not an address; write an IP address and a port",
         };
-        format!("{text:?} {hint}, such as 127.0.0.1:2525 or \"[::1]:2525\", or unix:/path, or systemd:NAME")
+        format!("{text:?} {problem}, such as 127.0.0.1:25, or unix:/path, or systemd:NAME")
     })
 }
 

@@ -27,6 +27,7 @@ mod suggestion;
 #[cfg(test)]
 mod tests;
 mod units;
+mod wording;
 
 use std::path::Path;
 

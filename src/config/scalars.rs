@@ -53,7 +53,10 @@ pub(super) fn word<'de, T: Copy, D: Deserializer<'de>>(
 
 /// Enums that are written as words.
 macro_rules! words {
-    ($(#[$about:meta])* pub enum $name:ident { $($(#[$meaning:meta])* $variant:ident = $word:literal,)* }) => {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident { $($(#[$meaning:meta])* $variant:ident = $word:literal,)* }
+    ) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub enum $name { $($(#[$meaning])* $variant,)* }

@@ -2,16 +2,23 @@
 
 /// Says that `word` is no `kind` that is known, which one was perhaps meant, and which there are.
 pub(super) fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
-    let meant = nearest(word, known)
-        .map(|nearest| format!("; did you mean {nearest:?}?"))
-        .unwrap_or_default();
-    let colon = if meant.is_empty() { ";" } else { "" };
-    let known = known.join(", ");
-    format!("unknown {kind} {word:?}{meant}{colon} known {kind}s: {known}")
+    unknown_but(kind, word, nearest(word, known), known)
+}
+
+/// As [`unknown`], where it is known already what was perhaps meant.
+pub(super) fn unknown_but(kind: &str, word: &str, meant: Option<&str>, known: &[&str]) -> String {
+    let meant = match meant {
+        Some(meant) => format!("; did you mean {meant:?}?"),
+        None => ";".to_owned(),
+    };
+    format!(
+        "unknown {kind} {word:?}{meant} known {kind}s: {}",
+        known.join(", ")
+    )
 }
 
 /// The known word that is nearest, if it is near at all.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     let distance = |other: &str| {
         // One that begins with the other is an abbreviation.
@@ -23,7 +30,7 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
         .map(|other| (distance(other), *other))
-        .filter(|(distance, other)| *distance <= (word.len().min(other.len()) / 3).max(1))
+        .filter(|(distance, other)| *distance <= (word.len().max(other.len()) / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, other)| other)
 }

@@ -24,7 +24,7 @@ use crate::processor::{
     Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
 };
 use crate::recipients::{HostPatterns, Recipients};
-use crate::server::{self, Address, Listener, PassedSockets, Service, Shutdown, Trigger};
+use crate::server::{self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Trigger};
 
 /// How often the Maildirs are swept.
 const SWEEP_EVERY: Duration = Duration::from_hours(24);
@@ -94,8 +94,10 @@ impl Daemon {
     /// The recipients and the chain, without any socket: for local delivery and for checks.
     pub fn service(&self) -> Result<Service, StartError> {
         let config = &self.config;
-        let recipients = Recipients::new(&config.recipients())
-            .map_err(|error| self.source.error(&error.key, &error.message))?;
+        let recipients = Recipients::new(&config.recipients()).map_err(|error| {
+            self.source
+                .error(&error.key, format!("{:?} {}", error.value, error.message))
+        })?;
         let chain = Chain::new(
             &self.registry,
             &config.validate,
@@ -108,6 +110,7 @@ impl Daemon {
             chain,
             limits: config.limits(),
             timeouts: config.timeouts(),
+            linger: Linger::new(config.limits.deliveries),
             ids: crate::envelope::Ids::default(),
         })
     }
@@ -135,7 +138,13 @@ impl Daemon {
         let mut threads = Vec::new();
         for number in 0..self.threads() {
             let (executor, all_served) = (Arc::clone(&executor), all_served.clone());
-            let work = move || smol::block_on(executor.run(all_served.requested()));
+            let work = move || {
+                smol::block_on(smol::future::or(all_served.requested(), async {
+                    loop {
+                        executor.tick().await;
+                    }
+                }));
+            };
             threads.push(
                 thread::Builder::new()
                     .name(format!("serve-{number}"))
@@ -162,11 +171,14 @@ impl Daemon {
         Ok(listeners)
     }
 
+    /// A delivery blocks its thread, and a client may be waited for on one; so
+    /// many others always serve sockets.
     fn threads(&self) -> usize {
-        match self.config.threads {
+        let serving = match self.config.threads {
             0 => thread::available_parallelism().map_or(2, NonZero::get),
             threads => threads,
-        }
+        };
+        serving + self.config.limits.deliveries
     }
 
     /// Removes what interrupted deliveries left in `tmp/`, now and every day.
@@ -174,7 +186,8 @@ impl Daemon {
         let age = self.config.maildir.sweep_after.get();
         async move {
             loop {
-                for root in roots.iter().cloned() {
+                for root in &roots {
+                    let root = Arc::clone(root);
                     smol::unblock(move || sweep(&root, age)).await;
                 }
                 Timer::after(SWEEP_EVERY).await;
@@ -196,7 +209,9 @@ fn sweep(root: &std::path::Path, age: Duration) {
 }
 
 fn bind_error(address: &Address, error: io::Error) -> StartError {
+    let is_unix = matches!(address, Address::Unix(..));
     let hint = match error.kind() {
+        io::ErrorKind::NotFound if is_unix => "; make the folder first",
         io::ErrorKind::AddrInUse => {
             "; another program listens there: stop it or choose another address"
         }

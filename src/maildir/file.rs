@@ -3,12 +3,11 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{
-    AtFlags, Mode, OFlags, RenameFlags, fdatasync, fsync, linkat, openat, renameat_with, statat,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, linkat, openat, renameat_with, statat};
 use rustix::io::{Errno, retry_on_intr, writev};
 
 use super::Owner;
+use super::flush::Flush;
 use super::make::change_owner;
 
 /// What the kernel takes in one `writev` (`IOV_MAX`).
@@ -20,7 +19,8 @@ pub(super) struct Attributes {
     pub(super) mode: u32,
     /// Only when it is another than this process.
     pub(super) owner: Option<Owner>,
-    pub(super) sync: bool,
+    /// How it is made durable, if at all.
+    pub(super) flush: Option<Flush>,
 }
 
 /// Creates `name` in `folder` for writing. Whatever has that name already, a link or a FIFO as
@@ -44,11 +44,8 @@ pub(super) fn fill(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> io
         change_owner(&file, owner)?;
     }
     write_all(&file, parts)?;
-    if attributes.sync && (masked || attributes.owner.is_some()) {
-        // fdatasync need not keep mode and owner.
-        fsync(&file)?;
-    } else if attributes.sync {
-        fdatasync(&file)?;
+    if let Some(flush) = attributes.flush {
+        flush.flush(&file, masked || attributes.owner.is_some())?;
     }
     // Dropping the file would hide the error with which a network file system tells of a late
     // failure.
@@ -119,7 +116,7 @@ mod tests {
     const PLAIN: Attributes = Attributes {
         mode: 0o600,
         owner: None,
-        sync: true,
+        flush: Some(Flush::File),
     };
 
     fn open(path: &Path) -> OwnedFd {

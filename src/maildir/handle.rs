@@ -10,6 +10,7 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 
 use super::Location;
+use super::flush::Flush;
 
 /// To stand in a directory: enough to reach what is in it, and no right to read it is needed.
 pub(super) const STAND: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -33,6 +34,8 @@ pub(super) struct Maildir {
     pub(super) top: Option<OwnedFd>,
     /// Device and inode of `new/`: two handles with the same are the same Maildir.
     pub(super) identity: (u64, u64),
+    /// How a file here is made durable.
+    pub(super) flush: Flush,
 }
 
 impl Maildir {
@@ -65,6 +68,7 @@ impl Maildir {
             new,
             top: location.quota.is_some().then_some(top),
             identity: (status.st_dev, status.st_ino),
+            flush: Flush::of_device(status.st_dev),
         })
     }
 

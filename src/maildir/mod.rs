@@ -24,6 +24,7 @@
 mod cache;
 mod eol;
 mod file;
+mod flush;
 mod handle;
 mod location;
 mod make;

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::Names;
 use super::file::{Attributes, create, fill, publish, remove};
+use super::flush::Flush;
 use super::handle::{READ, open_root, open_step};
 
 /// The step of a self test that failed.
@@ -117,7 +118,7 @@ fn try_delivery(folder: &OwnedFd, names: &Names) -> Step {
     let attributes = Attributes {
         mode: 0o600,
         owner: None,
-        sync: true,
+        flush: Some(Flush::File),
     };
     let [first, second] = [names.next(1, 1), names.next(1, 1)];
     let deliver = || {

@@ -213,7 +213,7 @@ fn write(
     let octets = text.len() as u64;
     let (name, file) = create_unique(&tmp, attributes.mode, || names.next(octets, octets))?;
     let attributes = Attributes {
-        sync: false,
+        flush: None,
         ..attributes
     };
     let outcome = fill(file, &[text.as_bytes()], attributes)

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::cache::Cache;
 use super::file::{Attributes, create, fill};
+use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
 use super::make::Maker;
 use super::staged::{NAME_TRIES, Staged, State};
@@ -214,7 +215,7 @@ impl Store {
         let attributes = Attributes {
             mode: self.settings.file_mode,
             owner: location.owner.filter(|owner| *owner != self.own),
-            sync: self.settings.durability != Durability::None,
+            flush: self.flush(&maildir),
         };
         if let (Some(quota), Some(top)) = (&location.quota, &maildir.top) {
             quota::check(top, quota, octets, attributes, &self.names)?;
@@ -233,6 +234,16 @@ impl Store {
         };
         fill(file, message.parts, attributes)?;
         Ok(staged)
+    }
+
+    /// How a message for `maildir` is made durable. Writing data back is enough only where the sync
+    /// of the folder follows.
+    fn flush(&self, maildir: &Maildir) -> Option<Flush> {
+        match self.settings.durability {
+            Durability::Full => Some(maildir.flush),
+            Durability::File => Some(Flush::File),
+            Durability::None => None,
+        }
     }
 
     /// An open Maildir, from the cache if it is there and still alive.

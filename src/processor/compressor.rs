@@ -52,7 +52,7 @@ impl Processor for Compressor {
 
 /// The trace fields of the first copy, with the line ends that the content has.
 fn first_fields(delivery: &Delivery) -> String {
-    let first = delivery.recipients.iter().find_map(|recipient| {
+    let first = delivery.recipients().iter().find_map(|recipient| {
         let destination = recipient.destinations.first()?;
         Some(delivery.trace.as_ref()?.fields(recipient, destination))
     });

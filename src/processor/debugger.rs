@@ -17,7 +17,7 @@ impl Processor for Debugger {
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
             let envelope = &delivery.mail.envelope;
-            for recipient in &delivery.recipients {
+            for recipient in delivery.recipients() {
                 debug!(
                     id = envelope.id.as_str(),
                     from:% = envelope.reverse_path,

@@ -11,8 +11,8 @@ use crate::envelope::{Mail, Recipient};
 pub struct Delivery {
     /// Envelope and content as received.
     pub mail: Arc<Mail>,
-    /// Whom this delivery is for: all recipients of an SMTP message, one of an LMTP message.
-    pub recipients: Vec<Recipient>,
+    /// Which of the envelope's recipients this delivery is for.
+    chosen: Range<usize>,
     /// Fields of the header, set by `HeadersParser`.
     pub headers: Option<Headers>,
     /// One digest per recipient, set by `Hasher`: 64 hexadecimal digits.
@@ -46,16 +46,29 @@ pub struct Headers {
 
 impl Delivery {
     /// A delivery that no processor has seen.
-    pub fn new(mail: Arc<Mail>, recipients: Vec<Recipient>) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// When there are fewer recipients than chosen.
+    pub fn new(mail: Arc<Mail>, chosen: Range<usize>) -> Self {
+        assert!(
+            chosen.end <= mail.envelope.recipients.len(),
+            "recipients that are not there"
+        );
         Self {
             mail,
-            recipients,
+            chosen,
             headers: None,
             digests: Vec::new(),
             trace: None,
             omitted: Vec::new(),
             compressed: None,
         }
+    }
+
+    /// Whom this delivery is for: all recipients of an SMTP message, one of an LMTP message.
+    pub fn recipients(&self) -> &[Recipient] {
+        &self.mail.envelope.recipients[self.chosen.clone()]
     }
 
     /// The content without what is to be left out, in pieces.

@@ -22,7 +22,7 @@ impl Processor for Hasher {
             message.update(&delivery.mail.content);
             message.update(format!("<{}>", delivery.mail.envelope.reverse_path).as_bytes());
             delivery.digests = delivery
-                .recipients
+                .recipients()
                 .iter()
                 .map(|recipient| {
                     let mut hasher = message.clone();

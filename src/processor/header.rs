@@ -1,8 +1,10 @@
 //! `Header`: prepends the trace fields, and stops mail that goes round in a loop.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Delivery, Pending, Processor, Staged, Trace};
+use crate::envelope::Recipient;
 use crate::failure::Failure;
 use crate::smtp::reply;
 
@@ -24,47 +26,37 @@ impl Header {
     }
 
     fn trace(&self, delivery: &mut Delivery) -> Result<(), Failure> {
-        let content = &delivery.mail.content;
+        let mail = Arc::clone(&delivery.mail);
         let mut received = 0;
-        for field in Fields::of(content) {
-            match field.name(content) {
-                name if name.eq_ignore_ascii_case(b"Received") => received += 1,
-                name if name.eq_ignore_ascii_case(b"Return-Path") => {
-                    delivery.omitted.push(field.range);
-                }
-                name if name.eq_ignore_ascii_case(b"Delivered-To") => {
-                    let value = field.value(content);
-                    let seen = delivery
-                        .recipients
-                        .iter()
-                        .flat_map(|recipient| &recipient.destinations);
-                    if seen
-                        .into_iter()
-                        .any(|ours| ours.mailbox.to_string().as_bytes() == value)
-                    {
-                        return Err(Failure::new(
-                            reply::MAIL_LOOP,
-                            "it was delivered here before",
-                        ));
-                    }
-                }
-                _ => {}
+        for field in Fields::of(&mail.content) {
+            let name = field.name(&mail.content);
+            if name.eq_ignore_ascii_case(b"Received") {
+                received += 1;
+            } else if name.eq_ignore_ascii_case(b"Return-Path") {
+                delivery.omitted.push(field.range);
+            } else if name.eq_ignore_ascii_case(b"Delivered-To")
+                && is_ours(delivery.recipients(), field.value(&mail.content))
+            {
+                let cause = "it was delivered here before";
+                return Err(Failure::new(reply::MAIL_LOOP, cause));
             }
         }
         if received > self.hops {
-            return Err(Failure::new(
-                reply::MAIL_LOOP,
-                format!("{received} Received fields"),
-            ));
+            let cause = format!("{received} Received fields");
+            return Err(Failure::new(reply::MAIL_LOOP, cause));
         }
-        let separate = !begins_with_header(content);
-        delivery.trace = Some(Trace::new(
-            &delivery.mail.envelope,
-            &self.hostname,
-            separate,
-        ));
+        let separate = !begins_with_header(&mail.content);
+        delivery.trace = Some(Trace::new(&mail.envelope, &self.hostname, separate));
         Ok(())
     }
+}
+
+/// Whether one of the mailboxes has this address.
+fn is_ours(recipients: &[Recipient], address: &[u8]) -> bool {
+    let mut destinations = recipients
+        .iter()
+        .flat_map(|recipient| &recipient.destinations);
+    destinations.any(|ours| ours.mailbox.to_string().as_bytes() == address)
 }
 
 impl Processor for Header {

@@ -42,7 +42,7 @@ impl MailDir {
         let text = self.text(delivery);
         let mut staged = Vec::new();
         let mut places = HashSet::new();
-        for recipient in &delivery.recipients {
+        for recipient in delivery.recipients() {
             for destination in &recipient.destinations {
                 let destination = self
                     .takers

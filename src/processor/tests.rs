@@ -89,22 +89,18 @@ fn recipient(address: &str, destinations: Vec<Destination>) -> Recipient {
 }
 
 fn delivery(recipients: Vec<Recipient>, content: &str) -> Delivery {
+    let all = 0..recipients.len();
     let envelope = Envelope {
         id: "id".into(),
         received: SystemTime::now(),
         client: Client::default(),
         transmission: Transmission::Local,
         reverse_path: ReversePath::Null,
-        recipients: recipients.clone(),
+        recipients,
         binary: false,
     };
-    Delivery::new(
-        Arc::new(Mail {
-            envelope,
-            content: content.into(),
-        }),
-        recipients,
-    )
+    let content = content.into();
+    Delivery::new(Arc::new(Mail { envelope, content }), all)
 }
 
 fn stage(processor: &dyn Processor, delivery: &mut Delivery) {

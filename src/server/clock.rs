@@ -30,6 +30,9 @@ pub struct Clock {
     replied: Instant,
     /// When octets came last.
     heard: Instant,
+    /// Whether octets came at all.
+    spoken: bool,
+    /// Whether the first command was answered.
     greeted: bool,
 }
 
@@ -41,6 +44,7 @@ impl Clock {
             opened: now,
             replied: now,
             heard: now,
+            spoken: false,
             greeted: false,
         }
     }
@@ -49,12 +53,13 @@ impl Clock {
     pub fn replied(&mut self) {
         self.replied = Instant::now();
         self.heard = self.replied;
+        self.greeted = self.spoken;
     }
 
     /// Octets came.
     pub fn heard(&mut self) {
         self.heard = Instant::now();
-        self.greeted = true;
+        self.spoken = true;
     }
 
     /// When a client that is to send a command has taken too long.
@@ -110,7 +115,11 @@ mod tests {
         let opened = clock.opened;
         assert_eq!(clock.command_deadline(&timeouts()), opened + 60 * SECOND);
         clock.heard();
-        assert_eq!(clock.command_deadline(&timeouts()), opened + 300 * SECOND);
+        assert_eq!(clock.command_deadline(&timeouts()), opened + 60 * SECOND);
+        clock.replied();
+        let replied = clock.replied;
+        clock.heard();
+        assert_eq!(clock.command_deadline(&timeouts()), replied + 300 * SECOND);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -56,7 +57,7 @@ enum Wake {
     Shutdown,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     pub fn new(stream: S, client: Client, profile: Arc<Profile>, service: Arc<Service>) -> Self {
         let share = service.limits.share();
         Self {
@@ -89,18 +90,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                     self.clock.replied();
                 }
-                Step::Receive => match self.receive(&mut stop).await {
-                    Wake::Octets => self.clock.heard(),
-                    Wake::Closed => break,
-                    Wake::Deadline => self.session.end(&reply::TIMEOUT),
-                    Wake::Shutdown => self.session.shut_down(),
-                },
+                Step::Receive => {
+                    if !self.listen(&mut stop).await {
+                        break;
+                    }
+                }
                 Step::Verify(path) => {
                     let path = path.clone();
                     self.verify(path).await;
                 }
                 Step::Content(octets) => {
                     if !keep(&mut self.content, &mut self.share, octets) {
+                        self.log.no_room(&self.session);
                         self.discard();
                         self.session.refuse(reply::STORAGE_FULL);
                     }
@@ -123,18 +124,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         .await;
     }
 
-    /// Waits for octets, the deadline or the shutdown, whichever comes first.
+    /// Waits and tells the session what for; false when the client has gone.
+    async fn listen(&mut self, stop: &mut Stop) -> bool {
+        match self.receive(stop).await {
+            Wake::Octets => self.clock.heard(),
+            Wake::Closed => return false,
+            Wake::Deadline => {
+                self.log.timed_out(&self.session);
+                self.session.end(&reply::TIMEOUT);
+            }
+            Wake::Shutdown => self.session.shut_down(),
+        }
+        true
+    }
+
+    /// Waits for octets, the deadline or the shutdown, whichever comes first. The
+    /// other two are heard even if octets never cease to come.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
+        self.service.linger.wait(&self.stream);
         let deadline = self.deadline();
-        let wake =
-            poll_fn(
-                |context| match poll_read(&mut self.stream, &mut self.session, context) {
-                    Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Wake::Closed),
-                    Poll::Ready(Ok(_)) => Poll::Ready(Wake::Octets),
-                    Poll::Pending if stop.is_terminated() => Poll::Pending,
-                    Poll::Pending => stop.poll_unpin(context).map(|()| Wake::Shutdown),
-                },
-            );
+        if Instant::now() >= deadline {
+            return Wake::Deadline;
+        }
+        let wake = poll_fn(|context| {
+            if !stop.is_terminated() && stop.poll_unpin(context).is_ready() {
+                return Poll::Ready(Wake::Shutdown);
+            }
+            poll_read(&mut self.stream, &mut self.session, context).map(|read| match read {
+                Ok(0) | Err(_) => Wake::Closed,
+                Ok(_) => Wake::Octets,
+            })
+        });
         self.alarm
             .before(deadline, wake)
             .await
@@ -168,14 +188,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let content = std::mem::take(&mut self.content);
         let mail = self.service.mail(submission, &self.client, content);
         let begun = Instant::now();
-        let delivery = self
-            .service
-            .deliver(Arc::clone(&mail), self.session.protocol());
-        let fates = self
-            .alarm
-            .before(begun + self.service.timeouts.delivery, delivery)
-            .await;
-        let fates = fates.unwrap_or_else(|| late(&mail));
+        let deadline = begun + self.service.timeouts.delivery;
+        let service = Arc::clone(&self.service);
+        let mut delivery = service
+            .deliver(Arc::clone(&mail), self.session.protocol())
+            .boxed();
+        let fates = match self.alarm.before(deadline, &mut delivery).await {
+            Some(fates) if Instant::now() < deadline => fates,
+            Some(_) => late(&mail),
+            None => {
+                // What has begun runs to its end, only nobody waits for it any more.
+                let share = std::mem::replace(&mut self.share, self.service.limits.share());
+                let finish = move || {
+                    smol::block_on(delivery);
+                    drop(share);
+                };
+                smol::unblock(finish).detach();
+                late(&mail)
+            }
+        };
         self.log.delivered(&mail, &fates, begun.elapsed());
         let stored = reply::OK.with_text(format!("Ok: queued as {}", mail.envelope.id));
         let told = |fate: Fate| fate.map_or_else(|failure| failure.reply, |()| stored.clone());
@@ -218,10 +249,12 @@ fn late(mail: &Mail) -> Vec<Fate> {
 fn keep(content: &mut Vec<u8>, share: &mut Share, octets: &[u8]) -> bool {
     let needed = content.len() + octets.len();
     if needed > content.capacity() {
-        let capacity = needed.max(content.capacity() * 2);
-        if !share.grow(capacity as u64) {
+        // Room for more to come, or where there is none, for what is here.
+        let roomy = needed.max(content.capacity() * 2);
+        let mut capacities = [roomy, needed].into_iter();
+        let Some(capacity) = capacities.find(|&capacity| share.grow(capacity as u64)) else {
             return false;
-        }
+        };
         content.reserve_exact(capacity - content.len());
     }
     content.extend_from_slice(octets);

@@ -138,29 +138,26 @@ fn lock(places: &Mutex<Places>) -> std::sync::MutexGuard<'_, Places> {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn admit(limits: &Limits, address: &str) -> Option<Place> {
+        limits.admit(Some(address.parse().unwrap()))
     }
 
     #[test]
     fn places_are_counted_and_given_back() {
         let limits = Limits::new(4, 2, 0);
-        let first = limits.admit(address("192.0.2.1"));
-        let second = limits.admit(address("::ffff:192.0.2.1"));
+        let first = admit(&limits, "192.0.2.1");
+        let second = admit(&limits, "::ffff:192.0.2.1");
         assert!(first.is_some() && second.is_some());
         assert!(
-            limits.admit(address("192.0.2.1")).is_none(),
+            admit(&limits, "192.0.2.1").is_none(),
             "two from one address"
         );
-        let third = limits.admit(address("2001:db8::1"));
-        let fourth = limits.admit(address("2001:db8::2"));
+        let third = admit(&limits, "2001:db8::1");
+        let fourth = admit(&limits, "2001:db8::2");
         assert!(third.is_some() && fourth.is_some());
         assert!(limits.admit(None).is_none(), "four in all");
         drop(third);
-        assert!(
-            limits.admit(address("2001:db8::ffff:1")).is_some(),
-            "the same /64"
-        );
+        assert!(admit(&limits, "2001:db8::ffff:1").is_some(), "the same /64");
         drop((first, second, fourth));
         assert!(lock(&limits.places).by_address.is_empty());
         assert_eq!(lock(&limits.places).taken, 0);

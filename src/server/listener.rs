@@ -139,7 +139,11 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Takes the place of a socket file that nobody listens on any more.
 fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+    if let Ok(file) = fs::symlink_metadata(path) {
+        if !file.file_type().is_socket() {
+            let message = "there is a file that is no socket";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
         match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 fs::remove_file(path)?;

@@ -4,6 +4,7 @@ mod alarm;
 mod clock;
 mod connection;
 mod limits;
+mod linger;
 mod listener;
 mod record;
 mod service;
@@ -20,6 +21,7 @@ use smol::{Executor, Timer, future};
 
 pub use clock::Timeouts;
 pub use limits::Limits;
+pub use linger::Linger;
 pub use listener::{Address, Bound, Listener, PassedSockets};
 pub use service::Service;
 pub use shutdown::{Shutdown, Trigger};

@@ -8,7 +8,7 @@ use crate::chain::Fate;
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::{ForwardPath, ReversePath};
-use crate::smtp::{Reply, Session};
+use crate::smtp::{Reply, Session, reply};
 
 /// Refused recipients that are logged one by one in a session; the others are only counted.
 const REFUSALS: u32 = 5;
@@ -102,17 +102,42 @@ impl SessionLog {
         );
     }
 
-    /// The session has ended; if the client broke the protocol, that is told.
+    /// There was no room for the content of a message.
+    pub fn no_room<R>(&self, session: &Session<R>) {
+        let reply = &reply::STORAGE_FULL;
+        warn!(
+            client = self.client,
+            helo = session.client_name().map(ToString::to_string),
+            from = session.reverse_path().map(ToString::to_string),
+            size = session.content_size(),
+            status = status(reply),
+            reply:% = reply,
+            cause = "limits.memory is used up";
+            "message refused"
+        );
+    }
+
+    /// The client took too long.
+    pub fn timed_out<R>(&self, session: &Session<R>) {
+        info!(
+            client = self.client,
+            helo = session.client_name().map(ToString::to_string),
+            reply:% = reply::TIMEOUT;
+            "session ended"
+        );
+    }
+
+    /// The session has ended; what the client was refused in it is told in one line.
     pub fn closed<R>(&self, session: &Session<R>) {
-        let (faults, last) = session.faults();
-        if faults > 0 || self.refused > REFUSALS {
+        let (refusals, last) = session.refusals();
+        if refusals > 0 || self.refused > REFUSALS {
             info!(
                 client = self.client,
                 helo = session.client_name().map(ToString::to_string),
-                faults = faults,
-                refused = self.refused,
+                refusals = refusals,
+                recipients = self.refused,
                 reply = last.map(ToString::to_string);
-                "session with faults"
+                "session with refusals"
             );
         }
     }

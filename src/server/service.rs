@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Limits, Timeouts};
+use super::{Limits, Linger, Timeouts};
 use crate::chain::{Chain, Fate, Sender};
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
 use crate::failure::Failure;
@@ -23,6 +23,8 @@ pub struct Service {
     pub limits: Limits,
     /// How long.
     pub timeouts: Timeouts,
+    /// Which threads may wait for a client on the spot.
+    pub linger: Linger,
     /// Names for messages.
     pub ids: Ids,
 }
@@ -79,7 +81,7 @@ impl Service {
     }
 
     /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message.
-    pub(super) async fn deliver(&self, mail: Arc<Mail>, protocol: Protocol) -> Vec<Fate> {
+    pub(super) async fn deliver(self: Arc<Self>, mail: Arc<Mail>, protocol: Protocol) -> Vec<Fate> {
         match protocol {
             Protocol::Smtp => vec![self.chain.deliver(mail).await],
             Protocol::Lmtp => self.chain.deliver_each(mail).await,

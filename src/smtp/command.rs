@@ -3,6 +3,8 @@
 //! Grammar: RFC 5321 section 4.1.1; parameters: RFC 1870 (SIZE), 6152 (BODY),
 //! 3030 (BDAT, BINARYMIME), 6531 (SMTPUTF8).
 
+use std::borrow::Cow;
+
 use super::address::{Domain, ForwardPath, ReversePath};
 use super::reply::{self, Reply};
 
@@ -76,7 +78,7 @@ impl Command {
         let text = str::from_utf8(line).map_err(|_| not_utf8(line))?;
         let text = text.trim_end_matches([' ', '\t']);
         let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
-        match verb.to_ascii_uppercase().as_str() {
+        match uppercase(verb, &mut [0; 8]) {
             "HELO" => greet(Greeting::Helo, argument),
             "EHLO" => greet(Greeting::Ehlo, argument),
             "LHLO" => greet(Greeting::Lhlo, argument),
@@ -109,6 +111,16 @@ fn not_utf8(line: &[u8]) -> Reply {
         Some(b"RCPT ") => reply::BAD_RECIPIENT,
         _ => reply::UNKNOWN_COMMAND,
     }
+}
+
+/// A verb in upper case; none that is longer than `room` is known.
+fn uppercase<'a>(verb: &str, room: &'a mut [u8; 8]) -> &'a str {
+    let Some(upper) = room.get_mut(..verb.len()) else {
+        return "";
+    };
+    upper.copy_from_slice(verb.as_bytes());
+    upper.make_ascii_uppercase();
+    str::from_utf8(upper).unwrap_or_default()
 }
 
 fn alone(command: Command, argument: &str) -> Result<Command, Reply> {
@@ -154,7 +166,7 @@ fn rcpt(argument: &str, lenient: bool) -> Result<Command, Reply> {
 }
 
 /// What follows `FROM:` or `TO:`. A blank after the colon is common enough to be borne.
-fn path_text(argument: &str, keyword: &str, lenient: bool) -> Option<String> {
+fn path_text<'a>(argument: &'a str, keyword: &str, lenient: bool) -> Option<Cow<'a, str>> {
     let start = argument.trim_start().get(..keyword.len())?;
     if !start.eq_ignore_ascii_case(keyword) {
         return None;
@@ -162,9 +174,9 @@ fn path_text(argument: &str, keyword: &str, lenient: bool) -> Option<String> {
     let text = argument.trim_start()[keyword.len()..].trim_start_matches(' ');
     if lenient && !text.starts_with('<') {
         let (path, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
-        return Some(format!("<{path}>{rest}"));
+        return Some(Cow::Owned(format!("<{path}>{rest}")));
     }
-    Some(text.to_owned())
+    Some(Cow::Borrowed(text))
 }
 
 /// The words after a path; `None` if something is stuck to its closing bracket.

@@ -12,6 +12,9 @@ pub const ENVELOPE_LIMIT: usize = COMMAND_LIMIT + 553;
 /// Octets in a line of AUTH (RFC 4954 section 4).
 pub const AUTH_LIMIT: usize = 12_288;
 
+/// Octets of memory that a waiting session keeps.
+const KEPT: usize = 512;
+
 /// The next line, as far as it can be told.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -76,9 +79,11 @@ impl Input {
         end - length..end
     }
 
-    /// Gives the memory back: most of the life of a connection is waiting.
+    /// Forgets everything, and gives memory back that commands do not need: most
+    /// of the life of a connection is waiting.
     pub fn clear(&mut self) {
-        self.octets = Vec::new();
+        self.octets.clear();
+        self.octets.shrink_to(KEPT);
         self.at = 0;
     }
 

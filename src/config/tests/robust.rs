@@ -14,6 +14,27 @@ const PIECES: [&str; 32] = [
     "users", "0", "\u{feff}",
 ];
 
+/// Files that are meant to exhaust memory or the stack.
+#[test]
+fn hostile_texts() {
+    let bomb: String = (1..30).fold("a0: &a0 [x]\n".to_owned(), |text, n| {
+        format!("{text}a{n}: &a{n} [*a{m}, *a{m}, *a{m}]\n", m = n - 1)
+    });
+    let spaces = " ".repeat(100_000);
+    for text in [
+        "[".repeat(10_000),
+        "{a: ".repeat(10_000),
+        "- ".repeat(10_000),
+        "${".repeat(10_000),
+        "\"".repeat(10_001),
+        format!("hostname: {}", "x".repeat(1_000_000)),
+        format!("{spaces}hostname:{spaces}["),
+        bomb,
+    ] {
+        assert!(parse_in(&text, &[]).is_err());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

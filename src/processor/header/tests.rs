@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,7 +24,7 @@ fn recipient(given: &str, mailbox: &str) -> Recipient {
     let destination = Destination {
         mailbox,
         location,
-        captures: Default::default(),
+        captures: BTreeMap::new(),
         otherwise: None,
     };
     Recipient {
@@ -33,6 +34,7 @@ fn recipient(given: &str, mailbox: &str) -> Recipient {
 }
 
 fn delivery(content: &str, recipients: Vec<Recipient>) -> Delivery {
+    let all = 0..recipients.len();
     let envelope = Envelope {
         id: "0123456789abcdef".into(),
         received: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_190_015),
@@ -42,21 +44,21 @@ fn delivery(content: &str, recipients: Vec<Recipient>) -> Delivery {
         },
         transmission: Transmission::Esmtp,
         reverse_path: ReversePath::parse("<s@c.test>").unwrap().0,
-        recipients: recipients.clone(),
+        recipients,
         binary: false,
     };
     let mail = Mail {
         envelope,
         content: content.replace('\n', "\r\n").into_bytes(),
     };
-    Delivery::new(Arc::new(mail), recipients)
+    Delivery::new(Arc::new(mail), all)
 }
 
 /// The message as a file would hold it for the first recipient.
 fn traced(content: &str, recipients: Vec<Recipient>) -> Result<String, Failure> {
     let mut delivery = delivery(content, recipients);
     Header::new("mx.example.org", 3).trace(&mut delivery)?;
-    let recipient = &delivery.recipients[0];
+    let recipient = &delivery.recipients()[0];
     let mut text = delivery
         .trace
         .as_ref()

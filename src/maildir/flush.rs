@@ -1,0 +1,73 @@
+//! How the content of a new file is made durable before its name is.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{fdatasync, fsync, major, minor};
+
+/// What is done with a file between the last write and its rename.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// Sync the file. That is right on every file system, and makes two commits of a journal: one
+    /// here, one for the folder.
+    File,
+    /// Write the data back and wait for it; the journal commit that the sync of the folder waits
+    /// for takes the inode with it. Right only where [`of_device`](Self::of_device) says so.
+    WriteBack,
+}
+
+impl Flush {
+    /// The way for the file system on `device`.
+    ///
+    /// ext4 with `data=ordered` and barriers commits in order: the inode gets its size and blocks
+    /// when the data has reached the device, so before the rename; the folder's commit cannot come
+    /// without it; and it flushes the cache of the device, the data included. Without a journal
+    /// nothing of this holds, and other file systems make no such promise.
+    pub(super) fn of_device(device: u64) -> Self {
+        if has_ordered_journal(device).unwrap_or(false) {
+            Self::WriteBack
+        } else {
+            Self::File
+        }
+    }
+
+    /// Makes the content of `file` as durable as it has to be before the rename. `attributes` tells
+    /// that mode or owner were set, which fdatasync need not keep.
+    pub(super) fn flush(self, file: &OwnedFd, attributes: bool) -> io::Result<()> {
+        match self {
+            Self::WriteBack => write_back(file),
+            Self::File if attributes => Ok(fsync(file)?),
+            Self::File => Ok(fdatasync(file)?),
+        }
+    }
+}
+
+/// Whether ext4 is mounted from `device` with a journal in ordered mode. The kernel lists the
+/// options in force, defaults included, under the name that the device has in `/sys`.
+fn has_ordered_journal(device: u64) -> io::Result<bool> {
+    let number = format!("/sys/dev/block/{}:{}", major(device), minor(device));
+    let target = fs::read_link(number)?;
+    let name = target.file_name().ok_or(io::ErrorKind::NotFound)?;
+    let options = Path::new("/proc/fs/ext4").join(name).join("options");
+    let options = fs::read_to_string(options)?;
+    let has = |option| options.lines().any(|line| line == option);
+    Ok(has("data=ordered") && has("barrier"))
+}
+
+/// Writes all dirty pages of `file` and waits until the device has them; an error of an earlier
+/// write-back counts as well.
+fn write_back(file: &OwnedFd) -> io::Result<()> {
+    let all = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+        | libc::SYNC_FILE_RANGE_WRITE
+        | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    #[expect(unsafe_code, reason = "no crate wraps sync_file_range(2)")]
+    // SAFETY: it takes a descriptor, which is open as long as `file` lives, and three numbers.
+    let outcome = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, all) };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
