@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::slice;
 
-use crate::content::{awkward, noise};
+use crate::content::{awkward, noise, to_lf};
 use crate::program::{program, run, shown, succeed};
 use crate::receiver::Receiver;
 
@@ -44,6 +44,24 @@ fn sends_20_mb() {
     fs::write(&file, &message).expect("a file");
     let mut curl = curl(receiver.smtp, &file);
     succeed(curl.args(["--mail-rcpt", "you@localhost"]));
+    receiver.maildir("you@localhost").holds(&[message]);
+}
+
+/// curl sends the line ends of the file; LF alone is refused, and `--crlf` mends it.
+#[test]
+fn sends_a_file_with_lf() {
+    let mut receiver = Receiver::start();
+    let message = to_lf(&awkward("curl"));
+    let file = receiver.folder().join("message");
+    fs::write(&file, &message).expect("a file");
+    let mut curl = curl(receiver.smtp, &file);
+    curl.args(["--mail-rcpt", "you@localhost"]);
+    // 8: an odd reply, which is what curl says of a refused message.
+    let output = run(&curl);
+    assert_eq!(output.status.code(), Some(8), "{}", shown(&output));
+    receiver.maildir("you@localhost").holds(&[]);
+    receiver.logged(&["session with refusals", "554 5.6.0 "]);
+    succeed(curl.arg("--crlf"));
     receiver.maildir("you@localhost").holds(&[message]);
 }
 

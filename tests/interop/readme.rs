@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use crate::maildir::Maildir;
 use crate::mutt;
-use crate::program::{program, succeed};
-use crate::receiver::Receiver;
+use crate::program::{MAIASAURA, program, succeed};
+use crate::receiver::folder;
+use crate::service::Service;
 
 /// The section that begins with the receiver running.
 const SECTION: &str = "## A first mail\n";
@@ -17,15 +20,16 @@ fn the_first_mail_is_sent_and_read_as_the_readme_says() {
     let [send, read] = &commands(&readme)[..] else {
         panic!("two blocks of commands below {SECTION}");
     };
-    let receiver = Receiver::start();
+    let folder = folder();
+    let (_service, port) = receiver(folder.path());
     let names = ["curl", "swaks", "python3", "php"];
     assert_eq!(send.len(), names.len(), "{send:?}");
     for (line, name) in send.iter().zip(names) {
         assert!(line.contains(name), "{line}");
         program(name);
-        shell(&receiver, &elsewhere(line, receiver.smtp));
+        shell(folder.path(), &elsewhere(line, port));
     }
-    let maildir = receiver.maildir("you@localhost");
+    let maildir = Maildir(folder.path().join("maildirs/localhost/you"));
     let messages = maildir.messages();
     assert_eq!(messages.len(), 4);
 
@@ -36,9 +40,9 @@ fn the_first_mail_is_sent_and_read_as_the_readme_says() {
         .iter()
         .map(|message| message.octets.as_slice())
         .collect();
-    assert_eq!(shell(&receiver, cat), stored.concat());
+    assert_eq!(shell(folder.path(), cat), stored.concat());
     assert_eq!(
-        mutt::print(receiver.folder(), mutt).len(),
+        mutt::print(folder.path(), mutt).len(),
         stored.concat().len()
     );
     let works = |octets: &&&[u8]| String::from_utf8_lossy(octets).ends_with("\n\nIt works.\n");
@@ -47,6 +51,20 @@ fn the_first_mail_is_sent_and_read_as_the_readme_says() {
         3,
         "those that say that it works"
     );
+}
+
+/// The receiver with the configuration that comes with it, on a port of its own.
+fn receiver(folder: &Path) -> (Service, u16) {
+    let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/maiasaura.yaml");
+    let mut command = Command::new(MAIASAURA);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .arg("-c")
+        .arg(configuration);
+    let mut service = Service::start("maiasaura", command.current_dir(folder), folder);
+    let line = service.line(&["listening  on 127.0.0.1:"]);
+    let (_, port) = line.rsplit_once(':').expect("a port");
+    (service, port.parse().expect("a number"))
 }
 
 /// The lines of each block of shell commands in the section.
@@ -66,10 +84,6 @@ fn elsewhere(line: &str, port: u16) -> String {
     moved
 }
 
-fn shell(receiver: &Receiver, line: &str) -> Vec<u8> {
-    succeed(
-        program("sh")
-            .current_dir(receiver.folder())
-            .args(["-c", line]),
-    )
+fn shell(folder: &Path, line: &str) -> Vec<u8> {
+    succeed(program("sh").current_dir(folder).args(["-c", line]))
 }

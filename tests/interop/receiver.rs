@@ -112,6 +112,11 @@ impl Receiver {
         format!("127.0.0.1:{}", self.lmtp)
     }
 
+    /// Waits for a line of the log that contains all of `words`.
+    pub fn logged(&mut self, words: &[&str]) {
+        self.service.line(words);
+    }
+
     /// Lets the receiver finish; it must end well and never have met a fault of its own.
     pub fn finish(mut self) {
         kill_process(self.service.pid(), Signal::TERM).expect("a running process");
