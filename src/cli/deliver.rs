@@ -40,12 +40,14 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Deliver) -> Outcome
     let (config, source) = load()?;
     let limit = config.limits.message_size.octets();
     let reverse_path = reverse_path(&arguments.sender)?;
+    let host = config.hostname();
     let service = Daemon::from_source(config, source).service()?;
     let recipients = recipients(arguments, &service, &reverse_path)?;
     let received = SystemTime::now();
     let envelope = Envelope {
         id: service.ids.next(received),
         received,
+        host,
         client: Client::default(),
         transmission: Transmission::Local,
         reverse_path,
@@ -53,8 +55,11 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Deliver) -> Outcome
         binary: false,
     };
     let content = content(io::stdin().lock(), limit)?;
-    let mail = Arc::new(Mail { envelope, content });
-    let fates = smol::block_on(service.chain.deliver_each(Arc::clone(&mail)));
+    let mail = Arc::new(Mail::new(envelope, content));
+    let fates = smol::block_on(async {
+        let turn = service.chain.turn().await;
+        service.chain.deliver_each(Arc::clone(&mail), turn).await
+    });
     let failed = fates
         .iter()
         .zip(&mail.envelope.recipients)

@@ -11,18 +11,13 @@ use crate::smtp::reply;
 /// Writes trace fields (RFC 5321 section 4.4) and detects loops (section 6.3).
 #[derive(Clone, Debug)]
 pub struct Header {
-    hostname: String,
     hops: usize,
 }
 
 impl Header {
-    /// Trace fields "by `hostname`"; a message with more than `hops` Received
-    /// fields is refused.
-    pub fn new(hostname: impl Into<String>, hops: usize) -> Self {
-        Self {
-            hostname: hostname.into(),
-            hops,
-        }
+    /// A message with more than `hops` Received fields is refused.
+    pub fn new(hops: usize) -> Self {
+        Self { hops }
     }
 
     fn trace(&self, delivery: &mut Delivery) -> Result<(), Failure> {
@@ -46,7 +41,7 @@ impl Header {
             return Err(Failure::new(reply::MAIL_LOOP, cause));
         }
         let separate = !begins_with_header(&mail.content);
-        delivery.trace = Some(Trace::new(&mail.envelope, &self.hostname, separate));
+        delivery.trace = Some(Trace::new(&mail.envelope, separate));
         Ok(())
     }
 }

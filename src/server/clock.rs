@@ -16,7 +16,8 @@ pub struct Timeouts {
     pub data_rate: u64,
     /// For a whole session.
     pub session: Duration,
-    /// For a delivery, before the client is told to try again (it may arrive all the same).
+    /// For an answer of ours to a recipient or to a message, before the client is told to try
+    /// again. What has begun to be written runs to its end.
     pub delivery: Duration,
     /// For sessions that are under way when the server stops.
     pub shutdown: Duration,
@@ -79,6 +80,11 @@ impl Clock {
             deadline = deadline.min(self.replied + timeouts.data + Duration::from_secs(seconds));
         }
         self.bounded(deadline, timeouts)
+    }
+
+    /// When a client has waited too long for an answer of ours.
+    pub fn answer_deadline(timeouts: &Timeouts) -> Instant {
+        Instant::now() + timeouts.delivery
     }
 
     /// When a client that does not take our replies has taken too long.

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
@@ -38,6 +39,7 @@ pub(super) struct Connection<S> {
     stream: S,
     client: Client,
     session: Session<Recipient>,
+    profile: Arc<Profile>,
     service: Arc<Service>,
     clock: Clock,
     alarm: Alarm,
@@ -64,7 +66,8 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             stream,
             log: SessionLog::new(&client),
             client,
-            session: Session::new(profile),
+            session: Session::new(Arc::clone(&profile)),
+            profile,
             service,
             clock: Clock::start(),
             alarm: Alarm::default(),
@@ -176,7 +179,11 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             return;
         };
         self.client.helo = self.session.client_name().map(ToString::to_string);
-        let verdict = self.service.verify(&path, &self.client, reverse_path).await;
+        let deadline = Clock::answer_deadline(&self.service.timeouts);
+        let verdict = self.service.verify(&path, &self.client, reverse_path);
+        let verdict = self.alarm.before(deadline, verdict).await;
+        let late = || Err(Failure::new(reply::LOCAL_FAULT, "no answer in time"));
+        let verdict = verdict.unwrap_or_else(late);
         if let Err(failure) = &verdict {
             self.log.refused(&path, reverse_path, failure);
         }
@@ -186,27 +193,10 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
 
     async fn deliver(&mut self, submission: Submission<Recipient>) {
         let content = std::mem::take(&mut self.content);
-        let mail = self.service.mail(submission, &self.client, content);
+        let service = &self.service;
+        let mail = service.mail(submission, &self.profile, &self.client, content);
         let begun = Instant::now();
-        let deadline = begun + self.service.timeouts.delivery;
-        let service = Arc::clone(&self.service);
-        let mut delivery = service
-            .deliver(Arc::clone(&mail), self.session.protocol())
-            .boxed();
-        let fates = match self.alarm.before(deadline, &mut delivery).await {
-            Some(fates) if Instant::now() < deadline => fates,
-            Some(_) => late(&mail),
-            None => {
-                // What has begun runs to its end, only nobody waits for it any more.
-                let share = std::mem::replace(&mut self.share, self.service.limits.share());
-                let finish = move || {
-                    smol::block_on(delivery);
-                    drop(share);
-                };
-                smol::unblock(finish).detach();
-                late(&mail)
-            }
-        };
+        let fates = self.fates(&mail).await;
         self.log.delivered(&mail, &fates, begun.elapsed());
         let stored = reply::OK.with_text(format!("Ok: queued as {}", mail.envelope.id));
         let told = |fate: Fate| fate.map_or_else(|failure| failure.reply, |()| stored.clone());
@@ -214,6 +204,34 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         drop(mail);
         self.share.release();
         self.session.delivered(&replies);
+    }
+
+    /// Delivers, and waits for it until the deadline. A message that has not had
+    /// its turn by then is not delivered. One that has begun runs to its end all
+    /// the same; nobody is told of that any more.
+    async fn fates(&mut self, mail: &Arc<Mail>) -> Vec<Fate> {
+        let service = Arc::clone(&self.service);
+        let deadline = Clock::answer_deadline(&service.timeouts);
+        let Some(turn) = self.alarm.before(deadline, service.chain.turn()).await else {
+            return late(mail, "no turn to deliver in time");
+        };
+        let _busy = service.linger.occupy();
+        let protocol = self.profile.protocol;
+        let delivery = Arc::clone(&service).deliver(Arc::clone(mail), protocol, turn);
+        let mut delivery = delivery.boxed();
+        if let Some(fates) = self.alarm.before(deadline, &mut delivery).await {
+            return fates;
+        }
+        let share = std::mem::replace(&mut self.share, service.limits.share());
+        let finish = move || {
+            smol::block_on(delivery);
+            drop(share);
+        };
+        // Not on the threads for blocking work: it may be waiting for those.
+        if let Err(error) = thread::Builder::new().name("late".into()).spawn(finish) {
+            log::error!(error:% = error; "a late delivery is broken off");
+        }
+        late(mail, "the delivery took too long")
     }
 
     fn discard(&mut self) {
@@ -237,10 +255,9 @@ fn poll_read<R>(
     })
 }
 
-/// What a delivery came to that is not over yet: it may arrive all the same, but
-/// nobody is told so any more.
-fn late(mail: &Mail) -> Vec<Fate> {
-    let failure = Failure::new(reply::LOCAL_FAULT, "the delivery took too long");
+/// The same transient failure for all recipients.
+fn late(mail: &Mail, cause: &str) -> Vec<Fate> {
+    let failure = Failure::new(reply::LOCAL_FAULT, cause);
     vec![Err(failure); mail.envelope.recipients.len()]
 }
 

@@ -15,29 +15,45 @@ const MOMENT: Timespec = Timespec {
 ///
 /// Most clients answer a reply at once. A thread that waits for that in the
 /// kernel is woken by the octets themselves: no hand-over from thread to thread
-/// in between, which costs more than the rest of a short command. Only so many
-/// threads may wait, so that others are always left for other clients.
+/// in between, which costs more than the rest of a short command. Where deliveries
+/// take the threads, nobody lingers, so that some are left for other clients.
 #[derive(Debug)]
 pub struct Linger {
     most: usize,
-    waiting: AtomicUsize,
+    /// Threads that wait for a client or deliver.
+    busy: AtomicUsize,
+}
+
+/// A thread that is busy, as long as this lives.
+pub(super) struct Busy<'a>(&'a AtomicUsize);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Linger {
-    /// At most so many threads wait at the same time.
+    /// No thread waits while so many wait or deliver.
     pub fn new(most: usize) -> Self {
         Self {
             most,
-            waiting: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
         }
+    }
+
+    /// Counts a thread that will deliver.
+    pub(super) fn occupy(&self) -> Busy<'_> {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(&self.busy)
     }
 
     /// Blocks until there is something to read, for a moment at most.
     pub(super) fn wait(&self, stream: &impl AsFd) {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) < self.most {
+        if self.busy.load(Ordering::Relaxed) < self.most {
+            let _busy = self.occupy();
             // Whether it came, and what, shows when it is read.
             let _ = poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&MOMENT));
         }
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -24,6 +24,10 @@ impl<F: Fn(&Delivery) + Send + Sync> Processor for Does<F> {
         "Mine"
     }
 
+    fn stores(&self) -> bool {
+        true
+    }
+
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
             (self.0)(delivery);
@@ -75,10 +79,39 @@ fn a_panic_is_a_fault_that_may_pass() {
     assert_eq!(house.folder.mail_count(), 1);
 }
 
+/// A processor that awaits something: a back end, say.
+struct Awaits(Sender<()>, Arc<Mutex<Receiver<()>>>);
+
+impl Processor for Awaits {
+    fn name(&self) -> &'static str {
+        "Mine"
+    }
+
+    fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        let opens = Arc::clone(&self.1);
+        Box::pin(async move {
+            let _ = self.0.send(());
+            smol::unblock(move || {
+                opens
+                    .lock()
+                    .map(|opens| opens.recv_timeout(PATIENCE).is_ok())
+                    .ok()
+            })
+            .await;
+            Ok(Staged::Done)
+        })
+    }
+}
+
 /// The client may try again, and the message may arrive all the same.
 #[test]
-fn a_delivery_that_takes_too_long_is_not_waited_for() {
-    let (house, comes, open) = gated("timeouts: {delivery: 100ms}");
+fn a_back_end_that_takes_too_long_is_not_waited_for() {
+    let ((come, comes), (open, opens)) = (channel(), channel());
+    let processor: Arc<dyn Processor> = Arc::new(Awaits(come, Arc::new(Mutex::new(opens))));
+    let yaml = "save: Header|Mine|MailDir\ntimeouts: {delivery: 100ms}";
+    let house = House::with(yaml, |daemon| {
+        daemon.processor("Mine", move || Ok(Arc::clone(&processor)))
+    });
     let mut client = house.client();
     let reply = client.deliver(SENDER, &[BOB], MAIL);
     assert!(reply.starts_with("451 4.3.0 "), "{reply}");
@@ -86,6 +119,22 @@ fn a_delivery_that_takes_too_long_is_not_waited_for() {
     comes.recv_timeout(PATIENCE).expect("it has begun");
     open.send(()).expect("it waits");
     eventually("it arrives", || house.folder.mail_count() == 1);
+}
+
+/// What was answered 451 before it had its turn is not delivered afterwards.
+#[test]
+fn a_delivery_without_a_turn_does_not_begin() {
+    let (mut house, comes, open) = gated("limits: {deliveries: 1}\ntimeouts: {delivery: 100ms}");
+    let mut first = house.client();
+    first.begin(SENDER, &[BOB]);
+    first.send(&mail_data(MAIL));
+    comes.recv_timeout(PATIENCE).expect("it has begun");
+    let reply = house.client().deliver(SENDER, &[BOB], MAIL);
+    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
+    open.send(()).expect("it waits");
+    first.hears("250 2.0.0 ");
+    house.close();
+    assert_eq!(house.folder.mail_count(), 1);
 }
 
 #[test]

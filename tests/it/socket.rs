@@ -43,6 +43,10 @@ impl Processor for World {
         Box::pin(async move { Ok(verdict.map(drop)?) })
     }
 
+    fn stores(&self) -> bool {
+        true
+    }
+
     fn stage<'a>(&'a self, passing: &'a mut Passing) -> Pending<'a, Result<Staged, Failure>> {
         let mail = Arc::clone(&passing.mail);
         let recipients = passing.recipients().to_vec();

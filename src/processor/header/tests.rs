@@ -38,6 +38,7 @@ fn delivery(content: &str, recipients: Vec<Recipient>) -> Delivery {
     let envelope = Envelope {
         id: "0123456789abcdef".into(),
         received: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_190_015),
+        host: "mx.example.org".into(),
         client: Client {
             address: Some("::ffff:192.0.2.7".parse().unwrap()),
             helo: Some("client.example.net".into()),
@@ -47,17 +48,14 @@ fn delivery(content: &str, recipients: Vec<Recipient>) -> Delivery {
         recipients,
         binary: false,
     };
-    let mail = Mail {
-        envelope,
-        content: content.replace('\n', "\r\n").into_bytes(),
-    };
+    let mail = Mail::new(envelope, content.replace('\n', "\r\n").into_bytes());
     Delivery::new(Arc::new(mail), all)
 }
 
 /// The message as a file would hold it for the first recipient.
 fn traced(content: &str, recipients: Vec<Recipient>) -> Result<String, Failure> {
     let mut delivery = delivery(content, recipients);
-    Header::new("mx.example.org", 3).trace(&mut delivery)?;
+    Header::new(3).trace(&mut delivery)?;
     let recipient = &delivery.recipients()[0];
     let mut text = delivery
         .trace
