@@ -35,11 +35,6 @@ impl Service {
         Self { child, said }
     }
 
-    /// Its process.
-    pub fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
     /// All that it has said.
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.said).expect("what it said")).into_owned()
@@ -87,7 +82,7 @@ impl Service {
         if let Some(ended) = self.child.try_wait().expect("its state") {
             return ended;
         }
-        let _ = kill_process(self.pid(), Signal::TERM);
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if let Some(ended) = self.child.try_wait().expect("its state") {
