@@ -136,7 +136,7 @@ fn bracketed(address: &str) -> String {
 fn content(input: impl Read, limit: u64) -> Result<Vec<u8>, Fault> {
     let mut octets = Vec::new();
     input
-        .take(limit + 1)
+        .take(limit.saturating_add(1))
         .read_to_end(&mut octets)
         .map_err(|error| Fault::new(Exit::IoErr, format!("cannot read the message: {error}")))?;
     if octets.len() as u64 > limit {
