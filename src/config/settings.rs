@@ -40,7 +40,6 @@ impl Config {
                     Folder::Existing => DetailFolder::Existing,
                     Folder::Create => DetailFolder::Create,
                 },
-                max_folders: subaddress.max_folders,
             },
             case_sensitive: recipients.case_sensitive,
             path: self.maildir.path.clone(),

@@ -159,7 +159,7 @@ timeouts: {session: 2h, shutdown: 500ms}
     assert_eq!(
         (
             recipients.subaddress.folder,
-            recipients.subaddress.max_folders
+            config.recipients.subaddress.max_folders
         ),
         (DetailFolder::Create, 3)
     );
