@@ -8,6 +8,10 @@ use crate::envelope::Recipient;
 use crate::failure::Failure;
 use crate::smtp::reply;
 
+/// Old Return-Path fields that are removed, at most. A message has one; who
+/// sends a million shall not make every piece between them one to be written.
+const RETURN_PATHS: usize = 100;
+
 /// Writes trace fields (RFC 5321 section 4.4) and detects loops (section 6.3).
 #[derive(Clone, Debug)]
 pub struct Header {
@@ -28,7 +32,9 @@ impl Header {
             if name.eq_ignore_ascii_case(b"Received") {
                 received += 1;
             } else if name.eq_ignore_ascii_case(b"Return-Path") {
-                delivery.omitted.push(field.range);
+                if delivery.omitted.len() < RETURN_PATHS {
+                    delivery.omitted.push(field.range);
+                }
             } else if name.eq_ignore_ascii_case(b"Delivered-To")
                 && is_ours(delivery.recipients(), field.value(&mail.content))
             {

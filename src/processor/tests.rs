@@ -272,6 +272,19 @@ fn a_header_that_is_none_is_no_reason_to_refuse() {
     }
 }
 
+/// Fields cost memory, so that a million of them are not looked at.
+#[test]
+fn only_the_beginning_of_a_header_is_parsed() {
+    let read = |fields: usize| {
+        let content = format!("{}Subject: t\r\n\r\nbody\r\n", "a:\r\n".repeat(fields));
+        let mut delivery = delivery(Vec::new(), &content);
+        stage(&HeadersParser::default(), &mut delivery);
+        delivery.headers.unwrap_or_default().subject
+    };
+    assert_eq!(read(30_000), Some("t".into()));
+    assert_eq!(read(40_000), None);
+}
+
 #[test]
 fn digests_name_message_sender_and_recipient() {
     let digests = |names: &[&str], content: &str| {

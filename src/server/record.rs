@@ -12,15 +12,26 @@ use crate::smtp::{Reply, Session, reply};
 
 /// Refused recipients that are logged one by one in a session; the others are only counted.
 const REFUSALS: u32 = 5;
+/// Recipients of a message that are named in its line; the others are only counted.
+const NAMED: usize = 20;
 
 /// Writes the lines of one session.
 #[derive(Debug)]
-pub(super) struct SessionLog {
+pub struct SessionLog {
     client: String,
     refused: u32,
 }
 
 impl SessionLog {
+    /// The lines about a program of this machine that hands mail over.
+    pub fn local() -> Self {
+        Self {
+            client: "local".to_owned(),
+            refused: 0,
+        }
+    }
+
+    /// The lines about a client.
     pub fn new(client: &Client) -> Self {
         Self {
             client: peer(client),
@@ -67,10 +78,6 @@ impl SessionLog {
 
     fn outcome(&self, mail: &Mail, recipients: &[&Recipient], fate: &Fate, delay: Duration) {
         let envelope = &mail.envelope;
-        let to: Vec<String> = recipients
-            .iter()
-            .map(|recipient| recipient.forward_path.to_string())
-            .collect();
         let (status, reply, cause) = match fate {
             Ok(()) => ("delivered", None, None),
             Err(failure) => (
@@ -91,10 +98,10 @@ impl SessionLog {
             helo = envelope.client.helo,
             protocol:% = envelope.transmission,
             from:% = envelope.reverse_path,
-            to = to.join(","),
+            to = names(recipients),
             nrcpt = recipients.len(),
             size = mail.content.len(),
-            delay:% = format_args!("{:.3}", delay.as_secs_f64()),
+            delay = delay.as_secs_f64(),
             status = status,
             reply = reply,
             cause = cause;
@@ -146,6 +153,18 @@ impl SessionLog {
 /// A client was sent away before it could say anything.
 pub(super) fn turned_away(client: &Client, reply: &Reply) {
     warn!(client = peer(client), status = status(reply), reply:% = reply; "connection refused");
+}
+
+/// The first of them, and how many more there are.
+fn names(recipients: &[&Recipient]) -> String {
+    let first = recipients.iter().take(NAMED);
+    let mut names: Vec<String> = first
+        .map(|recipient| recipient.forward_path.to_string())
+        .collect();
+    if recipients.len() > NAMED {
+        names.push(format!("... (+{})", recipients.len() - NAMED));
+    }
+    names.join(",")
 }
 
 fn peer(client: &Client) -> String {

@@ -65,6 +65,22 @@ fn a_message_has_one_line() {
 }
 
 #[test]
+fn a_line_names_only_so_many_recipients() {
+    let folder = Folder::new();
+    let program = Program::serve(&folder, "maildir: {path: \"${ROOT}/{host}\"}");
+    let recipients: Vec<String> = (1..=23).map(|n| format!("u{n}@example.org")).collect();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let reply = program.client().deliver(SENDER, &recipients, MAIL);
+    assert!(reply.starts_with("250 "), "{reply}");
+    let line = &lines(&program, " message ", 1)[0];
+    assert!(
+        line.contains(",u20@example.org,... (+3)\" nrcpt=23 "),
+        "{line}"
+    );
+    program.stop();
+}
+
+#[test]
 fn each_fate_has_one_line() {
     let folder = Folder::new();
     let program = Program::serve(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use crate::house::Folder;
+use crate::house::{Folder, Stored};
 use crate::process::{Ended, configure, run};
 
 const SENDER: &str = "s@example.net";
@@ -86,6 +86,93 @@ fn deliver_ends_with_the_codes_that_mail_programs_know() {
     }
     assert_eq!(folder.mail_count(), 2);
     assert!(folder.leftovers().is_empty());
+}
+
+/// The arguments of the line for Postfix in `--help`, after the name of the program.
+fn documented(folder: &Folder) -> Vec<String> {
+    let help = run(folder, &["deliver", "--help"], b"").stdout;
+    let line = help
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("argv="))
+        .expect("it is there");
+    line.split(' ').skip(1).map(str::to_owned).collect()
+}
+
+/// As pipe(8) calls it: `flags=R` prepends a Return-Path, and a bounce has no sender.
+#[test]
+fn the_line_for_postfix_works_as_it_is_documented() {
+    let folder = Folder::new();
+    configure(&folder, "");
+    for (count, (sender, original, path)) in [
+        (SENDER, "info@example.org", "<s@example.net>"),
+        ("", BOB, "<>"),
+        ("mailer-daemon", "root", "<>"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let named = |argument: &String| match argument.as_str() {
+            "${sender}" => sender.to_owned(),
+            "${original_recipient}" => original.to_owned(),
+            "${recipient}" => BOB.to_owned(),
+            _ => argument.clone(),
+        };
+        let arguments: Vec<String> = documented(&folder).iter().map(named).collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let input = format!("Return-Path: <{sender}>\nSubject: t\n\nbody\n");
+        let start = ["-c", "config.yaml"];
+        let ended = run(
+            &folder,
+            &[&start, &arguments[..]].concat(),
+            input.as_bytes(),
+        );
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:#?}");
+        assert_eq!(folder.mail_count(), count + 1);
+        let mail = folder.mails("example.org/bob");
+        let paths = |mail: &Stored| mail.field("Return-Path").as_deref() == Some(path);
+        assert!(mail.iter().any(paths), "{mail:#?}");
+        let is_clean = |mail: &Stored| mail.content == b"Subject: t\n\nbody\n";
+        assert!(mail.iter().all(is_clean), "{mail:#?}");
+    }
+}
+
+/// Only where the log is a file: what is on standard error, Postfix puts into a bounce.
+#[test]
+fn deliver_has_a_line_in_the_log() {
+    let folder = Folder::new();
+    configure(&folder, "log: {file: \"${FOLDER}/mail.log\", format: json}");
+    let ended = deliver(&folder, &["-f", SENDER, BOB], MAIL);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.stderr.is_empty(), "{ended:#?}");
+    let ended = deliver(&folder, &["bob@example.com"], MAIL);
+    assert_eq!(ended.code, Some(67), "{ended:#?}");
+    let log = fs::read_to_string(folder.path("mail.log")).expect("it is there");
+    let [message, refused] = &log.lines().collect::<Vec<_>>()[..] else {
+        panic!("not two lines: {log}");
+    };
+    for part in [
+        "\"event\":\"message\",\"id\":\"",
+        "\"client\":\"local\",\"protocol\":\"local\",\"from\":\"s@example.net\",",
+        "\"to\":\"bob@example.org\",\"nrcpt\":1,\"size\":20,\"delay\":0.",
+        ",\"status\":\"delivered\"}",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert!(
+        refused.contains("\"event\":\"recipient refused\""),
+        "{refused}"
+    );
+}
+
+/// A log that cannot be written sends no mail back.
+#[test]
+fn deliver_does_without_its_log() {
+    let folder = Folder::new();
+    configure(&folder, "log: {file: /nowhere/log}");
+    let ended = deliver(&folder, &[BOB], MAIL);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.stderr.is_empty(), "{ended:#?}");
+    assert_eq!(folder.mail_count(), 1);
 }
 
 /// Whoever may do anything may also write where nobody may.

@@ -282,7 +282,11 @@ fn explain_tells_where_mail_goes() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    let (_, ended) = configured(yaml, &["explain", "<info@example.org>"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
     let (_, ended) = configured(yaml, &["explain", "bob@example.com"]);
+    assert_eq!(ended.code, Some(67), "{ended:#?}");
+    assert!(ended.stderr.is_empty(), "{ended:#?}");
     assert!(ended.stdout.join("\n").contains("550 5.7.1"), "{ended:#?}");
     let (_, ended) = configured(yaml, &["explain", "bob"]);
     assert_eq!(ended.code, Some(64), "{ended:#?}");

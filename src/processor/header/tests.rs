@@ -92,6 +92,17 @@ fn an_old_return_path_goes() {
 }
 
 #[test]
+fn not_every_one_of_a_million_return_paths_goes() {
+    let field = "Return-Path: <x@y.test>\n";
+    let text = traced(
+        &format!("{}\nbody\n", field.repeat(RETURN_PATHS + 2)),
+        bob(),
+    )
+    .unwrap();
+    assert_eq!(text, format!("{TRACE}{}\nbody\n", field.repeat(2)));
+}
+
+#[test]
 fn content_that_begins_with_no_field_is_kept_apart() {
     for (content, apart) in [
         ("", false),
