@@ -8,6 +8,7 @@ use crate::letter::Letter;
 use crate::program::{need_root, report, wait_for};
 use crate::server::{Plan, Server};
 use crate::strace::Strace;
+use crate::volume::{EXT4, Volume, alone};
 
 /// All that a delivery may ask of the kernel, and the reply.
 const CALLS: &str = "openat,openat2,mkdirat,fstat,newfstatat,writev,sync_file_range,fdatasync,\
@@ -66,8 +67,8 @@ impl Delivery {
     }
 
     /// The calls that it makes, each as often as it is made.
-    fn calls(&self) -> Vec<(&'static str, usize)> {
-        let root = tempfile::tempdir().expect("a temporary folder");
+    fn calls(&self, place: &Path) -> Vec<(&'static str, usize)> {
+        let root = tempfile::tempdir_in(place).expect("a temporary folder");
         let (server, mut client) = self.prepare(root.path());
         let strace = Strace::attach(&server, CALLS, &[]);
         let replies = client
@@ -80,9 +81,9 @@ impl Delivery {
     }
 
     /// Kills the receiver before the call of that number, and looks at what is left.
-    fn kill_before(&self, call: &str, number: usize) {
+    fn kill_before(&self, place: &Path, call: &str, number: usize) {
         let case = format!("{}: killed before {call} {number}", self.name);
-        let root = tempfile::tempdir().expect("a temporary folder");
+        let root = tempfile::tempdir_in(place).expect("a temporary folder");
         let letter = Letter::new("once");
         let (mut server, mut client) = self.prepare(root.path());
         let fault = format!("{call}:signal=SIGKILL:when={number}");
@@ -131,11 +132,14 @@ impl Delivery {
 #[test]
 fn a_kill_before_any_call_breaks_nothing() {
     need_root();
+    let _alone = alone();
+    let volume = Volume::new(EXT4);
+    let place = volume.path();
     for delivery in DELIVERIES {
-        let calls = delivery.calls();
+        let calls = delivery.calls(place);
         for &(call, times) in &calls {
             for number in 1..=times {
-                delivery.kill_before(call, number);
+                delivery.kill_before(place, call, number);
             }
         }
         let kills: usize = calls.iter().map(|(_, times)| times).sum();

@@ -109,9 +109,14 @@ fn cycle(rig: &mut dyn Rig, plan: &Plan, number: u32) -> Verdict {
 
 /// Cuts again and again; every promise must be kept each time.
 pub fn prove(rig: &mut dyn Rig, plan: &Plan) {
+    prove_for(rig, plan, rounds(15));
+}
+
+/// The same, for so many cycles at most.
+pub fn prove_for(rig: &mut dyn Rig, plan: &Plan, most: u32) {
     let mut tally = Tally::default();
     let begun = Instant::now();
-    while tally.cycles < rounds(15) && begun.elapsed() < time(Duration::from_secs(8)) {
+    while tally.cycles < most && begun.elapsed() < time(Duration::from_secs(8)) {
         let verdict = cycle(rig, plan, tally.cycles);
         let name = rig.name();
         verdict.must_hold(&format!(
