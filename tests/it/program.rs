@@ -19,7 +19,7 @@ const MAIL: &[u8] = b"Subject: t\r\n\r\nbody\r\n";
 
 /// Runs `maiasaura -c config.yaml` with these arguments.
 #[track_caller]
-fn configured(yaml: &str, arguments: &[&str]) -> (Folder, Ended) {
+pub fn configured(yaml: &str, arguments: &[&str]) -> (Folder, Ended) {
     let folder = Folder::new();
     configure(&folder, yaml);
     let ended = run(&folder, &[&["-c", "config.yaml"], arguments].concat(), b"");
@@ -158,7 +158,7 @@ fn an_address_that_cannot_be_had_is_a_complaint() {
 
 /// An address of this machine that no other process of these tests has: 127.0.0.0/8 has room for
 /// the numbers of all.
-fn own_address() -> Ipv4Addr {
+pub fn own_address() -> Ipv4Addr {
     let own = 1 << 22 | std::process::id() & 0x3f_ffff;
     Ipv4Addr::from_bits(Ipv4Addr::new(127, 0, 0, 0).to_bits() | own)
 }
@@ -228,45 +228,6 @@ fn a_file_that_cannot_be_read_is_a_complaint() {
         assert_eq!(ended.code, Some(78), "{ended:#?}");
         assert!(ended.complaint().contains(file), "{ended:#?}");
     }
-}
-
-#[test]
-fn check_tells_what_is_wrong_and_makes_nothing() {
-    let (folder, ended) = configured("", &["check"]);
-    assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert!(
-        ended
-            .stdout
-            .iter()
-            .all(|line| line.starts_with("ok ") || line.starts_with("warn "))
-    );
-    assert!(ended.stderr.is_empty(), "{ended:#?}");
-    assert_eq!(folder.tree(), ["config.yaml"]);
-    let folder = Folder::new();
-    fs::write(folder.path("maildirs"), "a file").expect("it can be written");
-    configure(&folder, "");
-    let ended = run(&folder, &["-c", "config.yaml", "check"], b"");
-    assert_eq!(ended.code, Some(78), "{ended:#?}");
-    assert!(
-        ended
-            .stdout
-            .iter()
-            .any(|line| line.starts_with("FAULT Maildirs below "))
-    );
-    assert_eq!(
-        ended.complaint(),
-        "maiasaura: 1 of the above must be mended"
-    );
-    let (folder, ended) = configured(
-        "maildir: {path: \"${ROOT}/{host}/{user}\", require_root: true}",
-        &["check"],
-    );
-    assert_eq!(ended.code, Some(78), "{ended:#?}");
-    assert!(
-        ended.stdout.iter().any(|line| line.contains("mkdir -p ")),
-        "{ended:#?}"
-    );
-    assert_eq!(folder.tree(), ["config.yaml"]);
 }
 
 #[test]
