@@ -110,14 +110,24 @@ impl Delivery {
             !promised || self.users.iter().all(|user| has(&user)),
             "{case}: it is lost"
         );
-        let (_server, mut client) = self.prepare_again(root.path());
+        self.deliver_again(root.path(), &case);
+        true
+    }
+
+    /// A receiver that starts after a kill delivers as ever.
+    fn deliver_again(&self, root: &Path, case: &str) {
+        let afresh = Self {
+            known: false,
+            ..*self
+        };
+        let (_server, mut client) = afresh.prepare(root);
         let again = Letter::new("again");
         let replies = client.send(&again, &self.users()).expect("replies");
         assert!(
             replies.iter().all(Reply::is_ok),
             "{case}, and then {replies:?}"
         );
-        let findings = look(root.path());
+        let findings = look(root);
         assert!(findings.broken.is_empty(), "{case}: {:?}", findings.broken);
         for user in self.users {
             assert!(
@@ -125,15 +135,6 @@ impl Delivery {
                 "{case}, and then {user} has no mail"
             );
         }
-        true
-    }
-
-    fn prepare_again(&self, root: &Path) -> (Server, Client) {
-        Self {
-            known: false,
-            ..*self
-        }
-        .prepare(root)
     }
 }
 
