@@ -59,7 +59,6 @@ pub const BTRFS: Kind = Kind {
 /// A file system on a loop device. All of it goes when this is dropped, in the order of the fields.
 pub struct Volume {
     mount: Option<Mount>,
-    device: Option<Device>,
     kind: Kind,
     image: PathBuf,
     point: TempDir,
@@ -68,9 +67,18 @@ pub struct Volume {
 
 /// Held while file systems are mounted: there are few loop devices, and one cut at a time is
 /// enough.
+///
+/// The thread that calls it, and all that it starts, get mounts of their own: no one else can hold
+/// them, and they go with this process however it ends.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    #[expect(unsafe_code, reason = "no crate in use here wraps unshare(2)")]
+    // SAFETY: it takes a number, and changes nothing but how paths are found from now on.
+    let outcome = unsafe { libc::unshare(libc::CLONE_NEWNS) };
+    assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
+    run("mount", &["--make-rprivate", "/"]);
+    guard
 }
 
 impl Volume {
@@ -90,7 +98,6 @@ impl Volume {
         file.set_len(kind.size).expect("its size");
         let mut volume = Self {
             mount: None,
-            device: None,
             kind,
             point: scratch(),
             image,
@@ -111,9 +118,7 @@ impl Volume {
 
     /// Attaches the image and mounts what is in it, which plays the journal back.
     pub fn mount(&mut self) {
-        let device = Device::attach(&self.image);
-        self.mount = Some(Mount::new(self.kind, &device.path, self.path()));
-        self.device = Some(device);
+        self.mount = Some(attach(self.kind, &self.image, self.path()));
     }
 
     /// Where the Maildirs are, for a receiver.
@@ -124,7 +129,6 @@ impl Volume {
     /// Unmounts and lets the image go.
     pub fn unmount(&mut self) {
         self.mount = None;
-        self.device = None;
     }
 
     /// From now on nothing more reaches the image, as if the power were cut: neither data nor the
@@ -149,43 +153,16 @@ fn scratch() -> TempDir {
     folder.expect("a temporary folder")
 }
 
-/// An image as a block device.
-struct Device {
-    path: String,
-    /// The file behind it, as the kernel calls it.
-    file: String,
-}
-
-impl Device {
-    fn attach(image: &Path) -> Self {
-        let image = image.display().to_string();
-        let attach = || attempt("losetup", &["--find", "--show", &image]);
-        let path = insist(attach).unwrap_or_else(|fault| panic!("{fault}"));
-        let path = path.trim().to_string();
-        let file = file_behind(&path).unwrap_or_default();
-        Self { path, file }
-    }
-
-    /// Detaches it; that can come into effect later, when others look at all devices.
-    fn detach(&self) -> Result<String, String> {
-        let outcome = attempt("losetup", &["--detach", &self.path]);
-        match file_behind(&self.path) {
-            Some(file) if file == self.file => Err(format!("{} stays: {outcome:?}", self.path)),
-            _ => Ok(String::new()),
-        }
-    }
-}
-
-/// The file behind a loop device, if it has one.
-fn file_behind(device: &str) -> Option<String> {
-    let name = device.strip_prefix("/dev/")?;
-    fs::read_to_string(format!("/sys/block/{name}/loop/backing_file")).ok()
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        finish(insist(|| self.detach()));
-    }
+/// Attaches an image to a loop device, mounts it, and lets the device go as soon as it is not
+/// mounted any more.
+fn attach(kind: Kind, image: &Path, point: &Path) -> Mount {
+    let image = image.display().to_string();
+    let find = || attempt("losetup", &["--find", "--show", &image]);
+    let device = insist(find).unwrap_or_else(|fault| panic!("{fault}"));
+    let device = device.trim();
+    let mount = Mount::try_new(kind, device, point);
+    run("losetup", &["--detach", device]);
+    mount.unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 /// A mounted file system.
@@ -194,12 +171,14 @@ pub struct Mount(PathBuf);
 impl Mount {
     /// Mounts `device` at `point`.
     pub fn new(kind: Kind, device: &str, point: &Path) -> Self {
+        Self::try_new(kind, device, point).unwrap_or_else(|fault| panic!("{fault}"))
+    }
+
+    fn try_new(kind: Kind, device: &str, point: &Path) -> Result<Self, String> {
         let at = point.display().to_string();
-        run(
-            "mount",
-            &["-t", kind.system, "-o", kind.options, device, &at],
-        );
-        Self(point.to_path_buf())
+        let arguments = ["-t", kind.system, "-o", kind.options, device, &at];
+        attempt("mount", &arguments)?;
+        Ok(Self(point.to_path_buf()))
     }
 }
 
