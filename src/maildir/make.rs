@@ -7,10 +7,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, fsync, mkdirat, openat};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, openat};
 use rustix::io::Errno;
 
-use super::handle::{READ, open_root, open_step};
+use super::handle::{READ, open_root, open_step, sync_folder};
 use super::{Location, Owner};
 
 /// How Maildirs are made.
@@ -139,7 +139,7 @@ impl Maker {
 
     fn sync(&self, folder: impl AsFd) -> io::Result<()> {
         if self.sync {
-            fsync(folder)?;
+            sync_folder(folder)?;
         }
         Ok(())
     }

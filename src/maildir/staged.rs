@@ -3,11 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use rustix::fs::fsync;
 use rustix::io::Errno;
 
 use super::file::{publish, remove};
-use super::handle::Maildir;
+use super::handle::{Maildir, sync_folder};
 use super::{Names, quota};
 
 /// How often another name is tried when one is taken, which only a fault or ill will can bring
@@ -117,7 +116,7 @@ impl Staged {
 
     fn sync_folder(&self) -> io::Result<()> {
         if self.sync {
-            fsync(&self.maildir.new)?;
+            sync_folder(&self.maildir.new)?;
         }
         Ok(())
     }

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use rustix::fs::{Dir, fsync};
+use rustix::fs::Dir;
 use rustix::io::Errno;
 
 use super::cache::Cache;
 use super::file::{Attributes, create, fill};
 use super::flush::Flush;
-use super::handle::{Maildir, READ, STAND, open_below, open_root};
+use super::handle::{Maildir, READ, STAND, open_below, open_root, sync_folder};
 use super::make::Maker;
 use super::staged::{NAME_TRIES, Staged, State};
 use super::{Location, Names, Owner, ProbeError, probe, quota};
@@ -323,7 +323,7 @@ fn sync_folders(staged: &[Staged]) -> io::Result<()> {
         .filter(|one| one.sync && one.state == State::Linked && seen.insert(one.maildir.identity))
         .map(|one| &one.maildir.new)
         .collect();
-    let sync = |folders: &[&OwnedFd]| folders.iter().try_for_each(fsync);
+    let sync = |folders: &[&OwnedFd]| folders.iter().try_for_each(sync_folder);
     if folders.len() <= FOLDERS_PER_THREAD {
         return Ok(sync(&folders)?);
     }
