@@ -1,14 +1,13 @@
 //! The chain: which processors see a message, in which order, and with what result.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
-use smol::lock::Semaphore;
+use futures_util::stream::{self, StreamExt as _};
+use smol::lock::{Semaphore, SemaphoreGuardArc};
 
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
@@ -16,6 +15,9 @@ use crate::maildir::Location;
 pub use crate::processor::Sender;
 use crate::processor::{Commit, Delivery, Processor, Staged};
 use crate::smtp::reply;
+
+/// Recipients of one LMTP message that are delivered to at once.
+const AT_ONCE: usize = 8;
 
 /// What a delivery came to.
 pub type Fate = Result<(), Failure>;
@@ -38,9 +40,18 @@ impl Chain {
         deliveries: usize,
     ) -> Result<Self, ChainError> {
         let mut made = BTreeMap::new();
+        let validate = registry.link("validate", validate, &mut made)?;
+        let save = registry.link("save", save, &mut made)?;
+        if !save.iter().any(|processor| processor.stores()) {
+            let message = "none of these processors stores mail: add MailDir".into();
+            return Err(ChainError {
+                chain: "save",
+                message,
+            });
+        }
         Ok(Self {
-            validate: registry.link("validate", validate, &mut made)?,
-            save: registry.link("save", save, &mut made)?.into(),
+            validate,
+            save: save.into(),
             deliveries: Arc::new(Semaphore::new(deliveries)),
         })
     }
@@ -56,18 +67,28 @@ impl Chain {
         Ok(())
     }
 
-    /// Delivers to all recipients or to none.
-    pub async fn deliver(&self, mail: Arc<Mail>) -> Fate {
+    /// Waits until a delivery may begin.
+    pub async fn turn(&self) -> Turn {
+        Turn(self.deliveries.acquire_arc().await)
+    }
+
+    /// Delivers to all recipients or to none. Everything from the first `stage`
+    /// to the last `commit` happens on the thread that runs this, which may
+    /// block meanwhile: no hand-over.
+    pub async fn deliver(&self, mail: Arc<Mail>, turn: Turn) -> Fate {
         let all = 0..mail.envelope.recipients.len();
-        self.run(mail, all).await
+        let fate = pass(&self.save, Delivery::new(mail, all)).await;
+        drop(turn);
+        fate
     }
 
     /// Delivers to each recipient for itself; one fate for each, in their order.
-    /// Those whose mail goes to the same place share a delivery.
-    pub async fn deliver_each(&self, mail: Arc<Mail>) -> Vec<Fate> {
+    /// Those whose mail goes to the same place share a delivery; several of
+    /// these go on at once, on other threads.
+    pub async fn deliver_each(&self, mail: Arc<Mail>, turn: Turn) -> Vec<Fate> {
         let recipients = &mail.envelope.recipients;
         if recipients.len() == 1 {
-            return vec![self.deliver(mail).await];
+            return vec![self.deliver(mail, turn).await];
         }
         let mut places: HashMap<Vec<&Location>, usize> = HashMap::new();
         let mut deliveries = Vec::new();
@@ -78,11 +99,13 @@ impl Chain {
                 .collect();
             deliveries.push(*places.entry(place).or_insert(index));
         }
-        let runs = places.values().map(|&index| {
-            let run = self.run_apart(Arc::clone(&mail), index..index + 1);
+        let runs = places.into_values().map(|index| {
+            let run = self.run_apart(Arc::clone(&mail), index);
             run.map(move |fate| (index, fate))
         });
-        let fates: HashMap<usize, Fate> = join_all(runs).await.into_iter().collect();
+        let runs = stream::iter(runs).buffer_unordered(AT_ONCE);
+        let fates: HashMap<usize, Fate> = runs.collect().await;
+        drop(turn);
         deliveries
             .iter()
             .map(|index| fates[index].clone())
@@ -100,25 +123,17 @@ impl Chain {
         }
     }
 
-    /// Everything from the first `stage` to the last `commit` happens on the
-    /// thread that runs this, which may block meanwhile: no hand-over.
-    async fn run(&self, mail: Arc<Mail>, recipients: Range<usize>) -> Fate {
-        let _permit = self.deliveries.acquire_arc().await;
-        pass(&self.save, Delivery::new(mail, recipients)).await
-    }
-
-    /// As [`run`](Self::run), on another thread, so that several go at once.
-    async fn run_apart(&self, mail: Arc<Mail>, recipients: Range<usize>) -> Fate {
-        let permit = self.deliveries.acquire_arc().await;
+    /// Delivers to one recipient on a thread for work that blocks.
+    async fn run_apart(&self, mail: Arc<Mail>, index: usize) -> Fate {
         let save = Arc::clone(&self.save);
-        let run = move || {
-            let fate = smol::block_on(pass(&save, Delivery::new(mail, recipients)));
-            drop(permit);
-            fate
-        };
-        smol::unblock(run).await
+        let delivery = Delivery::new(mail, index..index + 1);
+        smol::unblock(move || smol::block_on(pass(&save, delivery))).await
     }
 }
+
+/// The right to deliver one message.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "it counts as long as it lives")] SemaphoreGuardArc);
 
 /// Stages with all, then commits with all, or aborts with all.
 async fn pass(save: &[Arc<dyn Processor>], mut delivery: Delivery) -> Fate {
@@ -192,7 +207,7 @@ impl Registry {
         );
     }
 
-    /// A processor that is named in both chains, or twice, is made once.
+    /// A processor that is named in both chains is made once.
     fn link(
         &self,
         chain: &'static str,
@@ -200,8 +215,13 @@ impl Registry {
         made: &mut BTreeMap<String, Arc<dyn Processor>>,
     ) -> Result<Vec<Arc<dyn Processor>>, ChainError> {
         let mut links = Vec::new();
+        let mut seen = BTreeSet::new();
         for name in names {
             let key = name.trim().to_lowercase();
+            if !seen.insert(key.clone()) {
+                let message = format!("\"{name}\" is named twice");
+                return Err(ChainError { chain, message });
+            }
             if let Some(processor) = made.get(&key) {
                 links.push(Arc::clone(processor));
                 continue;

@@ -2,14 +2,16 @@
 //!
 //! "Mail object" of RFC 5321 section 2.3.1: an envelope and content.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use crate::maildir::Location;
+use crate::maildir::{Location, to_lf};
 use crate::smtp::address::{ForwardPath, Mailbox, ReversePath};
 
 /// Who handed the mail to us, as far as it told and as the socket knows.
@@ -45,6 +47,8 @@ pub struct Envelope {
     pub id: String,
     /// When its mail data was complete.
     pub received: SystemTime,
+    /// Our name where it came in.
+    pub host: String,
     /// Who sent it to us.
     pub client: Client,
     /// How.
@@ -80,12 +84,34 @@ pub struct Destination {
 }
 
 /// A message: envelope and content (RFC 5321 section 2.3.1).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Mail {
     /// The envelope.
     pub envelope: Envelope,
     /// Header and body as received: dots unstuffed, every other octet kept.
     pub content: Vec<u8>,
+    /// The content with LF line ends, where it differs.
+    text: OnceLock<Option<Vec<u8>>>,
+}
+
+impl Mail {
+    /// A message as received.
+    pub fn new(envelope: Envelope, content: Vec<u8>) -> Self {
+        Self {
+            envelope,
+            content,
+            text: OnceLock::new(),
+        }
+    }
+
+    /// The content with LF line ends. It is made once, however many copies are delivered.
+    pub fn text(&self) -> &[u8] {
+        let text = self.text.get_or_init(|| match to_lf(&self.content) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(text) => Some(text),
+        });
+        text.as_deref().unwrap_or(&self.content)
+    }
 }
 
 /// Makes names for messages: unlike each other within this process, and as good

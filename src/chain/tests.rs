@@ -37,6 +37,10 @@ impl Processor for Probe {
         self.name
     }
 
+    fn stores(&self) -> bool {
+        true
+    }
+
     fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
             self.note("stages");
@@ -81,16 +85,18 @@ fn mail(recipients: &[&str]) -> Arc<Mail> {
     let envelope = Envelope {
         id: "id".into(),
         received: SystemTime::now(),
+        host: "mx".into(),
         client: Client::default(),
         transmission: Transmission::Lmtp,
         reverse_path: ReversePath::Null,
         recipients: recipients.iter().map(recipient).collect(),
         binary: false,
     };
-    Arc::new(Mail {
-        envelope,
-        content: Vec::new(),
-    })
+    Arc::new(Mail::new(envelope, Vec::new()))
+}
+
+fn run(chain: &Chain, mail: Arc<Mail>) -> Fate {
+    smol::block_on(async { chain.deliver(mail, chain.turn().await).await })
 }
 
 /// The fate of a message in the chain `A|B`, and what its processors were asked.
@@ -108,7 +114,7 @@ fn deliver(first: Fault, second: Fault) -> (Option<u16>, String) {
         });
     }
     let chain = Chain::new(&registry, &[], &["a".into(), " B ".into()], 1).unwrap();
-    let fate = smol::block_on(chain.deliver(mail(&["bob@x.test"])));
+    let fate = run(&chain, mail(&["bob@x.test"]));
     let told = log.lock().unwrap().join(", ");
     (fate.err().map(|failure| failure.reply.code()), told)
 }
@@ -158,6 +164,10 @@ impl Processor for Once {
     fn name(&self) -> &'static str {
         "Once"
     }
+    fn stores(&self) -> bool {
+        true
+    }
+
     fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
             let mut count = self
@@ -177,12 +187,12 @@ fn a_panic_leaves_the_chain_working() {
     let count = Arc::new(Mutex::new(0));
     registry.add("Once", move || Ok(Arc::new(Once(Arc::clone(&count)))));
     let chain = Chain::new(&registry, &[], &["Once".into()], 1).unwrap();
-    let failure = smol::block_on(chain.deliver(mail(&["bob@x.test"]))).unwrap_err();
+    let failure = run(&chain, mail(&["bob@x.test"])).unwrap_err();
     assert_eq!(
         failure.to_string(),
         "451 4.3.0 Temporary fault, try again later (Once panicked)"
     );
-    assert_eq!(smol::block_on(chain.deliver(mail(&["bob@x.test"]))), Ok(()));
+    assert_eq!(run(&chain, mail(&["bob@x.test"])), Ok(()));
 }
 
 #[test]
@@ -209,4 +219,80 @@ fn names_are_looked_up() {
         "validate: there is no processor \"Redis\"; there are Header, MailDir"
     );
     assert_eq!(error("maildir", ""), "validate: maildir.path is missing");
+}
+
+/// Takes mail for everybody but `full`.
+struct Picky(Arc<Mutex<Vec<usize>>>);
+
+impl Processor for Picky {
+    fn name(&self) -> &'static str {
+        "Picky"
+    }
+
+    fn stores(&self) -> bool {
+        true
+    }
+
+    fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        Box::pin(async move {
+            let recipients = delivery.recipients();
+            self.0.lock().unwrap().push(recipients.len());
+            match recipients[0].forward_path.to_string().as_str() {
+                "full@x.test" => Err(reply::MAILBOX_FULL.into()),
+                _ => Ok(Staged::Done),
+            }
+        })
+    }
+}
+
+#[test]
+fn each_recipient_has_a_fate_and_equal_places_share_one() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let mut registry = Registry::default();
+    let picky = Arc::clone(&seen);
+    registry.add("Picky", move || Ok(Arc::new(Picky(Arc::clone(&picky)))));
+    let chain = Chain::new(&registry, &[], &["Picky".into()], 1).unwrap();
+    let names = ["bob@x.test", "full@x.test", "alice@x.test", "bob@x.test"];
+    let mut mail = mail(&names);
+    let recipients = &mut Arc::get_mut(&mut mail).unwrap().envelope.recipients;
+    for (recipient, name) in recipients.iter_mut().zip(names) {
+        recipient.destinations.push(destination(name));
+    }
+    let fates = smol::block_on(async { chain.deliver_each(mail, chain.turn().await).await });
+    let full = Err(Failure::from(reply::MAILBOX_FULL));
+    assert_eq!(fates, [Ok(()), full, Ok(()), Ok(())]);
+    assert_eq!(*seen.lock().unwrap(), [1, 1, 1]);
+}
+
+fn destination(address: &str) -> crate::envelope::Destination {
+    crate::envelope::Destination {
+        mailbox: crate::smtp::address::Mailbox::parse(address).unwrap(),
+        location: Location {
+            root: std::path::Path::new("/nowhere").into(),
+            components: vec![address.into()],
+            folder: None,
+            owner: None,
+            create: true,
+            quota: None,
+        },
+        captures: BTreeMap::new(),
+        otherwise: None,
+    }
+}
+
+#[test]
+fn a_chain_that_would_lose_mail_is_refused() {
+    let mut registry = Registry::default();
+    registry.add("Debugger", || Ok(Arc::new(crate::processor::Debugger)));
+    registry.add("Picky", || Ok(Arc::new(Picky(Arc::default()))));
+    let error = |save: &[&str]| {
+        let save: Vec<String> = save.iter().map(ToString::to_string).collect();
+        let chain = Chain::new(&registry, &[], &save, 1);
+        chain.err().map(|error| error.to_string())
+    };
+    assert_eq!(error(&["Debugger", "Picky"]), None);
+    let nowhere = "save: none of these processors stores mail: add MailDir";
+    assert_eq!(error(&["Debugger"]).as_deref(), Some(nowhere));
+    let twice = "save: \"picky\" is named twice";
+    assert_eq!(error(&["Picky", "picky"]).as_deref(), Some(twice));
 }

@@ -3,10 +3,14 @@
 use std::io;
 use std::path::Path;
 
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
+
 use super::{Exit, Fault, Loaded, Outcome, say};
-use crate::config::Config;
+use crate::config::{Config, File, ListenerConfig};
 use crate::daemon::Daemon;
 use crate::maildir::{self, Store};
+use crate::recipients::{User, Users};
 use crate::server::{Address, PassedSockets};
 
 pub(super) fn run(load: impl FnOnce() -> Loaded) -> Outcome {
@@ -24,9 +28,9 @@ pub(super) fn run(load: impl FnOnce() -> Loaded) -> Outcome {
     for root in service.recipients.roots() {
         faults += u32::from(!root_is_sound(&store, &root));
     }
-    for listener in &config.listeners {
-        faults += u32::from(!address_is_free(&listener.address));
-    }
+    faults += u32::from(!owners_can_be_served(&config.recipients.users));
+    faults += listener_faults(&config.listeners);
+    faults += u32::from(!log_can_be_written(&config.log.file));
     hosts(&config, service.recipients.is_catch_all_host());
     match faults {
         0 => Ok(()),
@@ -42,7 +46,7 @@ fn root_is_sound(store: &Store, root: &Path) -> bool {
     if let Err(error) = store.probe(root) {
         say(&format!(
             "FAULT Maildirs below {shown}: {error}{}",
-            hint(&error.error, root)
+            hint(&error.error, &error.path)
         ));
         return false;
     }
@@ -62,37 +66,131 @@ fn root_is_sound(store: &Store, root: &Path) -> bool {
 }
 
 /// The command that mends it, where there is one.
-fn hint(error: &io::Error, root: &Path) -> String {
+fn hint(error: &io::Error, folder: &Path) -> String {
     let uid = rustix::process::geteuid().as_raw();
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            format!("; mend it with: chown {uid} {}", root.display())
+            format!("; mend it with: chown {uid} {}", folder.display())
         }
-        io::ErrorKind::NotFound => format!("; mend it with: mkdir -p {}", root.display()),
+        io::ErrorKind::NotFound => format!("; mend it with: mkdir -p {}", folder.display()),
         _ => String::new(),
     }
 }
 
-/// Tries to listen, unless that would leave something behind.
-fn address_is_free(address: &Address) -> bool {
-    if !matches!(address, Address::Tcp(_)) {
-        say(&format!("ok    listener {address}: not tried"));
+/// Only root can give mail to other users.
+fn owners_can_be_served(users: &Users) -> bool {
+    let own = rustix::process::geteuid();
+    let Users::Map(users) = users else {
+        return true;
+    };
+    let foreign = |user: &User| user.owner.is_some_and(|owner| owner.uid != own.as_raw());
+    let mut foreign = users.iter().filter(|(_, user)| foreign(user));
+    let Some((name, _)) = foreign.next().filter(|_| !own.is_root()) else {
+        return true;
+    };
+    say(&format!(
+        "FAULT user {name}: has a uid other than ours, {}; run as root or take it away",
+        own.as_raw()
+    ));
+    false
+}
+
+/// Tries to listen at all addresses, each alone and then all at once, unless that would leave
+/// something behind.
+fn listener_faults(listeners: &[ListenerConfig]) -> u32 {
+    let mut none = PassedSockets::from_env();
+    let addresses = listeners.iter().map(|listener| &listener.address);
+    let alone: Vec<_> = addresses
+        .map(|address| match address {
+            Address::Tcp(_) => Some(address.bind(&mut none).map(drop)),
+            _ => None,
+        })
+        .collect();
+    let mut bound = Vec::new();
+    let mut faults = 0;
+    for (listener, alone) in listeners.iter().zip(alone) {
+        let address = &listener.address;
+        let is_sound = match alone {
+            None => is_not_tried(address),
+            Some(Err(error)) => is_in_use(address, &error),
+            Some(Ok(())) => match address.bind(&mut none) {
+                Ok(socket) => {
+                    say(&format!("ok    listener {address}"));
+                    bound.push(socket);
+                    true
+                }
+                Err(error) => {
+                    say(&format!(
+                        "FAULT listener {address}: {error}: it collides with another listener"
+                    ));
+                    false
+                }
+            },
+        };
+        faults += u32::from(!is_sound);
+    }
+    faults
+}
+
+/// What can be told of a socket without making one.
+fn is_not_tried(address: &Address) -> bool {
+    let folder = match address {
+        Address::Unix(path, _) => path.parent(),
+        _ => None,
+    };
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        let folder = folder.display();
+        say(&format!(
+            "FAULT listener {address}: there is no folder {folder}; mend it with: mkdir -p {folder}"
+        ));
+        return false;
+    }
+    say(&format!("ok    listener {address}: not tried"));
+    true
+}
+
+/// Whether the fault is only that someone listens there already.
+fn is_in_use(address: &Address, error: &io::Error) -> bool {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        say(&format!(
+            "warn  listener {address}: in use (by a running maiasaura?)"
+        ));
         return true;
     }
-    let mut none = PassedSockets::from_env();
-    match address.bind(&mut none) {
-        Ok(_) => say(&format!("ok    listener {address}")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            say(&format!(
-                "warn  listener {address}: in use (by a running maiasaura?)"
-            ));
+    say(&format!("FAULT listener {address}: {error}"));
+    false
+}
+
+/// Whether the file of the log can be opened, or made, without doing so.
+fn log_can_be_written(file: &File) -> bool {
+    let File::Path(path) = file else {
+        return true;
+    };
+    let shown = path.display();
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let (place, access) = if path.exists() {
+        (path.as_path(), Access::WRITE_OK)
+    } else {
+        (folder, Access::WRITE_OK | Access::EXEC_OK)
+    };
+    let outcome = match accessat(CWD, place, access, AtFlags::EACCESS) {
+        Ok(()) if path.is_dir() => Err(Errno::ISDIR),
+        outcome => outcome,
+    };
+    match outcome.map_err(io::Error::from) {
+        Ok(()) => {
+            say(&format!("ok    log {shown}"));
+            true
         }
         Err(error) => {
-            say(&format!("FAULT listener {address}: {error}"));
-            return false;
+            let hint = hint(&error, place);
+            say(&format!("FAULT log {shown}: {error}{hint}"));
+            false
         }
     }
-    true
 }
 
 fn hosts(config: &Config, everything: bool) {

@@ -2,13 +2,15 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
+use super::address::{forward_path, reverse_path};
 use super::{Exit, Fault, Loaded, Outcome};
-use crate::daemon::Daemon;
+use crate::config::{Config, Source};
+use crate::daemon::{self, Daemon, Logging, Target};
 use crate::envelope::{Client, Envelope, Mail, Recipient, Transmission};
 use crate::failure::Failure;
-use crate::server::Service;
+use crate::server::{Service, SessionLog};
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::reply;
 
@@ -19,15 +21,16 @@ Exit codes: 0 delivered, 64 wrong arguments, 65 the message is at fault, 67 no s
 74 cannot read the message, 75 try again later, 77 over quota, 78 configuration.
 
 Postfix (master.cf):
-  maiasaura unix - n n - - pipe flags=DR user=vmail
+  maiasaura unix - n n - - pipe flags=R user=vmail null_sender=
     argv=/usr/bin/maiasaura deliver -f ${sender} -a ${original_recipient} ${recipient}
   with maiasaura_destination_recipient_limit = 1 in main.cf, so that each recipient has an exit code.")]
 pub(super) struct Deliver {
-    /// Sender: where a bounce would go; empty or <> for none.
+    /// Sender: where a bounce would go; empty, <> or MAILER-DAEMON for none.
     #[arg(short = 'f', value_name = "SENDER", default_value = "")]
     sender: String,
 
-    /// The recipient before it was rewritten, for X-Original-To; with one recipient only.
+    /// The recipient before it was rewritten, for X-Original-To; with one recipient only, and
+    /// left out where it is no whole address.
     #[arg(short = 'a', value_name = "ORIGINAL")]
     original: Option<String>,
 
@@ -38,14 +41,36 @@ pub(super) struct Deliver {
 
 pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Deliver) -> Outcome {
     let (config, source) = load()?;
+    let logging = log_file(&config);
+    let outcome = deliver(config, source, arguments);
+    if let Some(logging) = logging {
+        logging.flush();
+    }
+    outcome
+}
+
+/// The log, where it is a file: what is said on standard error is for whoever called, and may be
+/// in a bounce. That it cannot be written is no reason to send mail back.
+fn log_file(config: &Config) -> Option<Logging> {
+    let settings = daemon::log_settings(config);
+    matches!(settings.target, Target::File(_))
+        .then(|| Logging::start(&settings).ok())
+        .flatten()
+}
+
+fn deliver(config: Config, source: Source, arguments: &Deliver) -> Outcome {
+    let begin = Instant::now();
     let limit = config.limits.message_size.octets();
     let reverse_path = reverse_path(&arguments.sender)?;
+    let host = config.hostname();
     let service = Daemon::from_source(config, source).service()?;
-    let recipients = recipients(arguments, &service, &reverse_path)?;
+    let mut log = SessionLog::local();
+    let recipients = recipients(arguments, &service, &reverse_path, &mut log)?;
     let received = SystemTime::now();
     let envelope = Envelope {
         id: service.ids.next(received),
         received,
+        host,
         client: Client::default(),
         transmission: Transmission::Local,
         reverse_path,
@@ -53,8 +78,12 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Deliver) -> Outcome
         binary: false,
     };
     let content = content(io::stdin().lock(), limit)?;
-    let mail = Arc::new(Mail { envelope, content });
-    let fates = smol::block_on(service.chain.deliver_each(Arc::clone(&mail)));
+    let mail = Arc::new(Mail::new(envelope, content));
+    let fates = smol::block_on(async {
+        let turn = service.chain.turn().await;
+        service.chain.deliver_each(Arc::clone(&mail), turn).await
+    });
+    log.delivered(&mail, &fates, begin.elapsed());
     let failed = fates
         .iter()
         .zip(&mail.envelope.recipients)
@@ -82,53 +111,31 @@ fn refused(path: &ForwardPath, failure: &Failure) -> Fault {
     Fault::new(Exit::from(failure), format!("{path}: {failure}"))
 }
 
-fn reverse_path(sender: &str) -> Result<ReversePath, Fault> {
-    match ReversePath::parse(&bracketed(sender)) {
-        Ok((path, "")) => Ok(path),
-        _ => Err(Fault::new(
-            Exit::Usage,
-            format!("-f {sender}: not an address; write local-part@domain"),
-        )),
-    }
-}
-
 fn recipients(
     arguments: &Deliver,
     service: &Service,
     reverse_path: &ReversePath,
+    log: &mut SessionLog,
 ) -> Result<Vec<Recipient>, Fault> {
     if arguments.original.is_some() && arguments.recipients.len() > 1 {
         return Err(Fault::new(Exit::Usage, "-a goes with one recipient only"));
     }
+    let original = arguments.original.as_deref().map(forward_path);
     let mut recipients = Vec::new();
     for given in &arguments.recipients {
         let path = forward_path(given)?;
         let verdict = smol::block_on(service.verify(&path, &Client::default(), reverse_path));
-        let mut recipient = verdict.map_err(|failure| refused(&path, &failure))?;
-        if let Some(original) = &arguments.original {
-            recipient.forward_path = forward_path(original)?;
+        let mut recipient = verdict.map_err(|failure| {
+            log.refused(&path, reverse_path, &failure);
+            refused(&path, &failure)
+        })?;
+        // Mail of this machine may be for root, without a host; that is no reason to refuse it.
+        if let Some(Ok(original)) = &original {
+            recipient.forward_path = original.clone();
         }
         recipients.push(recipient);
     }
     Ok(recipients)
-}
-
-fn forward_path(given: &str) -> Result<ForwardPath, Fault> {
-    match ForwardPath::parse(&bracketed(given)) {
-        Ok((path, "")) => Ok(path),
-        _ => Err(Fault::new(
-            Exit::Usage,
-            format!("{given}: not an address; write local-part@domain"),
-        )),
-    }
-}
-
-fn bracketed(address: &str) -> String {
-    if address.starts_with('<') {
-        address.to_owned()
-    } else {
-        format!("<{address}>")
-    }
 }
 
 /// The message as it would have come over SMTP: lines end in CRLF, and the
@@ -136,7 +143,7 @@ fn bracketed(address: &str) -> String {
 fn content(input: impl Read, limit: u64) -> Result<Vec<u8>, Fault> {
     let mut octets = Vec::new();
     input
-        .take(limit + 1)
+        .take(limit.saturating_add(1))
         .read_to_end(&mut octets)
         .map_err(|error| Fault::new(Exit::IoErr, format!("cannot read the message: {error}")))?;
     if octets.len() as u64 > limit {

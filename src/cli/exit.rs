@@ -18,8 +18,6 @@ pub enum Exit {
     Unavailable,
     /// 70: a fault of ours.
     Software,
-    /// 73: a file cannot be made.
-    CantCreate,
     /// 74: reading the message failed.
     IoErr,
     /// 75: it may work later.
@@ -38,7 +36,6 @@ impl From<Exit> for ExitCode {
             Exit::NoUser => 67,
             Exit::Unavailable => 69,
             Exit::Software => 70,
-            Exit::CantCreate => 73,
             Exit::IoErr => 74,
             Exit::TempFail => 75,
             Exit::NoPerm => 77,

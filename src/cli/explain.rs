@@ -1,11 +1,14 @@
 //! `maiasaura explain ADDRESS`: which rule matches, and where mail goes.
 
+use super::address::forward_path;
 use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::daemon::Daemon;
-use crate::smtp::address::ForwardPath;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 mail for it is taken, 64 wrong arguments, 67 it is refused, 78 configuration."
+)]
 pub(super) struct Explain {
     /// The address of a recipient, as in RCPT.
     address: String,
@@ -14,19 +17,16 @@ pub(super) struct Explain {
 pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Explain) -> Outcome {
     let (config, source) = load()?;
     let (validate, save) = (config.validate.join(" | "), config.save.join(" | "));
-    let address = arguments
-        .address
-        .trim_start_matches('<')
-        .trim_end_matches('>');
-    let Ok((path, "")) = ForwardPath::parse(&format!("<{address}>")) else {
-        let message = format!("{address}: not an address; write local-part@domain");
-        return Err(Fault::new(Exit::Usage, message));
-    };
+    let path = forward_path(&arguments.address)?;
     let from = source.name().to_owned();
     let service = Daemon::from_source(config, source).service()?;
-    say(service.recipients.explain(&path).to_string().trim_end());
+    let explanation = service.recipients.explain(&path);
+    say(explanation.to_string().trim_end());
     say(&format!("validate: {validate}"));
     say(&format!("save: {save}"));
     say(&format!("configuration: {from}"));
-    Ok(())
+    match &explanation.outcome {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(Fault::new(Exit::from(failure), "")),
+    }
 }

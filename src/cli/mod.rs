@@ -4,6 +4,7 @@
     reason = "--help shows these comments as they are"
 )]
 
+mod address;
 mod check;
 mod deliver;
 mod exit;

@@ -1,5 +1,7 @@
 //! `maiasaura serve`: the receiver in the foreground.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::{process, thread};
 
@@ -58,14 +60,19 @@ fn serve(running: Running, logging: &Logging, requests: Receiver<Request>) {
     }
     log::info!("stopping: no new connections, what has begun is finished");
     let hurry = logging.clone();
+    let finished = Arc::new(AtomicBool::new(false));
+    let too_late = Arc::clone(&finished);
     thread::spawn(move || {
-        if requests.iter().any(|request| request == Request::Stop) {
+        let asked = requests.iter().any(|request| request == Request::Stop);
+        // What has finished already has not been cut short.
+        if asked && !too_late.load(Ordering::Acquire) {
             log::warn!("stopped at once");
             hurry.flush();
             process::exit(1);
         }
     });
     running.shutdown();
+    finished.store(true, Ordering::Release);
     log::info!("stopped");
 }
 

@@ -16,6 +16,8 @@ type Outcome = Result<(), Wrong>;
 const FEWEST_RECIPIENTS: usize = 100;
 /// No machine has more.
 const MOST_THREADS: usize = 4096;
+/// Each has a thread.
+const MOST_DELIVERIES: usize = 4096;
 
 /// Refuses what cannot hold. What is said about recipients is checked where it is compiled.
 pub(super) fn check(config: &Config) -> Outcome {
@@ -169,6 +171,19 @@ fn limits(config: &Config) -> Outcome {
         "limits.recipients",
         message,
     )?;
+    let message = format!(
+        "{} is more than {MOST_DELIVERIES}, and each takes a thread; write a smaller number",
+        limits.deliveries
+    );
+    refuse(
+        limits.deliveries > MOST_DELIVERIES,
+        "limits.deliveries",
+        message,
+    )?;
+    memory(limits)
+}
+
+fn memory(limits: &LimitsConfig) -> Outcome {
     // Whoever has left the one at its default has set the other.
     let is_default = limits.message_size == LimitsConfig::default().message_size;
     let key = if is_default {

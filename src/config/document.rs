@@ -67,6 +67,14 @@ impl<'de> Visitor<'de> for Unique {
         Ok(self)
     }
 
+    fn visit_u128<E: Error>(self, _: u128) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i128<E: Error>(self, _: i128) -> Result<Self, E> {
+        Ok(self)
+    }
+
     fn visit_f64<E: Error>(self, _: f64) -> Result<Self, E> {
         Ok(self)
     }

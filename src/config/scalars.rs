@@ -31,6 +31,14 @@ impl<T, F: Fn(&str) -> Result<T, String>> Visitor<'_> for Scalar<T, F> {
     fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
         self.visit_str(&number.to_string())
     }
+
+    fn visit_u128<E: Error>(self, number: u128) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i128<E: Error>(self, number: i128) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
 }
 
 /// One of a few words.

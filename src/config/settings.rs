@@ -5,6 +5,7 @@ use super::{Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Pr
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Subaddress};
 use crate::server::{Limits, Timeouts};
+use crate::smtp::address::Domain;
 use crate::{maildir, recipients, smtp};
 
 /// Descriptors of a Maildir that is kept open, at most.
@@ -13,11 +14,12 @@ const PER_MAILDIR: u64 = 3;
 const SPARE: u64 = 96;
 
 impl Config {
-    /// Our name: that of the configuration, else that of the machine.
+    /// Our name: that of the configuration, else that of the machine, or `localhost` where the
+    /// machine has none that is a host name.
     pub fn hostname(&self) -> String {
         self.hostname.clone().unwrap_or_else(|| {
             let machine = rustix::system::uname();
-            machine.nodename().to_string_lossy().into_owned()
+            usable(&machine.nodename().to_string_lossy()).to_owned()
         })
     }
 
@@ -38,7 +40,6 @@ impl Config {
                     Folder::Existing => DetailFolder::Existing,
                     Folder::Create => DetailFolder::Create,
                 },
-                max_folders: subaddress.max_folders,
             },
             case_sensitive: recipients.case_sensitive,
             path: self.maildir.path.clone(),
@@ -152,5 +153,30 @@ impl Config {
             .into_iter()
             .fold(SPARE, |sum, number| sum.saturating_add(number as u64));
         single.saturating_add(PER_MAILDIR.saturating_mul(maildirs as u64))
+    }
+}
+
+/// The name of a machine, if it can be a host name, as `my_laptop` and `(none)` cannot.
+fn usable(machine: &str) -> &str {
+    if Domain::parse(machine).is_ok() {
+        machine
+    } else {
+        "localhost"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_machine_without_a_host_name_is_localhost() {
+        for (machine, name) in [
+            ("mx.example.org", "mx.example.org"),
+            ("laptop", "laptop"),
+            ("my_laptop", "localhost"),
+            ("(none)", "localhost"),
+            ("", "localhost"),
+        ] {
+            assert_eq!(super::usable(machine), name);
+        }
     }
 }

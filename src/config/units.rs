@@ -39,6 +39,11 @@ const TIMES: [(&str, u64); 5] = [
 /// Whoever writes more means "never"; a deadline so far away cannot be counted on every machine.
 const LONGEST_IN_DAYS: u64 = 10_000;
 
+/// The kernel counts the octets of a file in an `i64`.
+const LARGEST: u64 = i64::MAX.cast_unsigned();
+/// The same, for people.
+const LARGEST_IN_GB: u64 = LARGEST / 1_000_000_000;
+
 impl Size {
     /// It as a number of octets.
     pub fn octets(self) -> u64 {
@@ -119,19 +124,24 @@ pub(super) fn file_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u3
 
 /// Reads a number of octets.
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    let (number, unit) = split(text);
-    let octets = SIZES
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .and_then(|(_, octets)| number?.checked_mul(*octets));
-    octets.ok_or_else(|| {
-        format!("{text:?} is not a size; write a number of octets, or one such as 25MB or 256KiB")
-    })
+    let (digits, unit) = split(text);
+    let known = SIZES.iter().find(|(name, _)| *name == unit);
+    let Some((_, octets)) = known.filter(|_| !digits.is_empty()) else {
+        return Err(format!(
+            "{text:?} is not a size; write a number of octets, or one such as 25MB or 256KiB"
+        ));
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(*octets))
+        .filter(|size| *size <= LARGEST)
+        .ok_or_else(|| format!("{text:?} is too large; write {LARGEST_IN_GB}GB at most"))
 }
 
 /// Reads a time.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let (number, unit) = split(text);
+    let (digits, unit) = split(text);
+    let number: Option<u64> = digits.parse().ok();
     if let (Some(number), "") = (number, unit) {
         return Err(format!(
             "{text:?} has no unit; write {number}s for seconds, or ms, m, h or d instead of s"
@@ -164,10 +174,10 @@ pub(super) fn mode(text: &str) -> Result<u32, String> {
     })
 }
 
-/// The digits at the beginning as a number, and what follows them without spaces around it.
-fn split(text: &str) -> (Option<u64>, &str) {
+/// The digits at the beginning, and what follows them without spaces around it.
+fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    (number.parse().ok(), unit.trim_start())
+    (number, unit.trim_start())
 }

@@ -43,6 +43,11 @@ fn wrong_type(message: &str) -> Option<String> {
         .find_map(|kind| Some((message.find(kind)?, kind.len())))?;
     let (path, rest) = (&message[..start], &message[start + length..]);
     let (found, expected) = rest.rsplit_once(", expected ")?;
+    if let Some(number) = too_large(found, expected) {
+        return Some(format!(
+            "{path}{number} is too large; write a smaller number"
+        ));
+    }
     let expected = match expected {
         "usize" | "u64" | "u32" => "a whole number, 0 or more",
         "a boolean" => "true or false",
@@ -60,13 +65,22 @@ fn wrong_type(message: &str) -> Option<String> {
     Some(format!("{path}expected {expected}, found {found}"))
 }
 
-/// ``integer `5` `` without the first word.
+/// A number that is whole and 0 or more, and still not what is expected: ``integer `5` as u128``.
+fn too_large<'a>(found: &'a str, expected: &str) -> Option<&'a str> {
+    let number = without_kind(found).trim_matches('`');
+    let is_whole = !number.is_empty() && number.bytes().all(|octet| octet.is_ascii_digit());
+    (matches!(expected, "usize" | "u64" | "u32") && is_whole).then_some(number)
+}
+
+/// ``integer `5` `` without the first word, and without the type of a very large number.
 fn without_kind(found: &str) -> &str {
     let kinds = ["integer ", "boolean ", "floating point ", "string "];
     kinds
         .iter()
         .find_map(|kind| found.strip_prefix(kind))
         .unwrap_or(found)
+        .trim_end_matches(" as u128")
+        .trim_end_matches(" as i128")
 }
 
 /// YAML itself, of which the usual traps are explained.

@@ -59,9 +59,7 @@ impl Format {
                     "{{\"ts\":\"{time}\",\"level\":\"{level}\",\"event\":{}",
                     quoted(&event)
                 );
-                for (key, value) in &pairs.pairs {
-                    let _ = write!(line, ",{}:{}", quoted(key), quoted(value));
-                }
+                pairs.members(&mut line);
                 line.push('}');
             }
         }
@@ -86,36 +84,53 @@ fn now() -> String {
 /// The keys of a record that have a value, in their order.
 struct Pairs {
     addresses: Addresses,
-    pairs: Vec<(String, String)>,
+    pairs: Vec<(String, Shown)>,
 }
 
 impl Pairs {
     fn words(&self, line: &mut String) {
-        for (key, value) in &self.pairs {
+        for (key, Shown::Text(value) | Shown::Number(value)) in &self.pairs {
             let _ = write!(line, " {key}={}", word(value));
+        }
+    }
+
+    /// Members of a JSON object that has others before.
+    fn members(&self, line: &mut String) {
+        for (key, value) in &self.pairs {
+            let _ = match value {
+                Shown::Text(text) => write!(line, ",{}:{}", quoted(key), quoted(text)),
+                Shown::Number(number) => write!(line, ",{}:{number}", quoted(key)),
+            };
         }
     }
 }
 
 impl<'kvs> VisitSource<'kvs> for Pairs {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-        let mut text = Text(None);
-        value.visit(&mut text)?;
-        if let Some(value) = text
-            .0
-            .and_then(|text| self.addresses.reduce(key.as_str(), text))
-        {
-            self.pairs.push((key.as_str().to_owned(), value));
+        let mut reader = Reader(None);
+        value.visit(&mut reader)?;
+        let shown = match reader.0 {
+            Some(Shown::Text(text)) => self.addresses.reduce(key.as_str(), text).map(Shown::Text),
+            shown => shown,
+        };
+        if let Some(shown) = shown {
+            self.pairs.push((key.as_str().to_owned(), shown));
         }
         Ok(())
     }
 }
 
-struct Text(Option<String>);
+/// A value as it is shown; only in JSON does it matter what it is.
+enum Shown {
+    Text(String),
+    Number(String),
+}
 
-impl<'v> VisitValue<'v> for Text {
+struct Reader(Option<Shown>);
+
+impl<'v> VisitValue<'v> for Reader {
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
-        self.0 = Some(value.to_string());
+        self.0 = Some(Shown::Text(value.to_string()));
         Ok(())
     }
 
@@ -124,7 +139,28 @@ impl<'v> VisitValue<'v> for Text {
     }
 
     fn visit_borrowed_str(&mut self, value: &'v str) -> Result<(), Error> {
-        self.0 = Some(value.to_owned());
+        self.0 = Some(Shown::Text(value.to_owned()));
+        Ok(())
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
+        self.0 = Some(Shown::Number(value.to_string()));
+        Ok(())
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
+        self.0 = Some(Shown::Number(value.to_string()));
+        Ok(())
+    }
+
+    /// Fractions are of seconds.
+    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
+        let text = format!("{value:.3}");
+        self.0 = Some(if value.is_finite() {
+            Shown::Number(text)
+        } else {
+            Shown::Text(text)
+        });
         Ok(())
     }
 }
@@ -137,8 +173,11 @@ impl Addresses {
             (Self::Full, _) => Some(value),
             (_, "subject" | "message_id") => None,
             (_, "from" | "to" | "file") => {
-                let parts: Option<Vec<String>> =
-                    value.split(',').map(|one| self.address(one)).collect();
+                let part = |one: &str| match one {
+                    rest if is_count(rest) => Some(rest.to_owned()),
+                    address => self.address(address),
+                };
+                let parts: Option<Vec<String>> = value.split(',').map(part).collect();
                 Some(parts?.join(","))
             }
             _ => Some(value),
@@ -158,6 +197,14 @@ impl Addresses {
             Self::None => None,
         }
     }
+}
+
+/// Whether it says how many more addresses there are: `... (+5)`.
+fn is_count(text: &str) -> bool {
+    let number = text
+        .strip_prefix("... (+")
+        .and_then(|rest| rest.strip_suffix(')'));
+    number.is_some_and(|number| number.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
 /// A value as one word: quoted where a blank, a quote or a control character
@@ -218,20 +265,21 @@ mod tests {
             ("cause", Value::from("No \"room\"\x1b\n")),
             ("reply", Value::null()),
             ("size", Value::from(5)),
+            ("delay", Value::from(0.25)),
         ];
         for (format, expected) in [
             (
                 Format::Text,
-                " INFO  message id=x1 from=\"\" cause=\"No \\\"room\\\"\\u001b\\u000a\" size=5\n",
+                " INFO  message id=x1 from=\"\" cause=\"No \\\"room\\\"\\u001b\\u000a\" size=5 delay=0.250\n",
             ),
             (
                 Format::Logfmt,
-                "ts= level=info event=message id=x1 from=\"\" cause=\"No \\\"room\\\"\\u001b\\u000a\" size=5\n",
+                "ts= level=info event=message id=x1 from=\"\" cause=\"No \\\"room\\\"\\u001b\\u000a\" size=5 delay=0.250\n",
             ),
             (
                 Format::Json,
                 "{\"ts\":\"\",\"level\":\"info\",\"event\":\"message\",\"id\":\"x1\",\"from\":\"\",\
-                 \"cause\":\"No \\\"room\\\"\\u001b\\u000a\",\"size\":\"5\"}\n",
+                 \"cause\":\"No \\\"room\\\"\\u001b\\u000a\",\"size\":5,\"delay\":0.250}\n",
             ),
         ] {
             assert_eq!(line(format, Addresses::Full, &pairs), expected);
@@ -242,14 +290,14 @@ mod tests {
     fn privacy() {
         let pairs = [
             ("from", Value::from("s@c.test")),
-            ("to", Value::from("a@x.test,b@y.test")),
+            ("to", Value::from("a@x.test,b@y.test,... (+5)")),
             ("subject", Value::from("secret")),
             ("size", Value::from(5)),
         ];
         let text = |addresses| line(Format::Text, addresses, &pairs);
         assert_eq!(
             text(Addresses::Domain),
-            " INFO  message from=c.test to=x.test,y.test size=5\n"
+            " INFO  message from=c.test to=\"x.test,y.test,... (+5)\" size=5\n"
         );
         assert_eq!(text(Addresses::None), " INFO  message size=5\n");
         let hashed = text(Addresses::Hash);
@@ -257,6 +305,7 @@ mod tests {
             !hashed.contains('@') && !hashed.contains("secret"),
             "{hashed}"
         );
-        assert_eq!(hashed.matches(',').count(), 1);
+        assert_eq!(hashed.matches(',').count(), 2);
+        assert!(hashed.contains(",... (+5)"), "{hashed}");
     }
 }

@@ -8,9 +8,10 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use log::LevelFilter;
 
@@ -18,6 +19,8 @@ use super::line::{Addresses, Format};
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 10_000;
+/// How long the end of the program may wait for the last lines.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is logged, how, and where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub enum Target {
 #[derive(Clone, Debug)]
 pub struct Logging {
     queue: SyncSender<Job>,
+    /// Whether the target is to be opened anew; with it [`Job::Reopen`] only wakes the writer.
+    reopen: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -65,10 +70,12 @@ impl Logging {
         let output = Output::open(&settings.target)?;
         let (queue, jobs) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
+        let reopen = Arc::new(AtomicBool::new(false));
         let writer = Writer {
             output,
             target: settings.target.clone(),
             lost: Arc::clone(&lost),
+            reopen: Arc::clone(&reopen),
         };
         thread::Builder::new()
             .name("log".into())
@@ -94,19 +101,23 @@ impl Logging {
             .chain(write)
             .apply()
             .map_err(io::Error::other)?;
-        Ok(Self { queue })
+        Ok(Self { queue, reopen })
     }
 
-    /// Opens the file anew, after it was renamed away (logrotate).
+    /// Opens the file anew, after it was renamed away (logrotate), with the next line
+    /// that is written. A log that is stuck is not waited for.
     pub fn reopen(&self) {
-        let _ = self.queue.send(Job::Reopen);
+        self.reopen.store(true, Ordering::Relaxed);
+        let _ = self.queue.try_send(Job::Reopen);
     }
 
-    /// Waits until all lines so far are written.
+    /// Waits until all lines so far are written, but not for a log that is stuck.
     pub fn flush(&self) {
-        let (sender, done) = sync_channel(0);
-        if self.queue.send(Job::Flush(sender)).is_ok() {
-            let _ = done.recv();
+        let (sender, done) = sync_channel(1);
+        let queue = self.queue.clone();
+        let ask = move || queue.send(Job::Flush(sender));
+        if thread::Builder::new().spawn(ask).is_ok() {
+            let _ = done.recv_timeout(PATIENCE);
         }
     }
 }
@@ -116,6 +127,7 @@ struct Writer {
     output: Output,
     target: Target,
     lost: Arc<AtomicU64>,
+    reopen: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -138,19 +150,26 @@ impl Writer {
     }
 
     fn work(&mut self, job: Job) {
+        if self.reopen.swap(false, Ordering::Relaxed) {
+            self.open_anew();
+        }
         match job {
             Job::Line(line) => {
                 let _ = self.output.0.write_all(line.as_bytes());
             }
-            Job::Reopen => match Output::open(&self.target) {
-                Ok(output) => self.output = output,
-                Err(error) => {
-                    let _ = writeln!(self.output.0, "cannot reopen the log: {error}");
-                }
-            },
+            Job::Reopen => {}
             Job::Flush(done) => {
                 let _ = self.output.0.flush();
                 let _ = done.send(());
+            }
+        }
+    }
+
+    fn open_anew(&mut self) {
+        match Output::open(&self.target) {
+            Ok(output) => self.output = output,
+            Err(error) => {
+                let _ = writeln!(self.output.0, "cannot reopen the log: {error}");
             }
         }
     }

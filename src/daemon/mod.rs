@@ -7,9 +7,10 @@ mod signals;
 
 use std::io;
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::LevelFilter;
 use smol::{Executor, Timer};
@@ -26,6 +27,9 @@ use crate::processor::{
 };
 use crate::recipients::{HostPatterns, Recipients};
 use crate::server::{self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Trigger};
+
+/// How long threads may take to end when all sessions have.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the Maildirs are swept.
 const SWEEP_EVERY: Duration = Duration::from_hours(24);
@@ -122,6 +126,7 @@ impl Daemon {
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
         let service = Arc::new(self.service()?);
+        self.probe(&service.recipients.roots());
         for recovered in self.store.recover(&service.recipients.roots())? {
             recovery::report(&recovered);
         }
@@ -142,25 +147,13 @@ impl Daemon {
                 finished.pull();
             })
             .detach();
-        let mut threads = Vec::new();
-        for number in 0..self.threads() {
-            let (executor, all_served) = (Arc::clone(&executor), all_served.clone());
-            let work = move || {
-                smol::block_on(smol::future::or(all_served.requested(), async {
-                    loop {
-                        executor.tick().await;
-                    }
-                }));
-            };
-            threads.push(
-                thread::Builder::new()
-                    .name(format!("serve-{number}"))
-                    .spawn(work)?,
-            );
-        }
+        let threads = (0..self.threads())
+            .map(|number| serve_on_thread(number, &executor, &all_served))
+            .collect::<io::Result<_>>()?;
         Ok(Running {
             addresses,
             trigger,
+            all_served,
             threads,
         })
     }
@@ -175,21 +168,36 @@ impl Daemon {
                 .map_err(|error| bind_error(&listener.address, error))?;
             listeners.push(bound.serve(Arc::new(self.config.profile(listener))));
         }
+        if let Some(name) = passed.left() {
+            let address = Address::Systemd(name.to_owned());
+            let error = io::Error::other("systemd passed a socket that no listener names");
+            return Err(bind_error(&address, error));
+        }
         Ok(listeners)
     }
 
-    /// A delivery blocks its thread, and a client may be waited for on one; so
-    /// many others always serve sockets.
+    /// Says at start, and not only with the first message, that mail cannot be stored.
+    fn probe(&self, roots: &[Arc<Path>]) {
+        let store = Store::new(self.config.maildir());
+        for root in roots {
+            if let Err(error) = store.probe(root) {
+                log::error!(root:% = root.display(), error:% = error; "mail for Maildirs below this root will be deferred");
+            }
+        }
+    }
+
+    /// A delivery blocks its thread, and as many clients may be waited for on one
+    /// each; beside these there are always some that serve sockets.
     fn threads(&self) -> usize {
         let serving = match self.config.threads {
             0 => thread::available_parallelism().map_or(2, NonZero::get),
             threads => threads,
         };
-        serving + self.config.limits.deliveries
+        serving + 2 * self.config.limits.deliveries
     }
 
     /// Removes what interrupted deliveries left in `tmp/`, now and every day.
-    fn sweep(&self, roots: Vec<Arc<std::path::Path>>) -> impl Future<Output = ()> + use<> {
+    fn sweep(&self, roots: Vec<Arc<Path>>) -> impl Future<Output = ()> + use<> {
         let age = self.config.maildir.sweep_after.get();
         async move {
             loop {
@@ -203,7 +211,7 @@ impl Daemon {
     }
 }
 
-fn sweep(root: &std::path::Path, age: Duration) {
+fn sweep(root: &Path, age: Duration) {
     match maildir::sweep(root, age, SystemTime::now()) {
         Ok(swept) if swept.files > 0 => {
             log::info!(root:% = root.display(), files = swept.files, octets = swept.octets; "swept old files out of tmp");
@@ -216,7 +224,12 @@ fn sweep(root: &std::path::Path, age: Duration) {
 }
 
 fn bind_error(address: &Address, error: io::Error) -> StartError {
+    let is_unix = matches!(address, Address::Unix(..));
     let hint = match error.kind() {
+        io::ErrorKind::Other if matches!(address, Address::Systemd(_)) => {
+            "; give every socket a FileDescriptorName= of its own, and every name a listener"
+        }
+        io::ErrorKind::NotFound if is_unix => "; make the folder first",
         io::ErrorKind::AddrInUse => {
             "; another program listens there: stop it or choose another address"
         }
@@ -264,16 +277,32 @@ pub fn log_settings(config: &Config) -> LogSettings {
     }
 }
 
+/// Runs the tasks of all connections, until all are served.
+fn serve_on_thread(
+    number: usize,
+    executor: &Arc<Executor<'static>>,
+    all_served: &Shutdown,
+) -> io::Result<JoinHandle<()>> {
+    let (executor, all_served) = (Arc::clone(executor), all_served.clone());
+    let work = move || {
+        smol::block_on(smol::future::or(all_served.requested(), async {
+            loop {
+                executor.tick().await;
+            }
+        }));
+    };
+    thread::Builder::new()
+        .name(format!("serve-{number}"))
+        .spawn(work)
+}
+
 /// The processors of this crate, with their settings.
 fn registry(config: &Config, store: &Arc<Store>) -> Registry {
     let mut registry = Registry::default();
-    let hostname = config.hostname();
     let hops = config.limits.hops;
     registry.add("HeadersParser", || Ok(Arc::new(HeadersParser::default())));
     registry.add("Hasher", || Ok(Arc::new(Hasher)));
-    registry.add("Header", move || {
-        Ok(Arc::new(Header::new(hostname.clone(), hops)))
-    });
+    registry.add("Header", move || Ok(Arc::new(Header::new(hops))));
     registry.add("Debugger", || Ok(Arc::new(Debugger)));
     let level = config.compressor.level;
     registry.add("Compressor", move || Ok(Arc::new(Compressor::new(level))));
@@ -300,6 +329,7 @@ fn registry(config: &Config, store: &Arc<Store>) -> Registry {
 pub struct Running {
     addresses: Vec<Address>,
     trigger: Trigger,
+    all_served: Shutdown,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -313,8 +343,13 @@ impl Running {
     /// when all is done or the shutdown timeout is over.
     pub fn shutdown(self) {
         self.trigger.pull();
+        smol::block_on(self.all_served.requested());
+        let patience = Instant::now() + PATIENCE;
         for thread in self.threads {
-            let _ = thread.join();
+            // A thread that hangs in a disk cannot be waited for.
+            while !thread.is_finished() && Instant::now() < patience {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
 
 use rustix::fs::{fdatasync, fsync, major, minor};
 
@@ -47,13 +46,26 @@ impl Flush {
 /// Whether ext4 is mounted from `device` with a journal in ordered mode. The kernel lists the
 /// options in force, defaults included, under the name that the device has in `/sys`.
 fn has_ordered_journal(device: u64) -> io::Result<bool> {
+    let name = name(device)?;
+    let options = fs::read_to_string(format!("/proc/fs/ext4/{name}/options"))?;
+    let has = |option| options.lines().any(|line| line == option);
+    Ok(has("data=ordered") && has("barrier") && has_journal(device)?)
+}
+
+/// Whether ext4 on `device` has a journal, and has it on the same device: only then does a commit
+/// flush the cache that the data is in. Such a journal is listed with the number of its inode.
+pub(super) fn has_journal(device: u64) -> io::Result<bool> {
+    let start = format!("{}-", name(device)?);
+    let mut journals = fs::read_dir("/proc/fs/jbd2")?.filter_map(Result::ok);
+    Ok(journals.any(|journal| journal.file_name().to_string_lossy().starts_with(&start)))
+}
+
+/// What the kernel calls a device.
+fn name(device: u64) -> io::Result<String> {
     let number = format!("/sys/dev/block/{}:{}", major(device), minor(device));
     let target = fs::read_link(number)?;
     let name = target.file_name().ok_or(io::ErrorKind::NotFound)?;
-    let options = Path::new("/proc/fs/ext4").join(name).join("options");
-    let options = fs::read_to_string(options)?;
-    let has = |option| options.lines().any(|line| line == option);
-    Ok(has("data=ordered") && has("barrier"))
+    Ok(name.to_string_lossy().into_owned())
 }
 
 /// Writes all dirty pages of `file` and waits until the device has them; an error of an earlier

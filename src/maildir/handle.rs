@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, statat,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fsync, openat, openat2, statat,
+    syncfs,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -128,6 +129,19 @@ pub(super) fn open_step(directory: impl AsFd, name: &str, flags: OFlags) -> io::
     Ok(retry_on_intr(|| {
         openat(&directory, name, flags, Mode::empty())
     })?)
+}
+
+/// Syncs a folder. An xfs that has shut itself down, after an error of its log say, takes that for
+/// done although nothing reaches the disk any more; its fstat tells.
+pub(super) fn sync_folder(folder: impl AsFd) -> rustix::io::Result<()> {
+    fsync(&folder)?;
+    fstat(&folder).map(drop)
+}
+
+/// Syncs all of the file system that `folder` is on.
+pub(super) fn sync_file_system(folder: impl AsFd) -> rustix::io::Result<()> {
+    syncfs(&folder)?;
+    fstat(&folder).map(drop)
 }
 
 /// Whether `name` in `directory` is a directory, and no link to one.

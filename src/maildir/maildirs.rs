@@ -82,9 +82,13 @@ impl Maildirs {
     }
 
     /// Opens a Maildir. What is missing is made: all of it if the location allows it, else only
-    /// what a Maildir that is there has lost.
+    /// what a Maildir that is there has lost. What a crash has left ours gets its owner.
     fn open(&self, location: &Location) -> io::Result<Maildir> {
         match Maildir::open(location) {
+            Ok(maildir) if self.maker.is_half_given(location, &maildir.new)? => {
+                self.maker.make(location)?;
+                Maildir::open(location)
+            }
             Err(error) if is_missing(&error) && (location.create || self.exists(location)?) => {
                 self.maker.make(location)?;
                 Maildir::open(location)

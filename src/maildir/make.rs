@@ -7,10 +7,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, fsync, mkdirat, openat};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, openat};
 use rustix::io::Errno;
 
-use super::handle::{READ, open_root, open_step};
+use super::handle::{READ, open_root, open_step, sync_folder};
 use super::{Location, Owner};
 
 /// How Maildirs are made.
@@ -56,8 +56,8 @@ impl Maker {
         Ok(())
     }
 
-    /// Makes one Maildir and syncs it. Its own owner comes last: until then no one else can
-    /// exchange its parts.
+    /// Makes one Maildir and syncs it. It has its owner after its parts: until then no one else can
+    /// exchange them. Its `new/`, open by then, comes last, so that it tells what a crash has left.
     fn make_maildir(
         &self,
         parent: &OwnedFd,
@@ -69,21 +69,28 @@ impl Maker {
         if nested && made {
             make_marker(&maildir, owner)?;
         }
-        for part in ["cur", "tmp", "new"] {
-            let (folder, made) = make_folder(&maildir, part, self.mode)?;
-            if made {
-                self.give(&folder, owner)?;
-            }
+        for part in ["cur", "tmp"] {
+            let (folder, _) = make_folder(&maildir, part, self.mode)?;
+            self.give(&folder, owner)?;
         }
-        if made {
-            self.give(&maildir, owner)?;
-        }
+        let (new, _) = make_folder(&maildir, "new", self.mode)?;
+        self.give(&maildir, owner)?;
+        self.give(&new, owner)?;
         self.sync(&maildir)?;
         Ok(maildir)
     }
 
-    /// Gives a folder that was just made to its owner. If it is not ours it was exchanged meanwhile
-    /// by someone who may write to its parent, and is none of our business.
+    /// Whether a crash has left a Maildir ours that has another owner: one with this `new/`.
+    pub(super) fn is_half_given(&self, location: &Location, new: impl AsFd) -> io::Result<bool> {
+        let is_other = location
+            .owner
+            .is_some_and(|owner| owner.uid != self.own.uid);
+        Ok(is_other && fstat(new)?.st_uid == self.own.uid)
+    }
+
+    /// Gives a folder to its owner: one that was just made, or that a crash has left ours. If it is
+    /// not ours it has its owner, or was exchanged meanwhile by someone who may write to its parent,
+    /// and is none of our business.
     fn give(&self, folder: &OwnedFd, owner: Option<Owner>) -> io::Result<()> {
         if let Some(owner) = owner
             && fstat(folder)?.st_uid == self.own.uid
@@ -132,7 +139,7 @@ impl Maker {
 
     fn sync(&self, folder: impl AsFd) -> io::Result<()> {
         if self.sync {
-            fsync(folder)?;
+            sync_folder(folder)?;
         }
         Ok(())
     }

@@ -4,12 +4,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, fsync, mkdirat, statfs, unlinkat};
+use rustix::fs::{AtFlags, Mode, fsync, mkdirat, stat, statfs, unlinkat};
 use rustix::io::Errno;
 
 use super::Names;
 use super::file::{Attributes, create, fill, publish, remove};
-use super::flush::Flush;
+use super::flush::{Flush, has_journal};
 use super::handle::{READ, open_root, open_step};
 
 /// The step of a self test that failed.
@@ -42,7 +42,7 @@ pub struct FileSystem {
 pub fn describe(root: &Path) -> io::Result<FileSystem> {
     let status = statfs(nearest(root))?;
     let (name, warning) = match status.f_type {
-        0xef53 => ("ext4", None),
+        0xef53 => ("ext4", without_journal(root)),
         0x5846_5342 => ("xfs", None),
         0x9123_683e => ("btrfs", None),
         0xf2f5_2010 => ("f2fs", None),
@@ -81,6 +81,13 @@ pub fn describe(root: &Path) -> io::Result<FileSystem> {
         ),
     };
     Ok(FileSystem { name, warning })
+}
+
+/// What is to be said of an ext4 without a journal. Whether it has one cannot always be told.
+fn without_journal(root: &Path) -> Option<&'static str> {
+    let device = stat(nearest(root)).ok()?.st_dev;
+    let missing = has_journal(device).is_ok_and(|has| !has);
+    missing.then_some("it has no journal: a power cut can damage its folders, and the mail in them")
 }
 
 /// Does once, in a folder of its own that is removed again, all that a delivery does.

@@ -3,11 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use rustix::fs::fsync;
 use rustix::io::Errno;
 
 use super::file::{publish, remove};
-use super::handle::Maildir;
+use super::handle::{Maildir, sync_folder};
 use super::journal::{Entry, Journal, Number};
 use super::{Names, quota};
 
@@ -184,7 +183,7 @@ impl Staged {
 
     fn sync_folder(&self) -> io::Result<()> {
         if self.sync {
-            fsync(&self.maildir.new)?;
+            sync_folder(&self.maildir.new)?;
         }
         Ok(())
     }

@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rustix::fs::{Dir, fsync};
+use rustix::fs::Dir;
 use rustix::io::Errno;
 
 use super::file::{Attributes, create, fill};
 use super::flush::Flush;
-use super::handle::{Maildir, READ, STAND, open_below, open_root};
+use super::handle::{Maildir, READ, STAND, open_below, open_root, sync_folder};
 use super::journal::{self, Journal, Recovered, Refusal, Workings};
 use super::maildirs::{Maildirs, is_missing};
 use super::staged::{Held, NAME_TRIES, Staged, State};
@@ -337,7 +337,7 @@ fn sync_folders(staged: &[Staged]) -> io::Result<()> {
         .filter(|one| one.sync && one.state == State::Linked && seen.insert(one.maildir.identity))
         .map(|one| &one.maildir.new)
         .collect();
-    in_threads(&folders, |folder| Ok(fsync(folder)?))
+    in_threads(&folders, |folder| Ok(sync_folder(folder)?))
         .into_iter()
         .collect()
 }

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FileType, statat};
+use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
 
 use super::handle::{READ, open_root, open_step};
 
@@ -27,8 +27,8 @@ pub struct Swept {
 /// changed in any other way for `older_than` before `now`. The author of the format says 36 hours;
 /// no delivery takes that long.
 ///
-/// Only regular files are removed, only in a `tmp` beside a `new` and a `cur`, and no link is
-/// followed.
+/// Only regular files are removed, only in a `tmp` beside a `new` and a `cur`; no link is followed,
+/// and what is mounted below the root is left alone.
 ///
 /// # Errors
 ///
@@ -40,18 +40,35 @@ pub fn sweep(root: &Path, older_than: Duration, now: SystemTime) -> io::Result<S
         .and_then(|limit| limit.duration_since(UNIX_EPOCH).ok())
         .and_then(|limit| i64::try_from(limit.as_secs()).ok());
     if let Some(limit) = limit {
-        sweep_folder(open_root(root, READ)?, limit, DEPTH, &mut swept)?;
+        let root = open_root(root, READ)?;
+        let rule = Rule {
+            limit,
+            device: fstat(&root)?.st_dev,
+        };
+        sweep_folder(root, rule, DEPTH, &mut swept)?;
     }
     Ok(swept)
 }
 
-/// Sweeps a folder, and all below it. `limit` is in seconds since 1970.
-fn sweep_folder(folder: OwnedFd, limit: i64, depth: u32, swept: &mut Swept) -> io::Result<()> {
+/// What is swept.
+#[derive(Clone, Copy)]
+struct Rule {
+    /// Files that were not touched since; in seconds since 1970.
+    limit: i64,
+    /// The file system of the root.
+    device: u64,
+}
+
+/// Sweeps a folder, and all below it.
+fn sweep_folder(folder: OwnedFd, rule: Rule, depth: u32, swept: &mut Swept) -> io::Result<()> {
+    if fstat(&folder)?.st_dev != rule.device {
+        return Ok(());
+    }
     let here = folder.try_clone()?;
     let mut folders = folders_in(folder)?;
     let has = |name: &str| folders.iter().any(|folder| folder == name);
     if has("tmp") && has("new") && has("cur") {
-        let outcome = open_step(&here, "tmp", READ).and_then(|tmp| sweep_tmp(tmp, limit, swept));
+        let outcome = open_step(&here, "tmp", READ).and_then(|tmp| sweep_tmp(tmp, rule, swept));
         swept.note(outcome);
         // What is in them is mail.
         folders.retain(|name| !matches!(name.as_str(), "tmp" | "new" | "cur"));
@@ -59,7 +76,7 @@ fn sweep_folder(folder: OwnedFd, limit: i64, depth: u32, swept: &mut Swept) -> i
     if depth > 0 {
         for name in folders {
             let outcome = open_step(&here, &name, READ)
-                .and_then(|folder| sweep_folder(folder, limit, depth - 1, swept));
+                .and_then(|folder| sweep_folder(folder, rule, depth - 1, swept));
             swept.note(outcome);
         }
     }
@@ -93,7 +110,10 @@ fn folders_in(folder: OwnedFd) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn sweep_tmp(tmp: OwnedFd, limit: i64, swept: &mut Swept) -> io::Result<()> {
+fn sweep_tmp(tmp: OwnedFd, rule: Rule, swept: &mut Swept) -> io::Result<()> {
+    if fstat(&tmp)?.st_dev != rule.device {
+        return Ok(());
+    }
     let here = tmp.try_clone()?;
     for entry in Dir::new(tmp)? {
         let entry = entry?;
@@ -105,7 +125,8 @@ fn sweep_tmp(tmp: OwnedFd, limit: i64, swept: &mut Swept) -> io::Result<()> {
             }
         };
         let touched = status.st_atime.max(status.st_mtime).max(status.st_ctime);
-        if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile || touched >= limit {
+        if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile || touched >= rule.limit
+        {
             continue;
         }
         match rustix::fs::unlinkat(&here, entry.file_name(), AtFlags::empty()) {

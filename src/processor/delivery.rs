@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use super::Trace;
 use crate::envelope::{Mail, Recipient};
 
@@ -73,16 +75,38 @@ impl Delivery {
 
     /// The content without what is to be left out, in pieces.
     pub fn content(&self) -> impl Iterator<Item = &[u8]> {
-        let content = self.mail.content.as_slice();
+        self.kept().map(|kept| &self.mail.content[kept])
+    }
+
+    /// As [`content`](Self::content), with LF line ends.
+    pub fn text(&self) -> impl Iterator<Item = &[u8]> {
+        let (content, text) = (&self.mail.content, self.mail.text());
+        // What is left out begins and ends between lines, so no CRLF is cut in two.
+        let mut before = (0, 0);
+        let mut place = move |at: usize| {
+            let (from, mapped) = before;
+            let line_ends = memmem::find_iter(&content[from..at], b"\r\n").count();
+            before = (at, mapped + at - from - line_ends);
+            before.1
+        };
+        self.kept().map(move |kept| {
+            let start = place(kept.start);
+            if kept.end == content.len() {
+                &text[start..]
+            } else {
+                &text[start..place(kept.end)]
+            }
+        })
+    }
+
+    /// The parts of the content that are not left out and not empty.
+    fn kept(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = std::iter::once(0).chain(self.omitted.iter().map(|range| range.end));
-        let ends = self
-            .omitted
-            .iter()
-            .map(|range| range.start)
-            .chain([content.len()]);
+        let ends = self.omitted.iter().map(|range| range.start);
+        let ends = ends.chain([self.mail.content.len()]);
         starts
             .zip(ends)
-            .map(|(start, end)| &content[start..end])
-            .filter(|piece| !piece.is_empty())
+            .map(|(start, end)| start..end)
+            .filter(|kept| !kept.is_empty())
     }
 }

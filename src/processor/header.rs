@@ -8,21 +8,20 @@ use crate::envelope::Recipient;
 use crate::failure::Failure;
 use crate::smtp::reply;
 
+/// Old Return-Path fields that are removed, at most. A message has one; who
+/// sends a million shall not make every piece between them one to be written.
+const RETURN_PATHS: usize = 100;
+
 /// Writes trace fields (RFC 5321 section 4.4) and detects loops (section 6.3).
 #[derive(Clone, Debug)]
 pub struct Header {
-    hostname: String,
     hops: usize,
 }
 
 impl Header {
-    /// Trace fields "by `hostname`"; a message with more than `hops` Received
-    /// fields is refused.
-    pub fn new(hostname: impl Into<String>, hops: usize) -> Self {
-        Self {
-            hostname: hostname.into(),
-            hops,
-        }
+    /// A message with more than `hops` Received fields is refused.
+    pub fn new(hops: usize) -> Self {
+        Self { hops }
     }
 
     fn trace(&self, delivery: &mut Delivery) -> Result<(), Failure> {
@@ -33,7 +32,9 @@ impl Header {
             if name.eq_ignore_ascii_case(b"Received") {
                 received += 1;
             } else if name.eq_ignore_ascii_case(b"Return-Path") {
-                delivery.omitted.push(field.range);
+                if delivery.omitted.len() < RETURN_PATHS {
+                    delivery.omitted.push(field.range);
+                }
             } else if name.eq_ignore_ascii_case(b"Delivered-To")
                 && is_ours(delivery.recipients(), field.value(&mail.content))
             {
@@ -46,7 +47,7 @@ impl Header {
             return Err(Failure::new(reply::MAIL_LOOP, cause));
         }
         let separate = !begins_with_header(&mail.content);
-        delivery.trace = Some(Trace::new(&mail.envelope, &self.hostname, separate));
+        delivery.trace = Some(Trace::new(&mail.envelope, separate));
         Ok(())
     }
 }

@@ -5,6 +5,10 @@ use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders};
 use super::{Delivery, Headers, Pending, Processor, Staged};
 use crate::failure::Failure;
 
+/// Octets that are parsed, at most: a field can take thirty times its size in
+/// memory, and the fields that are asked for come early.
+const HEADER: usize = 128 << 10;
+
 /// Parses a fixed set of header fields with `mail-parser`; the body is not
 /// looked at. A header that cannot be read is no reason to refuse mail.
 #[derive(Clone, Debug)]
@@ -34,9 +38,10 @@ impl Processor for HeadersParser {
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
+            let content = &delivery.mail.content;
             delivery.headers = self
                 .parser
-                .parse_headers(delivery.mail.content.as_slice())
+                .parse_headers(&content[..content.len().min(HEADER)])
                 .map(|m| headers(&m));
             Ok(Staged::Done)
         })

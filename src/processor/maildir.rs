@@ -1,6 +1,5 @@
 //! `MailDir`: one copy for each Maildir the recipients lead to.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -63,14 +62,11 @@ impl MailDir {
     /// The content as all copies have it.
     fn text<'a>(&self, delivery: &'a Delivery) -> Text<'a> {
         let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
-        let convert = |piece| {
-            if crlf {
-                Cow::Borrowed(piece)
-            } else {
-                maildir::to_lf(piece)
-            }
+        let pieces: Vec<_> = if crlf {
+            delivery.content().collect()
+        } else {
+            delivery.text().collect()
         };
-        let pieces: Vec<_> = delivery.content().map(convert).collect();
         let crlf_size = pieces.iter().map(|piece| maildir::crlf_size(piece)).sum();
         Text {
             pieces,
@@ -93,7 +89,7 @@ impl MailDir {
             fields = fields.replace('\n', "\r\n");
         }
         let mut parts = vec![fields.as_bytes()];
-        parts.extend(text.pieces.iter().map(AsRef::as_ref));
+        parts.extend(&text.pieces);
         let message = maildir::Message {
             parts: &parts,
             crlf_size: text.crlf_size + maildir::crlf_size(fields.as_bytes()),
@@ -115,6 +111,10 @@ impl MailDir {
 impl Processor for MailDir {
     fn name(&self) -> &'static str {
         "MailDir"
+    }
+
+    fn stores(&self) -> bool {
+        true
     }
 
     /// Refuses a recipient whose Maildir must exist and does not.
@@ -195,7 +195,7 @@ fn no_maildir(destination: &Destination) -> String {
 
 /// Content with the line ends of its file.
 struct Text<'a> {
-    pieces: Vec<Cow<'a, [u8]>>,
+    pieces: Vec<&'a [u8]>,
     crlf_size: u64,
     crlf: bool,
 }

@@ -5,7 +5,9 @@
 //! staged are they asked, in the same order, to *commit*. If anything fails,
 //! all are asked to *abort* and the client hears that processor's reply.
 //!
-//! A processor runs on a thread of its own delivery: it may block.
+//! `stage`, `commit` and `abort` run on the thread of a delivery and may block
+//! it. `validate` runs where sockets are served: what blocks there belongs into
+//! `smol::unblock`.
 
 mod compressor;
 mod debugger;
@@ -51,6 +53,12 @@ pub trait Processor: Send + Sync {
     ) -> Pending<'a, Result<(), Failure>> {
         let _ = (recipient, sender);
         Box::pin(async { Ok(()) })
+    }
+
+    /// Whether mail that went through it is kept somewhere. A `save` chain
+    /// without such a processor is refused: it would acknowledge mail and lose it.
+    fn stores(&self) -> bool {
+        false
     }
 
     /// Does all that can fail and lets nothing of it be seen yet. What has to

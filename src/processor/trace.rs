@@ -20,12 +20,12 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The trace of one message received by `hostname`. `for` is said only to a
+    /// The trace of one message. `for` is said only to a
     /// message with a single recipient, as a Bcc must not leak.
-    pub fn new(envelope: &Envelope, hostname: &str, separate: bool) -> Self {
+    pub fn new(envelope: &Envelope, separate: bool) -> Self {
         Self {
             return_path: format!("Return-Path: <{}>\n", envelope.reverse_path),
-            received: received(envelope, hostname),
+            received: received(envelope),
             separate,
         }
     }
@@ -48,7 +48,7 @@ impl Trace {
 }
 
 /// `Received: from .. by .. with .. id .. [for ..]; date`, folded between its clauses.
-fn received(envelope: &Envelope, hostname: &str) -> String {
+fn received(envelope: &Envelope) -> String {
     let mut clauses = Vec::new();
     let client = &envelope.client;
     let address = client
@@ -60,7 +60,7 @@ fn received(envelope: &Envelope, hostname: &str) -> String {
         (None, Some(address)) => clauses.push(format!("from {address}")),
         (None, None) => {}
     }
-    clauses.push(format!("by {hostname}"));
+    clauses.push(format!("by {}", envelope.host));
     clauses.push(format!("with {} id {}", envelope.transmission, envelope.id));
     let date = date(envelope);
     if let [

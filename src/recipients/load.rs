@@ -47,7 +47,6 @@ pub(super) fn recipients(settings: &Settings) -> Result<Recipients, SettingError
         users: loader.users(&settings.users)?,
         aliases: loader.aliases(&settings.aliases)?,
         folder: settings.subaddress.folder,
-        max_folders: settings.subaddress.max_folders,
         postmaster,
         last_resort: None,
         catch_all: None,

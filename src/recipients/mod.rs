@@ -52,7 +52,6 @@ pub struct Recipients {
     /// The path of a Maildir that has none of its own.
     path: Template,
     folder: DetailFolder,
-    max_folders: usize,
     /// Where mail for a postmaster without a mailbox goes.
     postmaster: Mailbox,
     /// The Maildir of the postmaster, where one must exist to count; itself it is made.
@@ -99,10 +98,5 @@ impl Recipients {
     /// Whether `*` alone is among the host patterns: mail for any host is taken.
     pub fn is_catch_all_host(&self) -> bool {
         self.hosts.patterns().matches_everything()
-    }
-
-    /// How many folders mail may make in one Maildir.
-    pub fn max_folders(&self) -> usize {
-        self.max_folders
     }
 }

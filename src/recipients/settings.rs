@@ -38,8 +38,6 @@ pub struct Subaddress {
     pub delimiters: String,
     /// Where mail with a detail goes.
     pub folder: DetailFolder,
-    /// How many folders mail may make in one Maildir.
-    pub max_folders: usize,
 }
 
 /// Where mail with a detail goes.

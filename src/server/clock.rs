@@ -16,7 +16,8 @@ pub struct Timeouts {
     pub data_rate: u64,
     /// For a whole session.
     pub session: Duration,
-    /// For a delivery, before the client is told to try again (it may arrive all the same).
+    /// For an answer of ours to a recipient or to a message, before the client is told to try
+    /// again. What has begun to be written runs to its end.
     pub delivery: Duration,
     /// For sessions that are under way when the server stops.
     pub shutdown: Duration,
@@ -30,6 +31,9 @@ pub struct Clock {
     replied: Instant,
     /// When octets came last.
     heard: Instant,
+    /// Whether octets came at all.
+    spoken: bool,
+    /// Whether the first command was answered.
     greeted: bool,
 }
 
@@ -41,6 +45,7 @@ impl Clock {
             opened: now,
             replied: now,
             heard: now,
+            spoken: false,
             greeted: false,
         }
     }
@@ -49,12 +54,13 @@ impl Clock {
     pub fn replied(&mut self) {
         self.replied = Instant::now();
         self.heard = self.replied;
+        self.greeted = self.spoken;
     }
 
     /// Octets came.
     pub fn heard(&mut self) {
         self.heard = Instant::now();
-        self.greeted = true;
+        self.spoken = true;
     }
 
     /// When a client that is to send a command has taken too long.
@@ -74,6 +80,11 @@ impl Clock {
             deadline = deadline.min(self.replied + timeouts.data + Duration::from_secs(seconds));
         }
         self.bounded(deadline, timeouts)
+    }
+
+    /// When a client has waited too long for an answer of ours.
+    pub fn answer_deadline(timeouts: &Timeouts) -> Instant {
+        Instant::now() + timeouts.delivery
     }
 
     /// When a client that does not take our replies has taken too long.
@@ -110,7 +121,11 @@ mod tests {
         let opened = clock.opened;
         assert_eq!(clock.command_deadline(&timeouts()), opened + 60 * SECOND);
         clock.heard();
-        assert_eq!(clock.command_deadline(&timeouts()), opened + 300 * SECOND);
+        assert_eq!(clock.command_deadline(&timeouts()), opened + 60 * SECOND);
+        clock.replied();
+        let replied = clock.replied;
+        clock.heard();
+        assert_eq!(clock.command_deadline(&timeouts()), replied + 300 * SECOND);
     }
 
     #[test]

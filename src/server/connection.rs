@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
@@ -38,6 +39,7 @@ pub(super) struct Connection<S> {
     stream: S,
     client: Client,
     session: Session<Recipient>,
+    profile: Arc<Profile>,
     service: Arc<Service>,
     clock: Clock,
     alarm: Alarm,
@@ -64,7 +66,8 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             stream,
             log: SessionLog::new(&client),
             client,
-            session: Session::new(profile),
+            session: Session::new(Arc::clone(&profile)),
+            profile,
             service,
             clock: Clock::start(),
             alarm: Alarm::default(),
@@ -90,18 +93,18 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                     }
                     self.clock.replied();
                 }
-                Step::Receive => match self.receive(&mut stop).await {
-                    Wake::Octets => self.clock.heard(),
-                    Wake::Closed => break,
-                    Wake::Deadline => self.session.end(&reply::TIMEOUT),
-                    Wake::Shutdown => self.session.shut_down(),
-                },
+                Step::Receive => {
+                    if !self.listen(&mut stop).await {
+                        break;
+                    }
+                }
                 Step::Verify(path) => {
                     let path = path.clone();
                     self.verify(path).await;
                 }
                 Step::Content(octets) => {
                     if !keep(&mut self.content, &mut self.share, octets) {
+                        self.log.no_room(&self.session);
                         self.discard();
                         self.session.refuse(reply::STORAGE_FULL);
                     }
@@ -124,19 +127,37 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         .await;
     }
 
-    /// Waits for octets, the deadline or the shutdown, whichever comes first.
+    /// Waits and tells the session what for; false when the client has gone.
+    async fn listen(&mut self, stop: &mut Stop) -> bool {
+        match self.receive(stop).await {
+            Wake::Octets => self.clock.heard(),
+            Wake::Closed => return false,
+            Wake::Deadline => {
+                self.log.timed_out(&self.session);
+                self.session.end(&reply::TIMEOUT);
+            }
+            Wake::Shutdown => self.session.shut_down(),
+        }
+        true
+    }
+
+    /// Waits for octets, the deadline or the shutdown, whichever comes first. The
+    /// other two are heard even if octets never cease to come.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
         self.service.linger.wait(&self.stream);
         let deadline = self.deadline();
-        let wake =
-            poll_fn(
-                |context| match poll_read(&mut self.stream, &mut self.session, context) {
-                    Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Wake::Closed),
-                    Poll::Ready(Ok(_)) => Poll::Ready(Wake::Octets),
-                    Poll::Pending if stop.is_terminated() => Poll::Pending,
-                    Poll::Pending => stop.poll_unpin(context).map(|()| Wake::Shutdown),
-                },
-            );
+        if Instant::now() >= deadline {
+            return Wake::Deadline;
+        }
+        let wake = poll_fn(|context| {
+            if !stop.is_terminated() && stop.poll_unpin(context).is_ready() {
+                return Poll::Ready(Wake::Shutdown);
+            }
+            poll_read(&mut self.stream, &mut self.session, context).map(|read| match read {
+                Ok(0) | Err(_) => Wake::Closed,
+                Ok(_) => Wake::Octets,
+            })
+        });
         self.alarm
             .before(deadline, wake)
             .await
@@ -158,7 +179,11 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             return;
         };
         self.client.helo = self.session.client_name().map(ToString::to_string);
-        let verdict = self.service.verify(&path, &self.client, reverse_path).await;
+        let deadline = Clock::answer_deadline(&self.service.timeouts);
+        let verdict = self.service.verify(&path, &self.client, reverse_path);
+        let verdict = self.alarm.before(deadline, verdict).await;
+        let late = || Err(Failure::new(reply::LOCAL_FAULT, "no answer in time"));
+        let verdict = verdict.unwrap_or_else(late);
         if let Err(failure) = &verdict {
             self.log.refused(&path, reverse_path, failure);
         }
@@ -168,22 +193,10 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
 
     async fn deliver(&mut self, submission: Submission<Recipient>) {
         let content = std::mem::take(&mut self.content);
-        let mail = self.service.mail(submission, &self.client, content);
+        let service = &self.service;
+        let mail = service.mail(submission, &self.profile, &self.client, content);
         let begun = Instant::now();
-        let deadline = begun + self.service.timeouts.delivery;
-        let service = Arc::clone(&self.service);
-        let mut delivery = service
-            .deliver(Arc::clone(&mail), self.session.protocol())
-            .boxed();
-        let fates = match self.alarm.before(deadline, &mut delivery).await {
-            Some(fates) if Instant::now() < deadline => fates,
-            Some(_) => late(&mail),
-            None => {
-                // What has begun runs to its end, only nobody waits for it any more.
-                smol::unblock(|| smol::block_on(delivery)).detach();
-                late(&mail)
-            }
-        };
+        let fates = self.fates(&mail).await;
         self.log.delivered(&mail, &fates, begun.elapsed());
         let stored = reply::OK.with_text(format!("Ok: queued as {}", mail.envelope.id));
         let told = |fate: Fate| fate.map_or_else(|failure| failure.reply, |()| stored.clone());
@@ -191,6 +204,33 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         drop(mail);
         self.share.release();
         self.session.delivered(&replies);
+    }
+
+    /// Delivers, and waits for it until the deadline. A message that has not had
+    /// its turn by then is not delivered. One that has begun runs to its end all
+    /// the same; nobody is told of that any more.
+    async fn fates(&mut self, mail: &Arc<Mail>) -> Vec<Fate> {
+        let service = Arc::clone(&self.service);
+        let deadline = Clock::answer_deadline(&service.timeouts);
+        let Some(turn) = self.alarm.before(deadline, service.chain.turn()).await else {
+            return late(mail, "no turn to deliver in time");
+        };
+        let protocol = self.profile.protocol;
+        let delivery = Arc::clone(&service).deliver(Arc::clone(mail), protocol, turn);
+        let mut delivery = delivery.boxed();
+        if let Some(fates) = self.alarm.before(deadline, &mut delivery).await {
+            return fates;
+        }
+        let share = std::mem::replace(&mut self.share, service.limits.share());
+        let finish = move || {
+            smol::block_on(delivery);
+            drop(share);
+        };
+        // Not on the threads for blocking work: it may be waiting for those.
+        if let Err(error) = thread::Builder::new().name("late".into()).spawn(finish) {
+            log::error!(error:% = error; "a late delivery is broken off");
+        }
+        late(mail, "the delivery took too long")
     }
 
     fn discard(&mut self) {
@@ -214,10 +254,9 @@ fn poll_read<R>(
     })
 }
 
-/// What a delivery came to that is not over yet: it may arrive all the same, but
-/// nobody is told so any more.
-fn late(mail: &Mail) -> Vec<Fate> {
-    let failure = Failure::new(reply::LOCAL_FAULT, "the delivery took too long");
+/// The same transient failure for all recipients.
+fn late(mail: &Mail, cause: &str) -> Vec<Fate> {
+    let failure = Failure::new(reply::LOCAL_FAULT, cause);
     vec![Err(failure); mail.envelope.recipients.len()]
 }
 
@@ -226,10 +265,12 @@ fn late(mail: &Mail) -> Vec<Fate> {
 fn keep(content: &mut Vec<u8>, share: &mut Share, octets: &[u8]) -> bool {
     let needed = content.len() + octets.len();
     if needed > content.capacity() {
-        let capacity = needed.max(content.capacity() * 2);
-        if !share.grow(capacity as u64) {
+        // Room for more to come, or where there is none, for what is here.
+        let roomy = needed.max(content.capacity() * 2);
+        let mut capacities = [roomy, needed].into_iter();
+        let Some(capacity) = capacities.find(|&capacity| share.grow(capacity as u64)) else {
             return false;
-        }
+        };
         content.reserve_exact(capacity - content.len());
     }
     content.extend_from_slice(octets);

@@ -16,7 +16,7 @@ const MOMENT: Timespec = Timespec {
 /// Most clients answer a reply at once. A thread that waits for that in the
 /// kernel is woken by the octets themselves: no hand-over from thread to thread
 /// in between, which costs more than the rest of a short command. Only so many
-/// threads may wait, so that others are always left for other clients.
+/// threads may wait, so that some are left for other clients.
 #[derive(Debug)]
 pub struct Linger {
     most: usize,

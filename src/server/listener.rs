@@ -139,7 +139,11 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Takes the place of a socket file that nobody listens on any more.
 fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+    if let Ok(file) = fs::symlink_metadata(path) {
+        if !file.file_type().is_socket() {
+            let message = "there is a file that is no socket";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
         match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 fs::remove_file(path)?;
@@ -158,17 +162,25 @@ fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
 /// The sockets that systemd opened for us (`sd_listen_fds(3)`).
 pub struct PassedSockets {
     sockets: ListenFd,
-    names: Vec<String>,
+    /// The names of those that were not taken yet.
+    names: Vec<Option<String>>,
 }
 
 impl PassedSockets {
     /// What the environment tells. Can be asked once in a process.
     pub fn from_env() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let sockets = ListenFd::from_env();
+        let names = names.split(':').take(sockets.len());
         Self {
-            sockets: ListenFd::from_env(),
-            names: names.split(':').map(str::to_owned).collect(),
+            names: names.map(|name| Some(name.to_owned())).collect(),
+            sockets,
         }
+    }
+
+    /// The name of a socket that was not taken. Its clients would wait for ever.
+    pub fn left(&self) -> Option<&str> {
+        self.names.iter().flatten().map(String::as_str).next()
     }
 
     fn take(&mut self, name: &str) -> io::Result<ListeningSocket> {
@@ -181,8 +193,9 @@ impl PassedSockets {
         let index = self
             .names
             .iter()
-            .position(|known| known == name)
+            .position(|known| known.as_deref() == Some(name))
             .ok_or_else(missing)?;
+        self.names[index] = None;
         if let Ok(Some(socket)) = self.sockets.take_tcp_listener(index) {
             return Ok(ListeningSocket::Tcp(Async::new(socket)?));
         }

@@ -23,6 +23,7 @@ pub use clock::Timeouts;
 pub use limits::Limits;
 pub use linger::Linger;
 pub use listener::{Address, Bound, Listener, PassedSockets};
+pub use record::SessionLog;
 pub use service::Service;
 pub use shutdown::{Shutdown, Trigger};
 

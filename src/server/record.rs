@@ -8,19 +8,30 @@ use crate::chain::Fate;
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::{ForwardPath, ReversePath};
-use crate::smtp::{Reply, Session};
+use crate::smtp::{Reply, Session, reply};
 
 /// Refused recipients that are logged one by one in a session; the others are only counted.
 const REFUSALS: u32 = 5;
+/// Recipients of a message that are named in its line; the others are only counted.
+const NAMED: usize = 20;
 
 /// Writes the lines of one session.
 #[derive(Debug)]
-pub(super) struct SessionLog {
+pub struct SessionLog {
     client: String,
     refused: u32,
 }
 
 impl SessionLog {
+    /// The lines about a program of this machine that hands mail over.
+    pub fn local() -> Self {
+        Self {
+            client: "local".to_owned(),
+            refused: 0,
+        }
+    }
+
+    /// The lines about a client.
     pub fn new(client: &Client) -> Self {
         Self {
             client: peer(client),
@@ -67,10 +78,6 @@ impl SessionLog {
 
     fn outcome(&self, mail: &Mail, recipients: &[&Recipient], fate: &Fate, delay: Duration) {
         let envelope = &mail.envelope;
-        let to: Vec<String> = recipients
-            .iter()
-            .map(|recipient| recipient.forward_path.to_string())
-            .collect();
         let (status, reply, cause) = match fate {
             Ok(()) => ("delivered", None, None),
             Err(failure) => (
@@ -91,10 +98,10 @@ impl SessionLog {
             helo = envelope.client.helo,
             protocol:% = envelope.transmission,
             from:% = envelope.reverse_path,
-            to = to.join(","),
+            to = names(recipients),
             nrcpt = recipients.len(),
             size = mail.content.len(),
-            delay:% = format_args!("{:.3}", delay.as_secs_f64()),
+            delay = delay.as_secs_f64(),
             status = status,
             reply = reply,
             cause = cause;
@@ -102,17 +109,42 @@ impl SessionLog {
         );
     }
 
-    /// The session has ended; if the client broke the protocol, that is told.
+    /// There was no room for the content of a message.
+    pub fn no_room<R>(&self, session: &Session<R>) {
+        let reply = &reply::STORAGE_FULL;
+        warn!(
+            client = self.client,
+            helo = session.client_name().map(ToString::to_string),
+            from = session.reverse_path().map(ToString::to_string),
+            size = session.content_size(),
+            status = status(reply),
+            reply:% = reply,
+            cause = "limits.memory is used up";
+            "message refused"
+        );
+    }
+
+    /// The client took too long.
+    pub fn timed_out<R>(&self, session: &Session<R>) {
+        info!(
+            client = self.client,
+            helo = session.client_name().map(ToString::to_string),
+            reply:% = reply::TIMEOUT;
+            "session ended"
+        );
+    }
+
+    /// The session has ended; what the client was refused in it is told in one line.
     pub fn closed<R>(&self, session: &Session<R>) {
-        let (faults, last) = session.faults();
-        if faults > 0 || self.refused > REFUSALS {
+        let (refusals, last) = session.refusals();
+        if refusals > 0 || self.refused > REFUSALS {
             info!(
                 client = self.client,
                 helo = session.client_name().map(ToString::to_string),
-                faults = faults,
-                refused = self.refused,
+                refusals = refusals,
+                recipients = self.refused,
                 reply = last.map(ToString::to_string);
-                "session with faults"
+                "session with refusals"
             );
         }
     }
@@ -121,6 +153,18 @@ impl SessionLog {
 /// A client was sent away before it could say anything.
 pub(super) fn turned_away(client: &Client, reply: &Reply) {
     warn!(client = peer(client), status = status(reply), reply:% = reply; "connection refused");
+}
+
+/// The first of them, and how many more there are.
+fn names(recipients: &[&Recipient]) -> String {
+    let first = recipients.iter().take(NAMED);
+    let mut names: Vec<String> = first
+        .map(|recipient| recipient.forward_path.to_string())
+        .collect();
+    if recipients.len() > NAMED {
+        names.push(format!("... (+{})", recipients.len() - NAMED));
+    }
+    names.join(",")
 }
 
 fn peer(client: &Client) -> String {

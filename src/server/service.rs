@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Limits, Linger, Timeouts};
-use crate::chain::{Chain, Fate, Sender};
+use crate::chain::{Chain, Fate, Sender, Turn};
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
 use crate::failure::Failure;
 use crate::recipients::Recipients;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::command::Greeting;
-use crate::smtp::{Protocol, Submission};
+use crate::smtp::{Profile, Protocol, Submission};
 
 /// Recipients, chain, limits: everything behind the sockets.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ impl Service {
     pub(super) fn mail(
         &self,
         submission: Submission<Recipient>,
+        profile: &Profile,
         client: &Client,
         content: Vec<u8>,
     ) -> Arc<Mail> {
@@ -68,6 +69,7 @@ impl Service {
         let envelope = Envelope {
             id: self.ids.next(received),
             received,
+            host: profile.hostname.clone(),
             client: Client {
                 helo: Some(name.to_string()),
                 ..client.clone()
@@ -77,14 +79,19 @@ impl Service {
             recipients,
             binary: parameters.binary,
         };
-        Arc::new(Mail { envelope, content })
+        Arc::new(Mail::new(envelope, content))
     }
 
     /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message.
-    pub(super) async fn deliver(self: Arc<Self>, mail: Arc<Mail>, protocol: Protocol) -> Vec<Fate> {
+    pub(super) async fn deliver(
+        self: Arc<Self>,
+        mail: Arc<Mail>,
+        protocol: Protocol,
+        turn: Turn,
+    ) -> Vec<Fate> {
         match protocol {
-            Protocol::Smtp => vec![self.chain.deliver(mail).await],
-            Protocol::Lmtp => self.chain.deliver_each(mail).await,
+            Protocol::Smtp => vec![self.chain.deliver(mail, turn).await],
+            Protocol::Lmtp => self.chain.deliver_each(mail, turn).await,
         }
     }
 }

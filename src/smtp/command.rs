@@ -218,9 +218,18 @@ fn body(value: &str) -> Result<bool, Reply> {
     }
 }
 
+/// A size beyond all numbers is one that is too big, and not a mistake after
+/// which the octets of the chunk would be taken for commands.
 fn bdat(argument: &str) -> Result<Command, Reply> {
     let mut words = argument.split(' ').filter(|word| !word.is_empty());
-    let size = number(words.next().unwrap_or_default())?;
+    let size = words.next().unwrap_or_default();
+    let size = number(size).or_else(|reply| {
+        if is_number(size) {
+            Ok(u64::MAX)
+        } else {
+            Err(reply)
+        }
+    })?;
     let last = match words.next() {
         None => false,
         Some(word) if word.eq_ignore_ascii_case("LAST") => true,
@@ -235,11 +244,15 @@ fn bdat(argument: &str) -> Result<Command, Reply> {
 
 /// Digits only, at most twenty of them (RFC 1870 section 3); `parse` alone would take a sign.
 fn number(text: &str) -> Result<u64, Reply> {
-    if text.bytes().all(|b| b.is_ascii_digit()) {
+    if is_number(text) {
         text.parse().map_err(|_| reply::BAD_PARAMETER)
     } else {
         Err(reply::BAD_PARAMETER)
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -315,6 +328,10 @@ mod tests {
             ("BDAT", "501 5.5.4"),
             ("BDAT x", "501 5.5.4"),
             ("BDAT -1", "501 5.5.4"),
+            (
+                "BDAT 99999999999999999999",
+                "Bdat { size: 18446744073709551615, last: false }",
+            ),
             ("BDAT 1 FIRST", "501 5.5.4"),
             ("BDAT 1 LAST 2", "501 5.5.4"),
             ("NOOP x", "Noop"),

@@ -92,7 +92,8 @@ pub struct Session<R> {
     client: Option<(Greeting, Domain)>,
     transaction: Option<Transaction<R>>,
     faults: u32,
-    last_fault: Option<Reply>,
+    refusals: u32,
+    last_refusal: Option<Reply>,
     idle_commands: u32,
     messages: u32,
     shutting_down: bool,
@@ -110,7 +111,8 @@ impl<R> Session<R> {
             client: None,
             transaction: None,
             faults: 0,
-            last_fault: None,
+            refusals: 0,
+            last_refusal: None,
             idle_commands: 0,
             messages: 0,
             shutting_down: false,
@@ -152,15 +154,15 @@ impl<R> Session<R> {
             return;
         }
         self.state = State::Command;
-        let reply = match (verdict, &mut self.transaction) {
+        match (verdict, &mut self.transaction) {
             (Ok(recipient), Some(transaction)) => {
                 transaction.recipients.push(recipient);
-                reply::RECIPIENT_OK
+                self.answer(&reply::RECIPIENT_OK);
             }
-            (Ok(_), None) => reply::MAIL_FIRST,
-            (Err(reply), _) => reply,
-        };
-        self.answer(&reply);
+            (Ok(_), None) => self.answer(&reply::MAIL_FIRST),
+            (Err(reply), _) if reply.code() == 421 => self.end(&reply),
+            (Err(reply), _) => reply.write(&mut self.output),
+        }
     }
 
     /// Answers [`Step::Deliver`]: one reply for SMTP, one per recipient and in
@@ -233,9 +235,10 @@ impl<R> Session<R> {
             .map(|transaction| &transaction.reverse_path)
     }
 
-    /// How often the client broke the protocol, and the last reply to that.
-    pub fn faults(&self) -> (u32, Option<&Reply>) {
-        (self.faults, self.last_fault.as_ref())
+    /// How often the session itself refused something, and the last reply to
+    /// that. What the driver was asked about, and its own last words, are not counted.
+    pub fn refusals(&self) -> (u32, Option<&Reply>) {
+        (self.refusals, self.last_refusal.as_ref())
     }
 
     fn advance(&mut self) -> Event<R> {
@@ -270,7 +273,7 @@ impl<R> Session<R> {
 
     fn open(&mut self) -> Option<Event<R>> {
         if self.profile.refuse_early_talkers && !self.input.is_empty() {
-            self.end(&reply::EARLY_TALKER);
+            self.dismiss(&reply::EARLY_TALKER);
         } else {
             self.profile.greeting().write(&mut self.output);
             self.state = State::Command;
@@ -293,7 +296,7 @@ impl<R> Session<R> {
             Line::Whole(line) => Command::parse(line, profile.lenient_paths),
             Line::TooLong => Err(reply::LINE_TOO_LONG),
             Line::BareNewline => {
-                self.end(&reply::BARE_NEWLINE);
+                self.dismiss(&reply::BARE_NEWLINE);
                 return None;
             }
         };
@@ -309,14 +312,31 @@ impl<R> Session<R> {
     fn answer(&mut self, reply: &Reply) {
         if matches!(reply.code(), 500..=504 | 555) {
             self.faults += 1;
-            self.last_fault = Some(reply.clone());
             if self.faults >= self.profile.errors {
-                return self.end(&reply::TOO_MANY_FAULTS);
+                return self.dismiss(&reply::TOO_MANY_FAULTS);
             }
         }
         if reply.code() == 421 {
-            return self.end(reply);
+            return self.dismiss(reply);
+        }
+        self.say(reply);
+    }
+
+    /// Refuses to go on with this client.
+    fn dismiss(&mut self, reply: &Reply) {
+        self.note(reply);
+        self.end(reply);
+    }
+
+    fn say(&mut self, reply: &Reply) {
+        if !reply.is_positive() {
+            self.note(reply);
         }
         reply.write(&mut self.output);
+    }
+
+    fn note(&mut self, refusal: &Reply) {
+        self.refusals += 1;
+        self.last_refusal = Some(refusal.clone());
     }
 }

@@ -1,11 +1,27 @@
 //! One binary for all integration tests: a file per subject.
 
+mod check;
+mod client;
+mod delivery;
 mod dialogues;
+mod examples;
+mod house;
 mod layers;
+mod limits;
+mod lmtp;
+mod logs;
 mod model;
 mod octets;
+mod paths;
+mod pipe;
 mod player;
+mod process;
+mod processors;
+mod program;
+mod recipients;
 mod session;
+mod signals;
+mod socket;
 mod source;
 mod transcript;
 mod transcripts;

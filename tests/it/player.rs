@@ -8,7 +8,7 @@ pub trait Transport {
     fn send(&mut self, octets: &[u8]);
     /// What the server said and did since the last call, up to where it waits
     /// for the client. A transport that cannot see that listens until `enough`.
-    fn listen(&mut self, enough: &dyn Fn(&[u8]) -> bool) -> Heard;
+    fn listen(&mut self, enough: &dyn Fn(&Heard) -> bool) -> Heard;
     /// Tells the server to shut down.
     fn shut_down(&mut self);
 }
@@ -63,7 +63,7 @@ pub fn play(turns: &[Turn], pace: Pace, transport: &mut impl Transport) -> Vec<H
                 transport.send(piece);
             }
         }
-        heard.push(transport.listen(&|octets| turn.expects_replies(octets)));
+        heard.push(transport.listen(&|heard| turn.is_over(heard)));
     }
     heard
 }

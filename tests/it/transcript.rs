@@ -174,8 +174,18 @@ impl Turn {
         format!("{text}\nexpected {what}: {wanted:#?}\n but there were: {had:#?}")
     }
 
+    /// Whether the server has done all that this turn says.
+    pub fn is_over(&self, heard: &Heard) -> bool {
+        let lines = lines(&heard.replies);
+        let goes_on = |line: &String| line.as_bytes().get(3) == Some(&b'-');
+        !lines.last().is_some_and(goes_on)
+            && (heard.replies.is_empty() || heard.replies.ends_with(b"\r\n"))
+            && self.expects_replies(&heard.replies)
+            && self.closed == heard.closed
+    }
+
     /// Whether the server may have said this.
-    pub fn expects_replies(&self, octets: &[u8]) -> bool {
+    fn expects_replies(&self, octets: &[u8]) -> bool {
         let wanted: Vec<&str> = self
             .replies
             .iter()

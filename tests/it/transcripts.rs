@@ -29,7 +29,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// All dialogues of all transcripts, by file.
-fn transcripts() -> Vec<(PathBuf, Vec<Dialogue>)> {
+pub fn transcripts() -> Vec<(PathBuf, Vec<Dialogue>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("a transcript is text");

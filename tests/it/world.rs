@@ -69,7 +69,7 @@ pub fn verify(path: &ForwardPath) -> Result<ForwardPath, Reply> {
 }
 
 /// What becomes of a message for this recipient, where each has a fate of its own.
-fn fate(path: &ForwardPath) -> Reply {
+pub fn fate(path: &ForwardPath) -> Reply {
     match path {
         ForwardPath::Mailbox(mailbox) if mailbox.local_part() == "full" => reply::MAILBOX_FULL,
         ForwardPath::Mailbox(mailbox) if mailbox.local_part() == "broken" => reply::LOCAL_FAULT,
@@ -162,7 +162,7 @@ impl Transport for Loopback {
         }
     }
 
-    fn listen(&mut self, _enough: &dyn Fn(&[u8]) -> bool) -> Heard {
+    fn listen(&mut self, _enough: &dyn Fn(&Heard) -> bool) -> Heard {
         self.run();
         let deliveries = &self.deliveries[self.told..];
         let closing_told = mem::replace(&mut self.closing_told, self.closed);

@@ -9,6 +9,7 @@ use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Recipients, Users};
 use crate::server::Address;
 use crate::smtp;
+use crate::smtp::address::Domain;
 
 #[test]
 fn the_defaults_of_the_configuration_are_those_of_the_layers() {
@@ -52,10 +53,7 @@ fn our_own_name_takes_its_place() {
         config.profile(&config.listeners[1]).hostname,
         "in.example.org"
     );
-    assert_eq!(
-        Config::default().hostname(),
-        rustix::system::uname().nodename().to_string_lossy()
-    );
+    assert!(Domain::parse(&Config::default().hostname()).is_ok());
 }
 
 #[test]
@@ -161,7 +159,7 @@ timeouts: {session: 2h, shutdown: 500ms}
     assert_eq!(
         (
             recipients.subaddress.folder,
-            recipients.subaddress.max_folders
+            config.recipients.subaddress.max_folders
         ),
         (DetailFolder::Create, 3)
     );

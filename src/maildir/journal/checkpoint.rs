@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{fsync, syncfs};
 use rustix::io::Errno;
 
 use super::desk::{Item, Trouble};
 use super::letter::{Letter, Seen};
 use super::{Fuse, Shared, lock};
 use crate::maildir::Owner;
+use crate::maildir::handle::{sync_file_system, sync_folder};
 use crate::maildir::maildirs::Maildirs;
 use crate::maildir::threads::in_threads;
 
@@ -145,7 +145,7 @@ impl Checkpointer {
             return;
         }
         let written = self.write(letters, false);
-        match syncfs(&self.shared.files.root) {
+        match sync_file_system(&self.shared.files.root) {
             Ok(()) => {
                 self.finish_shown();
                 self.shown = self.show(written);
@@ -176,7 +176,7 @@ impl Checkpointer {
     fn settle(&mut self) {
         if !self.shown.is_empty() {
             let outcome = match self.way {
-                Way::Whole => syncfs(&self.shared.files.root),
+                Way::Whole => sync_file_system(&self.shared.files.root),
                 Way::Each => Err(Errno::NOSYS),
             };
             match outcome {
@@ -247,7 +247,7 @@ impl Checkpointer {
                 })
             })
             .collect();
-        let outcomes = in_threads(&folders, |folder| Ok(fsync(folder)?));
+        let outcomes = in_threads(&folders, |folder| Ok(sync_folder(folder)?));
         let mut desk = lock(&self.shared.desk);
         let mut failed = Vec::new();
         for (letter, place) in letters.iter().zip(places) {

@@ -20,7 +20,7 @@ use super::Layout;
 use super::frame::{BLOCK, BLOCK_SIZE, Key};
 use super::record::Reader;
 use super::tail::{Place, Tail};
-use crate::maildir::handle::{READ, open_step};
+use crate::maildir::handle::{READ, open_step, sync_folder};
 use crate::maildir::name::random;
 
 /// No Maildir has this name, as the encoding of hosts and users leaves no dot at the beginning.
@@ -93,7 +93,7 @@ pub(super) fn open(
                 remove_segments(&folder, layout);
                 return Err(error);
             }
-            fsync(&root)?;
+            sync_folder(&root)?;
             open_file(&folder, "tail", OFlags::RDWR)?
         }
         (outcome, _) => outcome?,
@@ -193,7 +193,7 @@ fn create(folder: &OwnedFd, layout: &Layout) -> io::Result<()> {
     write_at(&file, &[&octets], 0)?;
     fsync(&file)?;
     renameat(folder, "tail.new", folder, "tail")?;
-    Ok(fsync(folder)?)
+    Ok(sync_folder(folder)?)
 }
 
 /// Gives room back that was not enough.

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Barrier;
 use std::thread;
 
-use super::super::{Location, Settings, Store};
+use super::super::{Location, Owner, Settings, Store};
 use super::{Nest, list};
 
 #[test]
@@ -111,6 +111,48 @@ fn a_removed_maildir_is_never_delivered_to() {
         Some(2)
     );
     assert!(!nest.path("host").exists());
+}
+
+/// As a crash leaves a Maildir that was not yet given to its owner.
+#[test]
+fn a_maildir_that_was_left_ours_gets_its_owner() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if !super::is_root() {
+        return;
+    }
+    let owner = Owner {
+        uid: 4242,
+        gid: 4242,
+    };
+    let parts = ["jane", "jane/cur", "jane/tmp", "jane/new"];
+    for left in 1..=parts.len() {
+        for lost in [false, true] {
+            let nest = Nest::new();
+            nest.deliver(&nest.at("jane"), "x").unwrap();
+            for part in &parts[..parts.len() - left] {
+                chown(nest.path(part), Some(owner.uid), Some(owner.gid)).unwrap();
+            }
+            if lost {
+                fs::remove_dir_all(nest.path("jane/new")).unwrap();
+            }
+            let location = Location {
+                owner: Some(owner),
+                ..nest.at("jane")
+            };
+            let store = Store::new(Settings::default());
+            let message = super::Message {
+                parts: &[b"y"],
+                crlf_size: 1,
+            };
+            store
+                .commit(&mut [store.stage(&location, &message).unwrap()])
+                .unwrap();
+            for part in parts {
+                let status = fs::metadata(nest.path(part)).unwrap();
+                assert_eq!((status.uid(), status.gid()), (4242, 4242), "{part}");
+            }
+        }
+    }
 }
 
 #[test]

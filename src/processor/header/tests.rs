@@ -38,6 +38,7 @@ fn delivery(content: &str, recipients: Vec<Recipient>) -> Delivery {
     let envelope = Envelope {
         id: "0123456789abcdef".into(),
         received: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_190_015),
+        host: "mx.example.org".into(),
         client: Client {
             address: Some("::ffff:192.0.2.7".parse().unwrap()),
             helo: Some("client.example.net".into()),
@@ -47,17 +48,14 @@ fn delivery(content: &str, recipients: Vec<Recipient>) -> Delivery {
         recipients,
         binary: false,
     };
-    let mail = Mail {
-        envelope,
-        content: content.replace('\n', "\r\n").into_bytes(),
-    };
+    let mail = Mail::new(envelope, content.replace('\n', "\r\n").into_bytes());
     Delivery::new(Arc::new(mail), all)
 }
 
 /// The message as a file would hold it for the first recipient.
 fn traced(content: &str, recipients: Vec<Recipient>) -> Result<String, Failure> {
     let mut delivery = delivery(content, recipients);
-    Header::new("mx.example.org", 3).trace(&mut delivery)?;
+    Header::new(3).trace(&mut delivery)?;
     let recipient = &delivery.recipients()[0];
     let mut text = delivery
         .trace
@@ -91,6 +89,17 @@ fn an_old_return_path_goes() {
     let content = "Return-Path: <x@y.test>\nSubject: t\nreturn-path : <z@y.test>,\n <folded@y.test>\n\nReturn-Path: body\n";
     let text = traced(content, bob()).unwrap();
     assert_eq!(text, format!("{TRACE}Subject: t\n\nReturn-Path: body\n"));
+}
+
+#[test]
+fn not_every_one_of_a_million_return_paths_goes() {
+    let field = "Return-Path: <x@y.test>\n";
+    let text = traced(
+        &format!("{}\nbody\n", field.repeat(RETURN_PATHS + 2)),
+        bob(),
+    )
+    .unwrap();
+    assert_eq!(text, format!("{TRACE}{}\nbody\n", field.repeat(2)));
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl<R> Session<R> {
     /// refused (RFC 3030 section 2); only one that is beyond reason is not.
     pub(super) fn begin_chunk(&mut self, size: u64, last: bool) {
         if size / CHUNK_LIMIT > self.profile.message_size {
-            self.end(&reply::TOO_BIG.with_text("Chunk too big, closing"));
+            self.dismiss(&reply::TOO_BIG.with_text("Chunk too big, closing"));
             return;
         }
         let refusal = match self.ready_for_content() {
@@ -167,6 +167,7 @@ impl<R> Session<R> {
         let recipients = transaction.recipients.len();
         if let Some(reply) = &transaction.progress.refusal {
             self.idle_commands += 1;
+            self.note(reply);
             for _ in 0..self.profile.replies_after_data(recipients) {
                 reply.write(&mut self.output);
             }

@@ -40,7 +40,7 @@ impl<R> Session<R> {
                 return None;
             }
             Command::Http => {
-                self.end(&reply::NOT_HTTP);
+                self.dismiss(&reply::NOT_HTTP);
                 return None;
             }
         };
@@ -113,7 +113,7 @@ impl<R> Session<R> {
     pub(super) fn idle(&mut self, reply: &Reply, reset: bool) -> Option<Event<R>> {
         self.idle_commands += 1;
         if self.idle_commands > self.profile.idle_commands {
-            self.end(&reply::TOO_MANY_COMMANDS);
+            self.dismiss(&reply::TOO_MANY_COMMANDS);
             return None;
         }
         self.answer(reply);

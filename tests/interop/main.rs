@@ -1,0 +1,20 @@
+//! The receiver among the programs that people use it with: clients that send, readers that read.
+//! `tests/run` installs these programs; one that is missing is a failure that names its package.
+
+mod content;
+mod curl;
+mod deliver;
+mod dovecot;
+mod maildir;
+mod mutt;
+mod notmuch;
+mod php;
+mod postfix;
+mod program;
+mod python;
+mod readme;
+mod receiver;
+mod service;
+mod strace;
+mod swaks;
+mod systemd;

@@ -1,0 +1,102 @@
+//! `maiasaura check`: what it says, and that it makes nothing.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use crate::house::Folder;
+use crate::process::{configure, run};
+use crate::program::{configured, own_address};
+
+#[test]
+fn check_tells_what_is_wrong_and_makes_nothing() {
+    let (folder, ended) = configured("", &["check"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(
+        ended
+            .stdout
+            .iter()
+            .all(|line| line.starts_with("ok ") || line.starts_with("warn "))
+    );
+    assert!(ended.stderr.is_empty(), "{ended:#?}");
+    assert_eq!(folder.tree(), ["config.yaml"]);
+    let folder = Folder::new();
+    fs::write(folder.path("maildirs"), "a file").expect("it can be written");
+    configure(&folder, "");
+    let ended = run(&folder, &["-c", "config.yaml", "check"], b"");
+    assert_eq!(ended.code, Some(78), "{ended:#?}");
+    assert!(
+        ended
+            .stdout
+            .iter()
+            .any(|line| line.starts_with("FAULT Maildirs below "))
+    );
+    assert_eq!(
+        ended.complaint(),
+        "maiasaura: 1 of the above must be mended"
+    );
+    let (folder, ended) = configured(
+        "maildir: {path: \"${ROOT}/{host}/{user}\", require_root: true}",
+        &["check"],
+    );
+    assert_eq!(ended.code, Some(78), "{ended:#?}");
+    assert!(
+        ended.stdout.iter().any(|line| line.contains("mkdir -p ")),
+        "{ended:#?}"
+    );
+    assert_eq!(folder.tree(), ["config.yaml"]);
+}
+
+#[test]
+fn check_tells_what_would_fail_at_start() {
+    for (yaml, fault) in [
+        ("log: {file: /nowhere/log}", "log /nowhere/log: "),
+        ("log: {file: \"${FOLDER}/.\"}", "log /"),
+        (
+            "listeners: [{address: \"unix:/nowhere/socket\"}]",
+            "listener unix:/nowhere/socket: there is no folder /nowhere; ",
+        ),
+    ] {
+        let (folder, ended) = configured(yaml, &["check"]);
+        assert_eq!(ended.code, Some(78), "{ended:#?}");
+        let fault = format!("FAULT {fault}");
+        let faults = ended.stdout.iter().filter(|line| line.starts_with(&fault));
+        assert_eq!(faults.count(), 1, "{ended:#?}");
+        assert_eq!(folder.tree(), ["config.yaml"]);
+    }
+}
+
+#[test]
+fn check_finds_listeners_that_collide() {
+    let free = TcpListener::bind((own_address(), 0)).expect("a port is free");
+    let address = free.local_addr().expect("it is bound");
+    drop(free);
+    let every = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    let yaml = format!("listeners: [{{address: \"{address}\"}}, {{address: \"{every}\"}}]");
+    let (_, ended) = configured(&yaml, &["check"]);
+    assert_eq!(ended.code, Some(78), "{ended:#?}");
+    let said = ended.stdout.join("\n");
+    assert!(
+        said.contains(&format!("ok    listener {address}\n")),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("FAULT listener {every}: ")),
+        "{said}"
+    );
+    assert!(said.contains("collides with another listener"), "{said}");
+}
+
+/// Whoever is not root gives nothing away.
+#[test]
+fn check_knows_who_can_own_mail() {
+    let yaml = "recipients: {hosts: [example.org], users: {bob: {uid: 4242, gid: 4242}}}";
+    let (_, ended) = configured(yaml, &["check"]);
+    let code = if rustix::process::geteuid().is_root() {
+        0
+    } else {
+        78
+    };
+    assert_eq!(ended.code, Some(code), "{ended:#?}");
+    let fault = ended.stdout.iter().find(|line| line.starts_with("FAULT "));
+    assert_eq!(fault.is_some(), code == 78, "{ended:#?}");
+}

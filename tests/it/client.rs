@@ -1,0 +1,210 @@
+//! A small client that waits for each reply, over TCP or a Unix socket.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use maiasaura::server::Address;
+
+/// Nothing that is waited for takes so long.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to a server.
+#[derive(Debug)]
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    pub fn connect(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp(address) => TcpStream::connect_timeout(address, PATIENCE)?.try_into(),
+            Address::Unix(path, _) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                Ok(Self::Unix(stream))
+            }
+            Address::Systemd(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Will be closed at once and without a word when it is dropped.
+    pub fn reset(&self) {
+        let Self::Tcp(stream) = self else {
+            return;
+        };
+        let linger = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        linger.expect("a socket may be told so");
+    }
+
+    /// Says that nothing more comes.
+    pub fn finish(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+}
+
+impl TryFrom<TcpStream> for Stream {
+    type Error = io::Error;
+
+    fn try_from(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self::Tcp(stream))
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(octets),
+            Self::Unix(stream) => stream.write(octets),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A client. What it does not expect is a panic.
+#[derive(Debug)]
+pub struct Client(BufReader<Stream>);
+
+impl Client {
+    /// A client that has heard nothing yet.
+    pub fn connect(address: &Address) -> Self {
+        let stream = Stream::connect(address)
+            .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
+        Self::over(stream)
+    }
+
+    /// A client that has this connection.
+    pub fn over(stream: Stream) -> Self {
+        Self(BufReader::new(stream))
+    }
+
+    /// A client that was greeted and has greeted, as the server's protocol wants it.
+    pub fn greeted(address: &Address) -> Self {
+        let mut client = Self::connect(address);
+        let greeting = client.reply();
+        assert!(greeting.starts_with("220 "), "{greeting}");
+        let verb = if greeting.ends_with(" LMTP") {
+            "LHLO"
+        } else {
+            "EHLO"
+        };
+        client.wants(&format!("{verb} client.example.net"), "250-");
+        client
+    }
+
+    /// The connection, for what is less polite.
+    pub fn stream(&mut self) -> &mut Stream {
+        self.0.get_mut()
+    }
+
+    /// Sends to a server that may have gone.
+    pub fn try_send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream().write_all(octets)
+    }
+
+    #[track_caller]
+    pub fn send(&mut self, octets: &[u8]) {
+        if let Err(error) = self.try_send(octets) {
+            panic!("cannot send: {error}");
+        }
+    }
+
+    /// The next reply, its lines joined by LF; nothing when the server has closed.
+    #[track_caller]
+    pub fn reply(&mut self) -> String {
+        let mut reply = String::new();
+        loop {
+            let start = reply.len();
+            match self.0.read_line(&mut reply) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return reply,
+                Err(error) => panic!("no reply: {error}"),
+                Ok(0) => return reply,
+                Ok(_) if reply.as_bytes().get(start + 3) == Some(&b'-') => {}
+                Ok(_) => return reply.replace("\r\n", "\n").trim_end().to_owned(),
+            }
+        }
+    }
+
+    /// Says a line and returns the reply.
+    #[track_caller]
+    pub fn say(&mut self, line: &str) -> String {
+        self.send(format!("{line}\r\n").as_bytes());
+        self.reply()
+    }
+
+    /// Says a line that must be answered so.
+    #[track_caller]
+    pub fn wants(&mut self, line: &str, start: &str) -> String {
+        let reply = self.say(line);
+        assert!(reply.starts_with(start), "{line}: {reply}");
+        reply
+    }
+
+    /// The next reply, which must begin so.
+    #[track_caller]
+    pub fn hears(&mut self, start: &str) -> String {
+        let reply = self.reply();
+        assert!(reply.starts_with(start), "not {start}: {reply}");
+        reply
+    }
+
+    /// The server says nothing more and closes.
+    #[track_caller]
+    pub fn is_left(&mut self) {
+        assert_eq!(self.reply(), "", "the connection is still open");
+    }
+
+    /// MAIL, RCPT and DATA, all of which must succeed.
+    #[track_caller]
+    pub fn begin(&mut self, from: &str, to: &[&str]) {
+        self.wants(&format!("MAIL FROM:<{from}>"), "250 2.1.0 ");
+        for to in to {
+            self.wants(&format!("RCPT TO:<{to}>"), "250 2.1.5 ");
+        }
+        self.wants("DATA", "354 ");
+    }
+
+    /// One message; the first reply to its content.
+    #[track_caller]
+    pub fn deliver(&mut self, from: &str, to: &[&str], content: &[u8]) -> String {
+        self.begin(from, to);
+        self.send(&mail_data(content));
+        self.reply()
+    }
+}
+
+/// Content as it goes over the wire: with dots stuffed, and its end.
+pub fn mail_data(content: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(content.len() + 5);
+    for line in content.split_inclusive(|&octet| octet == b'\n') {
+        if line.starts_with(b".") {
+            data.push(b'.');
+        }
+        data.extend_from_slice(line);
+    }
+    data.extend_from_slice(b".\r\n");
+    data
+}

@@ -1,0 +1,302 @@
+//! Every transcript again, over sockets: the same octets, the same replies and deliveries.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::mem;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use maiasaura::config::{Brackets, Config, Habit, Protocol as Spoken, Size};
+use maiasaura::daemon::Daemon;
+use maiasaura::envelope::{Mail, Recipient, Transmission};
+use maiasaura::failure::Failure;
+use maiasaura::processor::{Commit, Delivery as Passing, Pending, Processor, Sender, Staged};
+use maiasaura::server::{self, Address, Listener, PassedSockets, Service, Shutdown, Trigger};
+use maiasaura::smtp::{Profile, Protocol, reply};
+
+use crate::client::Stream;
+use crate::player::{Pace, Transport, play};
+use crate::transcript::{Dialogue, Heard};
+use crate::transcripts::transcripts;
+use crate::world::{self, Delivery, HOSTNAME};
+
+/// The world of the transcripts as a processor.
+#[derive(Clone, Default)]
+struct World(Arc<Mutex<Vec<Taken>>>);
+
+/// A message, and those of its recipients whose copy was committed.
+struct Taken {
+    mail: Arc<Mail>,
+    recipients: Vec<Recipient>,
+}
+
+impl Processor for World {
+    fn name(&self) -> &'static str {
+        "World"
+    }
+
+    fn validate<'a>(
+        &'a self,
+        recipient: &'a Recipient,
+        _: Sender<'a>,
+    ) -> Pending<'a, Result<(), Failure>> {
+        let verdict = world::verify(&recipient.forward_path);
+        Box::pin(async move { Ok(verdict.map(drop)?) })
+    }
+
+    fn stores(&self) -> bool {
+        true
+    }
+
+    fn stage<'a>(&'a self, passing: &'a mut Passing) -> Pending<'a, Result<Staged, Failure>> {
+        let mail = Arc::clone(&passing.mail);
+        let recipients = passing.recipients().to_vec();
+        Box::pin(async move {
+            let refusals = recipients
+                .iter()
+                .map(|recipient| world::fate(&recipient.forward_path))
+                .find(|fate| !fate.is_positive());
+            match (mail.envelope.transmission, refusals) {
+                (Transmission::Lmtp | Transmission::Utf8Lmtp, Some(refusal)) => Err(refusal.into()),
+                _ => Ok(Staged::Until(Box::new(Copies {
+                    taken: Some(Taken { mail, recipients }),
+                    world: self.clone(),
+                }))),
+            }
+        })
+    }
+}
+
+struct Copies {
+    taken: Option<Taken>,
+    world: World,
+}
+
+impl Commit for Copies {
+    fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
+        let taken = self.taken.take().expect("it is committed once");
+        let mut world = self.world.0.lock().expect("nobody panics with it");
+        match world.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.mail, &taken.mail) => {
+                last.recipients.extend(taken.recipients);
+            }
+            _ => world.push(taken),
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn abort(&mut self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+impl Taken {
+    /// Equal recipients share a copy, and have each been told that it is there.
+    fn delivery(self) -> Delivery {
+        let envelope = &self.mail.envelope;
+        let has_copy = |recipient: &&Recipient| {
+            let mut copies = self.recipients.iter();
+            copies.any(|copy| copy.destinations == recipient.destinations)
+        };
+        Delivery {
+            reverse_path: envelope.reverse_path.clone(),
+            recipients: envelope
+                .recipients
+                .iter()
+                .filter(has_copy)
+                .map(|recipient| recipient.forward_path.clone())
+                .collect(),
+            content: self.mail.content.clone(),
+        }
+    }
+}
+
+/// The configuration of a server with this profile, in this world.
+fn config(profile: &Profile) -> Config {
+    let habit = |accept| if accept { Habit::Accept } else { Habit::Refuse };
+    let mut config = Config {
+        hostname: Some(profile.hostname.clone()),
+        validate: vec!["World".into()],
+        save: vec!["World".into()],
+        ..Config::default()
+    };
+    config.listeners[0].protocol = match profile.protocol {
+        Protocol::Smtp => Spoken::Smtp,
+        Protocol::Lmtp => Spoken::Lmtp,
+    };
+    config.recipients.hosts = vec!["example.org".into(), "*.wild.example".into()];
+    config.recipients.postmaster = Some("postmaster@example.org".into());
+    config.limits.message_size = Size(profile.message_size);
+    config.limits.recipients = profile.recipients;
+    config.limits.errors = profile.errors;
+    config.limits.idle_commands = profile.idle_commands;
+    config.limits.messages_per_connection = profile.messages;
+    config.smtp.bare_newlines = habit(profile.accept_bare_newlines);
+    config.smtp.early_talkers = habit(!profile.refuse_early_talkers);
+    if profile.lenient_paths {
+        config.smtp.angle_brackets = Brackets::Optional;
+    }
+    assert_eq!(config.profile(&config.listeners[0]), *profile);
+    config
+}
+
+/// A connection to a server of its own.
+struct Wire {
+    stream: Stream,
+    world: World,
+    /// A server that has not begun to serve: what a client says before it is greeted must be there
+    /// when it comes to greet.
+    waiting: Option<(Listener, Arc<Service>, Shutdown)>,
+    thread: Option<JoinHandle<()>>,
+    trigger: Trigger,
+    closed: bool,
+}
+
+impl Wire {
+    fn connect(profile: Profile, address: &Address) -> Self {
+        let world = World::default();
+        let config = config(&profile);
+        let processor = world.clone();
+        let service = Daemon::new(config)
+            .processor("World", move || Ok(Arc::new(processor.clone())))
+            .service()
+            .expect("the configuration is sound");
+        let bound = address
+            .bind(&mut PassedSockets::from_env())
+            .expect("the address is free");
+        let stream = Stream::connect(bound.address()).expect("it listens");
+        let (trigger, shutdown) = Shutdown::new();
+        let listener = bound.serve(Arc::new(profile));
+        Self {
+            stream,
+            world,
+            waiting: Some((listener, Arc::new(service), shutdown)),
+            thread: None,
+            trigger,
+            closed: false,
+        }
+    }
+
+    fn serve(&mut self) {
+        if let Some((listener, service, shutdown)) = self.waiting.take() {
+            self.thread = Some(thread::spawn(|| {
+                let executor = Arc::new(smol::Executor::new());
+                let serve = server::run(Arc::clone(&executor), vec![listener], service, shutdown);
+                smol::block_on(executor.run(serve));
+            }));
+        }
+    }
+
+    /// Says that nothing more comes, and hears the rest.
+    fn finish(mut self) -> Heard {
+        let _ = self.stream.finish();
+        let rest = self.listen(&|heard| heard.closed);
+        self.trigger.pull();
+        let thread = self.thread.take().expect("it has served");
+        thread.join().expect("the server does not panic");
+        rest
+    }
+}
+
+impl Transport for Wire {
+    /// Whoever has closed is told nothing.
+    fn send(&mut self, octets: &[u8]) {
+        let _ = self.stream.write_all(octets);
+    }
+
+    fn listen(&mut self, enough: &dyn Fn(&Heard) -> bool) -> Heard {
+        self.serve();
+        let (mut heard, mut said) = (Heard::default(), Vec::new());
+        let mut buffer = vec![0; 64 * 1024];
+        while !self.closed && !enough(&heard) {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => self.closed = true,
+                Ok(count) => said.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => self.closed = true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+            heard.replies = as_written(&said);
+            heard.closed = self.closed;
+        }
+        let taken = mem::take(&mut *self.world.0.lock().expect("nobody panics with it"));
+        heard.deliveries = taken
+            .into_iter()
+            .map(|taken| taken.delivery().to_string())
+            .collect();
+        heard
+    }
+
+    fn shut_down(&mut self) {
+        self.trigger.pull();
+    }
+}
+
+/// Replies as the transcripts have them, where a message has no name.
+fn as_written(said: &[u8]) -> Vec<u8> {
+    let stored = reply::STORED.to_string();
+    let lines = said.split_inclusive(|&octet| octet == b'\n');
+    lines
+        .flat_map(|line| {
+            if line.starts_with(b"250 2.0.0 Ok: queued as ") && line.ends_with(b"\r\n") {
+                [stored.as_bytes(), b"\r\n"].concat()
+            } else {
+                line.to_vec()
+            }
+        })
+        .collect()
+}
+
+/// Plays a dialogue over a socket and says where it went otherwise than written.
+fn check(dialogue: &Dialogue, pace: Pace, address: &Address) -> Result<(), String> {
+    let profile = world::profile(&dialogue.settings)?;
+    assert_eq!(profile.hostname, HOSTNAME);
+    let turns = pace.turns(dialogue);
+    let mut wire = Wire::connect(profile, address);
+    let mut heard = play(&turns, pace, &mut wire);
+    let rest = wire.finish();
+    let last = heard.last_mut().expect("every dialogue has a turn");
+    last.replies.extend(rest.replies);
+    last.deliveries.extend(rest.deliveries);
+    let mut all = turns.iter().zip(&heard);
+    all.try_for_each(|(turn, heard)| turn.check(heard))
+        .map_err(|difference| format!("== {} ({pace:?})\n{difference}", dialogue.title))
+}
+
+fn check_all(pace: Pace, address: &Address) {
+    let mut differences = Vec::new();
+    for (path, dialogues) in transcripts() {
+        for dialogue in dialogues {
+            if let Err(difference) = check(&dialogue, pace, address) {
+                differences.push(format!("{}\n{difference}", path.display()));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+fn any_port() -> Address {
+    Address::Tcp(([127, 0, 0, 1], 0).into())
+}
+
+#[test]
+fn every_dialogue_goes_as_written_in_lock_step() {
+    check_all(Pace::LockStep, &any_port());
+}
+
+#[test]
+fn every_dialogue_goes_as_written_all_at_once() {
+    check_all(Pace::Pieces(usize::MAX), &any_port());
+}
+
+#[test]
+fn every_dialogue_goes_as_written_in_pieces() {
+    check_all(Pace::Pieces(61), &any_port());
+}
+
+#[test]
+fn every_dialogue_goes_as_written_over_a_unix_socket() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let socket = folder.path().join("socket");
+    check_all(Pace::LockStep, &Address::Unix(socket.clone(), 0o600));
+    assert!(!socket.exists(), "the file of the socket is left behind");
+}
