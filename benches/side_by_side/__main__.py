@@ -65,7 +65,7 @@ def build(server_binary):
 def subjects(options, tools):
     """The servers to measure, in the order of the columns."""
     make = {
-        "maiasaura": [lambda level=level: servers.Maiasaura(tools, level) for level in ("full", "file", "none")],
+        "maiasaura": [lambda level=level: servers.Maiasaura(tools, level) for level in ("full", "journal", "file", "none")],
         "dovecot": [lambda: servers.Dovecot(tools)],
         "postfix": [lambda: servers.Postfix(tools)],
         "bare": [lambda: servers.Bare(tools)],
