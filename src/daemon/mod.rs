@@ -126,8 +126,9 @@ impl Daemon {
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
         let service = Arc::new(self.service()?);
-        self.probe(&service.recipients.roots());
-        for recovered in self.store.recover(&service.recipients.roots())? {
+        let roots = service.recipients.roots();
+        self.probe(&roots);
+        for recovered in self.store.recover(&roots)? {
             recovery::report(&recovered);
         }
         let listeners = self.listeners()?;
@@ -138,7 +139,7 @@ impl Daemon {
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
-        let sweep = self.sweep(service.recipients.roots());
+        let sweep = self.sweep(roots);
         executor.spawn(sweep).detach();
         let serve = server::run(Arc::clone(&executor), listeners, service, shutdown);
         executor
@@ -178,9 +179,8 @@ impl Daemon {
 
     /// Says at start, and not only with the first message, that mail cannot be stored.
     fn probe(&self, roots: &[Arc<Path>]) {
-        let store = Store::new(self.config.maildir());
         for root in roots {
-            if let Err(error) = store.probe(root) {
+            if let Err(error) = self.store.probe(root) {
                 log::error!(root:% = root.display(), error:% = error; "mail for Maildirs below this root will be deferred");
             }
         }
