@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::Location;
 use super::handle::Maildir;
+use super::threads::lock;
 
 /// The parts that are locked apart, so that many threads seldom wait for each other.
 const SHARDS: usize = 16;
@@ -116,9 +117,4 @@ impl Shard {
         let oldest = oldest.clone();
         self.entries.remove(&oldest)
     }
-}
-
-/// What the locks guard is whole at every moment, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

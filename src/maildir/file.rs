@@ -30,10 +30,17 @@ pub(super) fn create(folder: impl AsFd, name: &str, mode: u32) -> rustix::io::Re
     retry_on_intr(|| openat(&folder, name, flags, Mode::from_raw_mode(mode)))
 }
 
-/// Writes all `parts`, in order, and closes the file. The first error counts and nothing is tried
-/// again: after a sync that failed the kernel has dropped what it could not write, and the next
-/// sync would say that all is well.
-pub(super) fn fill(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> io::Result<()> {
+/// A file with all its octets, and not durable yet.
+#[derive(Debug)]
+pub(super) struct Written {
+    file: OwnedFd,
+    flush: Option<Flush>,
+    /// Whether mode or owner were set.
+    attributes: bool,
+}
+
+/// Writes all `parts`, in order.
+pub(super) fn write(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> io::Result<Written> {
     // The umask can only take away what others than the owner may do, in any system that works at
     // all.
     let masked = attributes.mode & !0o600 != 0;
@@ -44,12 +51,36 @@ pub(super) fn fill(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> io
         change_owner(&file, owner)?;
     }
     write_all(&file, parts)?;
-    if let Some(flush) = attributes.flush {
-        flush.flush(&file, masked || attributes.owner.is_some())?;
+    Ok(Written {
+        file,
+        flush: attributes.flush,
+        attributes: masked || attributes.owner.is_some(),
+    })
+}
+
+/// Writes all `parts`, in order, makes them durable and closes the file.
+pub(super) fn fill(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> io::Result<()> {
+    write(file, parts, attributes)?.finish()
+}
+
+impl Written {
+    /// Lets the device begin, where that can be done without waiting for it: many files that were
+    /// begun together are soon finished.
+    pub(super) fn begin(&self) -> io::Result<()> {
+        self.flush.map_or(Ok(()), |flush| flush.begin(&self.file))
     }
-    // Dropping the file would hide the error with which a network file system tells of a late
-    // failure.
-    Ok(nix::unistd::close(file)?)
+
+    /// Makes the file durable and closes it. The first error counts and nothing is tried again:
+    /// after a sync that failed the kernel has dropped what it could not write, and the next sync
+    /// would say that all is well.
+    pub(super) fn finish(self) -> io::Result<()> {
+        if let Some(flush) = self.flush {
+            flush.flush(&self.file, self.attributes)?;
+        }
+        // Dropping the file would hide the error with which a network file system tells of a late
+        // failure.
+        Ok(nix::unistd::close(self.file)?)
+    }
 }
 
 fn write_all(file: &OwnedFd, parts: &[&[u8]]) -> io::Result<()> {

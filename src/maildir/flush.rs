@@ -32,6 +32,15 @@ impl Flush {
         }
     }
 
+    /// Begins to write the content of `file` back, if that is the way. What fails here, the wait
+    /// for the rest need not tell again.
+    pub(super) fn begin(self, file: &OwnedFd) -> io::Result<()> {
+        match self {
+            Self::WriteBack => sync_range(file, libc::SYNC_FILE_RANGE_WRITE),
+            Self::File => Ok(()),
+        }
+    }
+
     /// Makes the content of `file` as durable as it has to be before the rename. `attributes` tells
     /// that mode or owner were set, which fdatasync need not keep.
     pub(super) fn flush(self, file: &OwnedFd, attributes: bool) -> io::Result<()> {
@@ -74,9 +83,13 @@ fn write_back(file: &OwnedFd) -> io::Result<()> {
     let all = libc::SYNC_FILE_RANGE_WAIT_BEFORE
         | libc::SYNC_FILE_RANGE_WRITE
         | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    sync_range(file, all)
+}
+
+fn sync_range(file: &OwnedFd, flags: libc::c_uint) -> io::Result<()> {
     #[expect(unsafe_code, reason = "no crate wraps sync_file_range(2)")]
     // SAFETY: it takes a descriptor, which is open as long as `file` lives, and three numbers.
-    let outcome = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, all) };
+    let outcome = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) };
     if outcome == 0 {
         Ok(())
     } else {

@@ -30,6 +30,7 @@ mod file;
 mod flush;
 mod handle;
 mod journal;
+mod lane;
 mod location;
 mod maildirs;
 mod make;

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::io::Errno;
 
-use super::file::{publish, remove};
+use super::file::{Written, publish, remove};
 use super::handle::{Maildir, sync_folder};
 use super::journal::{Entry, Journal, Number};
 use super::{Names, quota};
@@ -14,9 +15,10 @@ use super::{Names, quota};
 /// about.
 pub(super) const NAME_TRIES: u32 = 3;
 
-/// A message that is written and synced in `tmp/`, or on its way into a log, and not visible yet.
+/// A message that is written in `tmp/`, or on its way into a log, and not visible yet.
 ///
-/// [`Store::commit`](super::Store::commit) shows it; dropped before that, it is removed (abort).
+/// [`Store::commit`](super::Store::commit) syncs and shows it; dropped before that, it is removed
+/// (abort).
 #[derive(Debug)]
 pub struct Staged {
     pub(super) maildir: Arc<Maildir>,
@@ -24,10 +26,41 @@ pub struct Staged {
     pub(super) octets: u64,
     pub(super) crlf_octets: u64,
     pub(super) state: State,
+    /// Its file, until that is as durable as it shall be.
+    pub(super) file: Option<Unfinished>,
     /// Whether folders are synced.
     pub(super) sync: bool,
     /// Where it is while it is [`State::Held`] or [`State::Recorded`].
     pub(super) record: Option<Held>,
+}
+
+/// A file that is held open, and its place among those that may be.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    pub(super) file: Written,
+    pub(super) _place: Place,
+}
+
+/// How many files may be held open between stage and commit. With 100 deliveries at once that is
+/// one for each; a message for a thousand Maildirs does without.
+const MOST_UNFINISHED: usize = 256;
+
+/// The right to hold one file open.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    pub(super) fn take(taken: &Arc<AtomicUsize>) -> Option<Self> {
+        let free = |taken| (taken < MOST_UNFINISHED).then_some(taken + 1);
+        let more = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free);
+        more.ok().map(|_| Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A message for a log, and where it is in it.
@@ -127,6 +160,16 @@ impl Staged {
         }
         self.state = State::Recorded;
         self.charge(1);
+    }
+
+    /// Lets the device begin with its file.
+    pub(super) fn begin(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), |open| open.file.begin())
+    }
+
+    /// Makes its file durable.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        self.file.take().map_or(Ok(()), |open| open.file.finish())
     }
 
     /// Links the message into `new/`.

@@ -4,17 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::fs::Dir;
 use rustix::io::Errno;
 
-use super::file::{Attributes, create, fill};
+use super::file::{Attributes, Written, create, write as write_file};
 use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root, sync_folder};
 use super::journal::{self, Journal, Recovered, Refusal, Workings};
+use super::lane::Lanes;
 use super::maildirs::{Maildirs, is_missing};
-use super::staged::{Held, NAME_TRIES, Staged, State};
+use super::staged::{Held, NAME_TRIES, Place, Staged, State, Unfinished};
 use super::threads::in_threads;
 use super::{Durability, Location, Names, Owner, ProbeError, Settings, probe, quota};
 
@@ -26,6 +28,9 @@ pub struct Store {
     own: Owner,
     names: Names,
     maildirs: Arc<Maildirs>,
+    lanes: Lanes,
+    /// Files that are held open between stage and commit.
+    unfinished: Arc<AtomicUsize>,
     /// The logs that are open, by root.
     journals: RwLock<HashMap<Arc<Path>, Arc<Journal>>>,
 }
@@ -56,6 +61,8 @@ impl Store {
             own,
             names: Names::new(&settings.host),
             maildirs: Arc::new(Maildirs::new(&settings, own)),
+            lanes: Lanes::default(),
+            unfinished: Arc::default(),
             journals: RwLock::default(),
             settings,
         }
@@ -94,8 +101,8 @@ impl Store {
         Ok(folders)
     }
 
-    /// Writes a message into `tmp/` and syncs it, or keeps it in memory for a log. The Maildir is
-    /// opened, and made if it may be.
+    /// Writes a message into `tmp/`, or keeps it in memory for a log. The Maildir is opened, and made
+    /// if it may be.
     ///
     /// # Errors
     ///
@@ -111,15 +118,15 @@ impl Store {
         }
     }
 
-    /// Links all messages into their `new/`, and syncs each of these folders once; or puts all into
-    /// a log. All become visible, or none.
+    /// Syncs all messages, links them into their `new/`, and syncs these folders; or puts all into a
+    /// log. All become visible, or none.
     ///
     /// # Errors
     ///
     /// The first one that occurs; [`JournalFailed`](super::JournalFailed) within it when a log is
     /// used no more. Then those already linked were removed again as far as that was possible: a
     /// message can arrive twice after an error, it cannot be lost after success.
-    pub fn commit(&self, staged: &mut [Staged]) -> io::Result<()> {
+    pub fn commit(&self, staged: &mut Vec<Staged>) -> io::Result<()> {
         let recorded = self.record(staged);
         if let Err(error) = recorded.and_then(|()| self.publish(staged)) {
             withdraw(staged);
@@ -205,17 +212,33 @@ impl Store {
             self.names.next(octets, message.crlf_size)
         })?;
         // From here on the file is removed unless it is committed.
-        let staged = Staged {
+        let mut staged = Staged {
             maildir,
             name,
             octets,
             crlf_octets: message.crlf_size,
             state: State::Tmp,
+            file: None,
             sync: self.settings.durability.syncs_folders(),
             record: None,
         };
-        fill(file, message.parts, attributes)?;
+        let file = write_file(file, message.parts, attributes)?;
+        self.keep_open(&mut staged, file)?;
         Ok(staged)
+    }
+
+    /// Keeps a file open for the commit, or finishes it now when there are too many.
+    fn keep_open(&self, staged: &mut Staged, file: Written) -> io::Result<()> {
+        match Place::take(&self.unfinished) {
+            Some(place) => {
+                staged.file = Some(Unfinished {
+                    file,
+                    _place: place,
+                });
+                Ok(())
+            }
+            None => file.finish(),
+        }
     }
 
     /// Keeps a message in memory, if there is a log for it with room.
@@ -235,6 +258,7 @@ impl Store {
             octets,
             crlf_octets,
             state: State::Held,
+            file: None,
             sync: true,
             record: Some(Held {
                 journal,
@@ -284,7 +308,8 @@ impl Store {
         };
         let file = create(&staged.maildir.tmp, &staged.name, entry.mode)?;
         staged.state = State::Tmp;
-        fill(file, &[&entry.head, &entry.body.octets], attributes)
+        let file = write_file(file, &[&entry.head, &entry.body.octets], attributes)?;
+        self.keep_open(staged, file)
     }
 
     /// How a message for `maildir` is made durable. Writing data back is enough only where the sync
@@ -297,15 +322,43 @@ impl Store {
         }
     }
 
-    fn publish(&self, staged: &mut [Staged]) -> io::Result<()> {
-        for one in staged
-            .iter_mut()
-            .filter(|one| !matches!(one.state, State::Committed | State::Recorded))
-        {
-            one.link(&self.names)?;
+    /// Makes visible what is in `tmp/`: in company where one sync is enough for many folders.
+    fn publish(&self, staged: &mut Vec<Staged>) -> io::Result<()> {
+        match sole_lane(staged) {
+            Some(device) => self.lanes.of(device).commit(staged, &self.names),
+            None => publish_alone(staged, &self.names),
         }
-        sync_folders(staged)
     }
+}
+
+/// The device that all messages are on, if the commits there go together.
+fn sole_lane(staged: &[Staged]) -> Option<u64> {
+    let mut in_tmp = staged.iter().filter(|one| one.state == State::Tmp);
+    let first = in_tmp.next()?;
+    let device = first.maildir.identity.0;
+    let shares = |one: &Staged| {
+        one.sync && one.maildir.flush == Flush::WriteBack && one.maildir.identity.0 == device
+    };
+    (shares(first) && in_tmp.all(shares)).then_some(device)
+}
+
+/// Goes through the steps for the copies of one message, on any file system and on several: each
+/// step is done for all before the next one begins.
+fn publish_alone(staged: &mut [Staged], names: &Names) -> io::Result<()> {
+    let files: Vec<_> = staged
+        .iter_mut()
+        .filter_map(|one| one.file.take())
+        .collect();
+    in_threads(files, |open| open.file.finish())
+        .into_iter()
+        .collect::<io::Result<()>>()?;
+    for one in staged
+        .iter_mut()
+        .filter(|one| !matches!(one.state, State::Committed | State::Recorded))
+    {
+        one.link(names)?;
+    }
+    sync_folders(staged)
 }
 
 impl Drop for Store {
@@ -337,7 +390,7 @@ fn sync_folders(staged: &[Staged]) -> io::Result<()> {
         .filter(|one| one.sync && one.state == State::Linked && seen.insert(one.maildir.identity))
         .map(|one| &one.maildir.new)
         .collect();
-    in_threads(&folders, |folder| Ok(sync_folder(folder)?))
+    in_threads(folders, |folder| Ok(sync_folder(folder)?))
         .into_iter()
         .collect()
 }

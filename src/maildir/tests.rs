@@ -57,7 +57,7 @@ impl Nest {
 
     /// Delivers `text` and gives the name back.
     fn deliver(&self, location: &Location, text: &str) -> std::io::Result<String> {
-        let mut staged = [self.stage(location, text)?];
+        let mut staged = vec![self.stage(location, text)?];
         self.store.commit(&mut staged)?;
         Ok(staged[0].name().to_string())
     }

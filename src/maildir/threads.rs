@@ -2,41 +2,50 @@
 //! several threads take far less time for them than one.
 
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Things that one thread does before another is asked to help.
 const PER_THREAD: usize = 4;
 /// Threads, at most.
-const THREADS: usize = 16;
+const THREADS: usize = 32;
 
-/// Does `work` for all `things`, and says for each of them how it went.
-pub(super) fn in_threads<T: Sync>(
-    things: &[T],
-    work: impl Fn(&T) -> io::Result<()> + Sync,
+/// Does `work` with all `things`, and says for each of them how it went.
+pub(super) fn in_threads<T: Send>(
+    things: Vec<T>,
+    work: impl Fn(T) -> io::Result<()> + Sync,
 ) -> Vec<io::Result<()>> {
-    let all = |things: &[T]| things.iter().map(&work).collect::<Vec<_>>();
-    if things.len() <= PER_THREAD {
-        return all(things);
+    let helpers = (things.len() / PER_THREAD).min(THREADS);
+    if helpers <= 1 {
+        return things.into_iter().map(work).collect();
     }
-    let share = things.len().div_ceil(THREADS).max(PER_THREAD);
+    let outcomes = things
+        .iter()
+        .map(|_| Err(io::Error::other("a thread panicked")))
+        .collect();
+    let outcomes: Mutex<Vec<io::Result<()>>> = Mutex::new(outcomes);
+    let things = Mutex::new(things.into_iter().enumerate());
+    let next = || lock(&things).next();
+    let help = || {
+        while let Some((number, thing)) = next() {
+            let outcome = work(thing);
+            lock(&outcomes)[number] = outcome;
+        }
+    };
     thread::scope(|scope| {
-        let shares: Vec<_> = things
-            .chunks(share)
-            .map(|things| {
-                let thread = thread::Builder::new().spawn_scoped(scope, || all(things));
-                (things, thread)
-            })
+        // With fewer threads than that it takes longer.
+        let threads: Vec<_> = (1..helpers)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, help).ok())
             .collect();
-        let results = shares
-            .into_iter()
-            .flat_map(|(things, thread)| match thread {
-                // Without a thread it takes longer.
-                Err(_) => all(things),
-                Ok(thread) => thread.join().unwrap_or_else(|_| {
-                    let panicked = || Err(io::Error::other("a thread panicked"));
-                    things.iter().map(|_| panicked()).collect()
-                }),
-            });
-        results.collect()
-    })
+        help();
+        for thread in threads {
+            let _ = thread.join();
+        }
+    });
+    outcomes.into_inner().unwrap_or_default()
+}
+
+/// What the locks guard here is whole at every moment, so a panic elsewhere does not spoil it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

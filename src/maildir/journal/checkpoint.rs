@@ -204,7 +204,7 @@ impl Checkpointer {
     fn write(&self, letters: Vec<Letter>, sync: bool) -> Vec<Letter> {
         let write = |letter: &Letter| letter.write(self.own, sync);
         let outcomes = if sync {
-            in_threads(&letters, write)
+            in_threads(letters.iter().collect(), write)
         } else {
             letters.iter().map(write).collect()
         };
@@ -247,7 +247,7 @@ impl Checkpointer {
                 })
             })
             .collect();
-        let outcomes = in_threads(&folders, |folder| Ok(sync_folder(folder)?));
+        let outcomes = in_threads(folders, |folder| Ok(sync_folder(folder)?));
         let mut desk = lock(&self.shared.desk);
         let mut failed = Vec::new();
         for (letter, place) in letters.iter().zip(places) {

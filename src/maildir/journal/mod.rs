@@ -32,7 +32,7 @@ mod tests;
 use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,7 @@ use record::{Body, Record};
 pub(super) use tail::Number;
 use tail::Place;
 
+use super::threads::lock;
 use super::{Location, Message};
 
 /// The size of a log.
@@ -364,9 +365,4 @@ impl Drop for Fuse<'_> {
                 .fail(format!("{path} has met a fault of this program"));
         }
     }
-}
-
-/// What the locks guard is whole at every moment, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

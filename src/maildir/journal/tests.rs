@@ -136,7 +136,7 @@ fn stage(store: &Store, location: &Location, text: &str) -> Staged {
 
 /// Delivers a message and gives its name back.
 fn deliver(store: &Store, location: &Location, text: &str) -> String {
-    let mut staged = [stage(store, location, text)];
+    let mut staged = vec![stage(store, location, text)];
     store.commit(&mut staged).unwrap();
     staged[0].name().to_string()
 }

@@ -15,7 +15,7 @@ fn staged_is_invisible_and_committed_is_whole() {
         parts: &[b"Received: x\n", b"", b"\0\xff\r\nbody\n"],
         crlf_size: 23,
     };
-    let mut staged = [nest.store.stage(&location, &message).unwrap()];
+    let mut staged = vec![nest.store.stage(&location, &message).unwrap()];
     assert_eq!(nest.counts("example.org/jane"), (0, 1));
     nest.store.commit(&mut staged).unwrap();
     assert_eq!(nest.counts("example.org/jane"), (1, 0));
@@ -105,7 +105,7 @@ fn one_failure_spoils_the_whole_commit() {
     for victim in 0..3 {
         let nest = Nest::new();
         let boxes = ["a", "b", "c"];
-        let mut staged = boxes.map(|name| nest.stage(&nest.at(name), "x").unwrap());
+        let mut staged = Vec::from(boxes.map(|name| nest.stage(&nest.at(name), "x").unwrap()));
         fs::remove_dir(nest.path(boxes[victim]).join("new")).unwrap();
         // Another directory of that name is not the one that was opened.
         fs::create_dir(nest.path(boxes[victim]).join("new")).unwrap();
@@ -124,7 +124,7 @@ fn one_failure_spoils_the_whole_commit() {
 #[test]
 fn a_taken_name_is_not_replaced() {
     let nest = Nest::new();
-    let mut staged = [nest.stage(&nest.at("a"), "mine").unwrap()];
+    let mut staged = vec![nest.stage(&nest.at("a"), "mine").unwrap()];
     let taken = nest.path("a/new").join(staged[0].name());
     fs::write(&taken, "other").unwrap();
     nest.store.commit(&mut staged).unwrap();
@@ -149,19 +149,19 @@ fn many_recipients_at_once() {
     for number in 0..50 {
         assert_eq!(nest.counts(&format!("box{number}")), (2, 0));
     }
-    nest.store.commit(&mut []).unwrap();
+    nest.store.commit(&mut Vec::new()).unwrap();
 }
 
 #[test]
 fn revoking_takes_a_message_back() {
     let nest = Nest::new();
-    let mut staged = [nest.stage(&nest.at("a"), "x").unwrap()];
+    let mut staged = vec![nest.stage(&nest.at("a"), "x").unwrap()];
     nest.store.commit(&mut staged).unwrap();
     staged[0].revoke().unwrap();
     assert_eq!(nest.counts("a"), (0, 0));
     staged[0].revoke().unwrap();
     // A reader that was quicker is no error, and keeps what it has.
-    let mut staged = [nest.stage(&nest.at("a"), "x").unwrap()];
+    let mut staged = vec![nest.stage(&nest.at("a"), "x").unwrap()];
     nest.store.commit(&mut staged).unwrap();
     let name = staged[0].name().to_string();
     fs::rename(

@@ -125,7 +125,7 @@ fn planted_names_in_new_are_left_alone() {
     let location = nest.at("jane");
     nest.deliver(&location, "x").unwrap();
     for planted in ["fifo", "link", "directory"] {
-        let mut staged = [nest.stage(&location, "x").unwrap()];
+        let mut staged = vec![nest.stage(&location, "x").unwrap()];
         let at = nest.path("jane/new").join(staged[0].name());
         match planted {
             "fifo" => make_fifo(&at),

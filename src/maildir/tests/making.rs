@@ -100,7 +100,7 @@ fn a_removed_maildir_is_never_delivered_to() {
         ..location
     };
     nest.deliver(&strict, "z").unwrap();
-    let mut staged = [nest.stage(&strict, "too late").unwrap()];
+    let mut staged = vec![nest.stage(&strict, "too late").unwrap()];
     fs::remove_dir_all(nest.path("host")).unwrap();
     assert_eq!(
         nest.store.commit(&mut staged).unwrap_err().raw_os_error(),
@@ -145,7 +145,7 @@ fn a_maildir_that_was_left_ours_gets_its_owner() {
                 crlf_size: 1,
             };
             store
-                .commit(&mut [store.stage(&location, &message).unwrap()])
+                .commit(&mut vec![store.stage(&location, &message).unwrap()])
                 .unwrap();
             for part in parts {
                 let status = fs::metadata(nest.path(part)).unwrap();
@@ -186,7 +186,7 @@ fn two_may_make_the_same_maildir_at_once() {
                         crlf_size: 1,
                     };
                     barrier.wait();
-                    let mut staged = [store.stage(location, &message).unwrap()];
+                    let mut staged = vec![store.stage(location, &message).unwrap()];
                     store.commit(&mut staged).unwrap();
                 });
             }

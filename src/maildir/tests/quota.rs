@@ -54,7 +54,7 @@ fn the_account_is_opened_and_kept() {
     assert_eq!(account(&nest), ["100S,10C", "0 0", "5 1", "3 1"]);
     // An abort costs nothing, a revoked message is taken out again.
     drop(nest.stage(&location, "x").unwrap());
-    let mut staged = [nest.stage(&location, "1234").unwrap()];
+    let mut staged = vec![nest.stage(&location, "1234").unwrap()];
     nest.store.commit(&mut staged).unwrap();
     staged[0].revoke().unwrap();
     assert_eq!(account(&nest)[4..], ["4 1", "-4 -1"]);

@@ -12,7 +12,7 @@ use crate::maildir::{Durability, Owner, Quota};
 fn staged_is_nowhere_and_committed_arrives() {
     let nest = Nest::new();
     let store = nest.open(&SMALL);
-    let mut staged = [stage(
+    let mut staged = vec![stage(
         &store,
         &nest.at("example.org/jane"),
         "Subject: x\n\nwhole\n",
@@ -58,7 +58,7 @@ fn closing_delivers_all() {
 fn after_the_end_messages_go_another_way() {
     let nest = Nest::new();
     let store = nest.open(&SMALL);
-    let mut staged = [stage(&store, &nest.at("late"), "staged before")];
+    let mut staged = vec![stage(&store, &nest.at("late"), "staged before")];
     store.close();
     store.commit(&mut staged).unwrap();
     deliver(&store, &nest.at("late"), "x");
@@ -136,7 +136,7 @@ fn what_is_larger_than_a_segment_goes_another_way() {
     // Together they are too large, and still all or none.
     let half = "half ".repeat(8_000);
     let other = half.replace('h', "H");
-    let mut staged = [
+    let mut staged = vec![
         stage(&store, &nest.at("a"), &half),
         stage(&store, &nest.at("b"), &other),
     ];
@@ -166,7 +166,7 @@ fn with_its_memory_full_messages_go_another_way() {
 fn a_revoked_message_does_not_arrive() {
     let nest = Nest::new();
     let store = nest.open(&CRASHING);
-    let mut staged = ["a", "b"].map(|name| stage(&store, &nest.at(name), "text"));
+    let mut staged = Vec::from(["a", "b"].map(|name| stage(&store, &nest.at(name), "text")));
     store.commit(&mut staged).unwrap();
     staged[0].revoke().unwrap();
     staged[0].revoke().unwrap();
@@ -180,11 +180,11 @@ fn revoking_what_has_arrived_takes_it_back() {
     let nest = Nest::new();
     let store = nest.open(&SMALL);
     for _ in 0..20 {
-        let mut staged = [stage(&store, &nest.at("jane"), "text")];
+        let mut staged = vec![stage(&store, &nest.at("jane"), "text")];
         store.commit(&mut staged).unwrap();
         staged[0].revoke().unwrap();
     }
-    let mut staged = [stage(&store, &nest.at("jane"), "text")];
+    let mut staged = vec![stage(&store, &nest.at("jane"), "text")];
     store.commit(&mut staged).unwrap();
     nest.await_mail("jane", 1);
     staged[0].revoke().unwrap();

@@ -101,7 +101,7 @@ fn copies_come_together() {
     let nest = Nest::new();
     let store = nest.open(&CRASHING);
     let names = ["a", "b", "c"];
-    let mut staged = names.map(|name| stage(&store, &nest.at(name), "same text"));
+    let mut staged = Vec::from(names.map(|name| stage(&store, &nest.at(name), "same text")));
     store.commit(&mut staged).unwrap();
     drop((staged, store));
     let segment = fs::read(nest.segment(0)).unwrap();
@@ -220,7 +220,7 @@ proptest! {
         for (number, (step, place, length)) in steps.into_iter().enumerate() {
             let open = store.take().unwrap_or_else(|| nest.open(&CRASHING));
             let text = format!("{number:02} {place} {}", "x".repeat(length));
-            let mut staged = [stage(&open, &nest.at(&format!("box{place}")), &text)];
+            let mut staged = vec![stage(&open, &nest.at(&format!("box{place}")), &text)];
             open.commit(&mut staged).unwrap();
             match step {
                 0 => staged[0].revoke().unwrap(),

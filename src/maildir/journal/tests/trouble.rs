@@ -36,7 +36,7 @@ fn a_maildir_that_takes_nothing_holds_up_no_other() {
         deliver(&store, &nest.at(name), "first");
         nest.await_mail(name, 1);
     }
-    let mut staged = [stage(&store, &nest.at("bad"), "second")];
+    let mut staged = vec![stage(&store, &nest.at("bad"), "second")];
     // Between the promise and the delivery; a file is in the way of root, too.
     let (bad, away) = (nest.path("bad"), nest.path("away"));
     fs::rename(&bad, &away).unwrap();
@@ -64,7 +64,7 @@ fn what_waits_stays_while_the_log_goes_round() {
     let nest = Nest::new();
     let store = nest.open(&SMALL);
     let bad = nest.path("bad");
-    let mut staged = [stage(&store, &nest.at("bad"), "kept")];
+    let mut staged = vec![stage(&store, &nest.at("bad"), "kept")];
     fs::remove_dir_all(&bad).unwrap();
     fs::write(&bad, "in the way").unwrap();
     store.commit(&mut staged).unwrap();
