@@ -64,11 +64,7 @@ impl Lane {
     /// Commits the copies of one message, all or none, together with what others commit meanwhile.
     /// After an error some can be linked.
     pub(super) fn commit(&self, staged: &mut Vec<Staged>, names: &Names) -> io::Result<()> {
-        let ticket = Arc::new(Ticket {
-            copies: Mutex::new(std::mem::take(staged)),
-            place: Mutex::new(Place::Waits),
-            called: Condvar::new(),
-        });
+        let ticket = Arc::new(Ticket::new(std::mem::take(staged)));
         let outcome = if self.may_lead(&ticket) {
             self.lead(&ticket, names)
         } else {
@@ -122,6 +118,14 @@ impl Lane {
 }
 
 impl Ticket {
+    fn new(copies: Vec<Staged>) -> Self {
+        Self {
+            copies: Mutex::new(copies),
+            place: Mutex::new(Place::Waits),
+            called: Condvar::new(),
+        }
+    }
+
     fn call(&self, place: Place) {
         *lock(&self.place) = place;
         self.called.notify_one();
@@ -206,7 +210,11 @@ impl Batch<'_> {
     fn sync(&mut self) {
         let well = self.parcels.iter().filter(|parcel| parcel.outcome.is_ok());
         let linked = |copy: &&Staged| copy.state == State::Linked;
-        let Some(last) = well.flat_map(|parcel| &parcel.copies).filter(linked).last() else {
+        let Some(last) = well
+            .flat_map(|parcel| &parcel.copies)
+            .filter(linked)
+            .next_back()
+        else {
             return;
         };
         if let Err(error) = sync_folder(&last.maildir.new) {
@@ -232,5 +240,51 @@ impl Drop for Batch<'_> {
             parcel.ticket.call(Place::Done(outcome));
         }
         self.lane.leave();
+    }
+}
+
+#[cfg(test)]
+impl Lane {
+    /// Has all `parcels` committed in one batch; the outcome of each, in their order.
+    pub(super) fn commit_together(
+        &self,
+        parcels: Vec<Vec<Staged>>,
+        names: &Names,
+    ) -> Vec<(Vec<Staged>, io::Result<()>)> {
+        lock(&self.0).leaders = LEADERS;
+        let count = parcels.len();
+        std::thread::scope(|scope| {
+            let commit = |mut staged| {
+                let outcome = self.commit(&mut staged, names);
+                (staged, outcome)
+            };
+            let threads: Vec<_> = parcels
+                .into_iter()
+                .map(|staged| scope.spawn(move || commit(staged)))
+                .collect();
+            while lock(&self.0).waiting.len() < count {
+                std::thread::yield_now();
+            }
+            self.leave();
+            threads.into_iter().map(|it| it.join().unwrap()).collect()
+        })
+    }
+
+    /// Has a leader break off before its first step.
+    pub(super) fn break_off(&self, staged: Vec<Staged>) -> (Vec<Staged>, io::Result<()>) {
+        let ticket = Arc::new(Ticket::new(staged));
+        assert!(self.may_lead(&ticket));
+        drop(Batch {
+            lane: self,
+            parcels: vec![Parcel::open(&ticket)],
+        });
+        let outcome = ticket.wait().expect("the one who leads is not asked to");
+        let staged = std::mem::take(&mut *lock(&ticket.copies));
+        (staged, outcome)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        let queue = lock(&self.0);
+        queue.waiting.is_empty()
     }
 }

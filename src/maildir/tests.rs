@@ -2,6 +2,7 @@
 
 mod delivery;
 mod hostile;
+mod lane;
 mod making;
 mod quota;
 mod sweep;

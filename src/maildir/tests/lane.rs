@@ -1,0 +1,97 @@
+use std::fs;
+use std::thread;
+
+use super::*;
+use crate::maildir::Names;
+use crate::maildir::lane::Lane;
+
+fn names() -> Names {
+    Names::new("host")
+}
+
+/// One message for each list of Maildirs.
+fn parcels(nest: &Nest, lists: &[&[&str]]) -> Vec<Vec<Staged>> {
+    let parcel = |boxes: &&[&str]| {
+        let stage = |name: &&str| nest.stage(&nest.at(name), &boxes.join("+")).unwrap();
+        boxes.iter().map(stage).collect()
+    };
+    lists.iter().map(parcel).collect()
+}
+
+#[test]
+fn a_lone_message_leads_itself() {
+    let (nest, lane) = (Nest::new(), Lane::default());
+    let mut staged = vec![nest.stage(&nest.at("a"), "x").unwrap()];
+    lane.commit(&mut staged, &names()).unwrap();
+    assert_eq!((staged.len(), nest.counts("a")), (1, (1, 0)));
+    assert!(lane.is_idle());
+}
+
+#[test]
+fn those_who_wait_are_committed_together() {
+    let (nest, lane) = (Nest::new(), Lane::default());
+    let parcels = parcels(&nest, &[&["a"], &["b", "c"], &["a"], &["a", "b"]]);
+    let outcomes = lane.commit_together(parcels, &names());
+    assert!(outcomes.iter().all(|(_, outcome)| outcome.is_ok()));
+    let counts = ["a", "b", "c"].map(|name| nest.counts(name));
+    assert_eq!(counts, [(3, 0), (2, 0), (1, 0)]);
+    assert!(lane.is_idle());
+}
+
+#[test]
+fn the_failure_of_one_is_not_that_of_the_others() {
+    let (nest, lane) = (Nest::new(), Lane::default());
+    let parcels = parcels(&nest, &[&["a"], &["b", "gone"], &["gone"], &["c"]]);
+    fs::remove_dir(nest.path("gone/new")).unwrap();
+    let outcomes = lane.commit_together(parcels, &names());
+    let codes = outcomes.iter().map(|(_, outcome)| match outcome {
+        Ok(()) => 0,
+        Err(error) => error.raw_os_error().unwrap_or(-1),
+    });
+    assert_eq!(codes.collect::<Vec<_>>(), [0, 2, 2, 0]);
+    // What was linked of a message that failed is taken back by its owner.
+    let (good, bad): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, it)| it.is_ok());
+    drop(bad);
+    let counts = ["a", "b", "c"].map(|name| nest.counts(name));
+    assert_eq!(counts, [(1, 0), (0, 0), (1, 0)]);
+    assert_eq!(good.len(), 2);
+    assert!(lane.is_idle());
+}
+
+#[test]
+fn a_leader_who_breaks_off_tells_so() {
+    let (nest, lane) = (Nest::new(), Lane::default());
+    let (staged, outcome) = lane.break_off(vec![nest.stage(&nest.at("a"), "x").unwrap()]);
+    assert_eq!(staged.len(), 1);
+    outcome.unwrap_err();
+    drop(staged);
+    assert_eq!(nest.counts("a"), (0, 0));
+    // The lane goes on.
+    let mut staged = vec![nest.stage(&nest.at("a"), "y").unwrap()];
+    lane.commit(&mut staged, &names()).unwrap();
+    assert_eq!(nest.counts("a"), (1, 0));
+}
+
+#[test]
+fn many_threads_share_one_lane() {
+    let (nest, lane, names) = (Nest::new(), Lane::default(), names());
+    let deliver = |thread: usize| {
+        let location = nest.at(&format!("box{}", thread % 3));
+        let one = |_| {
+            let mut staged = vec![nest.stage(&location, "x").unwrap()];
+            lane.commit(&mut staged, &names).unwrap();
+            staged
+        };
+        (0..20).flat_map(one).collect::<Vec<_>>()
+    };
+    let staged: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..16)
+            .map(|thread| scope.spawn(move || deliver(thread)))
+            .collect();
+        let staged = threads.into_iter().flat_map(|it| it.join().unwrap());
+        staged.collect()
+    });
+    let delivered = (0..3).map(|number| nest.counts(&format!("box{number}")).0);
+    assert_eq!((staged.len(), delivered.sum()), (16 * 20, 16 * 20));
+    assert!(lane.is_idle());
+}
