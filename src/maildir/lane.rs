@@ -210,11 +210,7 @@ impl Batch<'_> {
     fn sync(&mut self) {
         let well = self.parcels.iter().filter(|parcel| parcel.outcome.is_ok());
         let linked = |copy: &&Staged| copy.state == State::Linked;
-        let Some(last) = well
-            .flat_map(|parcel| &parcel.copies)
-            .filter(linked)
-            .next_back()
-        else {
+        let Some(last) = well.flat_map(|parcel| &parcel.copies).rfind(linked) else {
             return;
         };
         if let Err(error) = sync_folder(&last.maildir.new) {
