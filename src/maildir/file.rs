@@ -9,6 +9,7 @@ use rustix::io::{Errno, retry_on_intr, writev};
 use super::Owner;
 use super::flush::Flush;
 use super::make::change_owner;
+use super::staged::NAME_TRIES;
 
 /// What the kernel takes in one `writev` (`IOV_MAX`).
 const PARTS_AT_ONCE: usize = 1024;
@@ -28,6 +29,23 @@ pub(super) struct Attributes {
 pub(super) fn create(folder: impl AsFd, name: &str, mode: u32) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     retry_on_intr(|| openat(&folder, name, flags, Mode::from_raw_mode(mode)))
+}
+
+/// Creates a file in `tmp` under a name that no one has, with a few tries.
+pub(super) fn create_unique(
+    tmp: &OwnedFd,
+    mode: u32,
+    mut next: impl FnMut() -> String,
+) -> io::Result<(String, OwnedFd)> {
+    for _ in 0..NAME_TRIES {
+        let name = next();
+        match create(tmp, &name, mode) {
+            Ok(file) => return Ok((name, file)),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Errno::EXIST.into())
 }
 
 /// A file with all its octets, and not durable yet.

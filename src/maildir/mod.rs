@@ -25,6 +25,7 @@
 //! kernel gave.
 
 mod cache;
+mod commit;
 mod eol;
 mod file;
 mod flush;

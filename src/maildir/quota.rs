@@ -16,9 +16,9 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, renameat, 
 use rustix::io::Errno;
 
 use super::Names;
+use super::file::create_unique;
 use super::file::{Attributes, fill, remove};
 use super::handle::{READ, STAND, open_step};
-use super::store::create_unique;
 
 const NAME: &str = "maildirsize";
 /// An account of that many octets is too long to be trusted, and counted afresh.

@@ -1,15 +1,17 @@
 //! A message on its way into one Maildir.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::fs::{AtFlags, linkat};
 use rustix::io::Errno;
 
 use super::file::{Written, publish, remove};
 use super::handle::{Maildir, sync_folder};
 use super::journal::{Entry, Journal, Number};
-use super::{Names, quota};
+use super::{Names, Owner, quota};
 
 /// How often another name is tried when one is taken, which only a fault or ill will can bring
 /// about.
@@ -25,6 +27,8 @@ pub struct Staged {
     pub(super) name: String,
     pub(super) octets: u64,
     pub(super) crlf_octets: u64,
+    /// Whose file it is.
+    pub(super) owner: Owner,
     pub(super) state: State,
     /// Its file, until that is as durable as it shall be.
     pub(super) file: Option<Unfinished>,
@@ -162,6 +166,11 @@ impl Staged {
         self.charge(1);
     }
 
+    /// Gives its file in `tmp/` another name, in another `tmp/`.
+    pub(super) fn link_to(&self, tmp: &OwnedFd, name: &str) -> rustix::io::Result<()> {
+        linkat(&self.maildir.tmp, &self.name, tmp, name, AtFlags::empty())
+    }
+
     /// Lets the device begin with its file.
     pub(super) fn begin(&self) -> io::Result<()> {
         self.file.as_ref().map_or(Ok(()), |open| open.file.begin())
@@ -172,10 +181,12 @@ impl Staged {
         self.file.take().map_or(Ok(()), |open| open.file.finish())
     }
 
-    /// Links the message into `new/`.
+    /// Links the message into `new/`, unless it is there or in a log.
     pub(super) fn link(&mut self, names: &Names) -> io::Result<()> {
-        if self.state == State::Gone {
-            return Err(Errno::NOENT.into());
+        match self.state {
+            State::Gone => return Err(Errno::NOENT.into()),
+            State::Linked | State::Committed | State::Recorded => return Ok(()),
+            State::Tmp | State::Held => {}
         }
         let mut to = self.name.clone();
         for _ in 0..NAME_TRIES {

@@ -1,23 +1,21 @@
 //! The store: everything that is delivered goes through here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::fs::Dir;
-use rustix::io::Errno;
 
-use super::file::{Attributes, Written, create, write as write_file};
+use super::commit::{publish, withdraw};
+use super::file::{Attributes, Written, create, create_unique, write as write_file};
 use super::flush::Flush;
-use super::handle::{Maildir, READ, STAND, open_below, open_root, sync_folder};
+use super::handle::{Maildir, READ, STAND, open_below, open_root};
 use super::journal::{self, Journal, Recovered, Refusal, Workings};
 use super::lane::Lanes;
 use super::maildirs::{Maildirs, is_missing};
-use super::staged::{Held, NAME_TRIES, Place, Staged, State, Unfinished};
-use super::threads::in_threads;
+use super::staged::{Held, Place, Staged, State, Unfinished};
 use super::{Durability, Location, Names, Owner, ProbeError, Settings, probe, quota};
 
 /// Delivers messages into Maildirs. To be shared by all threads.
@@ -118,6 +116,28 @@ impl Store {
         }
     }
 
+    /// Stages another name for the file of `original`, whose octets the message at `location` has
+    /// too; none where the two cannot share a file: it has another owner, is on another file
+    /// system, or goes into a log. The two are to be committed together.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`stage`](Self::stage).
+    pub fn stage_link(&self, location: &Location, original: &Staged) -> io::Result<Option<Staged>> {
+        location.check()?;
+        let maildir = self.maildirs.get(location)?;
+        if original.state != State::Tmp || original.owner != location.owner.unwrap_or(self.own) {
+            return Ok(None);
+        }
+        let sizes = (original.octets, original.crlf_octets);
+        self.check_quota(location, &maildir, sizes.0)?;
+        let name = self.names.next(sizes.0, sizes.1);
+        if original.link_to(&maildir.tmp, &name).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(self.in_tmp(location, maildir, name, sizes)))
+    }
+
     /// Syncs all messages, links them into their `new/`, and syncs these folders; or puts all into a
     /// log. All become visible, or none.
     ///
@@ -128,7 +148,7 @@ impl Store {
     /// message can arrive twice after an error, it cannot be lost after success.
     pub fn commit(&self, staged: &mut Vec<Staged>) -> io::Result<()> {
         let recorded = self.record(staged);
-        if let Err(error) = recorded.and_then(|()| self.publish(staged)) {
+        if let Err(error) = recorded.and_then(|()| publish(staged, &self.lanes, &self.names)) {
             withdraw(staged);
             return Err(error);
         }
@@ -197,34 +217,56 @@ impl Store {
     fn try_stage(&self, location: &Location, message: &Message<'_>) -> io::Result<Staged> {
         let maildir = self.maildirs.get(location)?;
         let octets = message.octets();
-        let attributes = Attributes {
-            mode: self.settings.file_mode,
-            owner: location.owner.filter(|owner| *owner != self.own),
-            flush: self.flush(&maildir),
-        };
-        if let (Some(quota), Some(top)) = (&location.quota, &maildir.top) {
-            quota::check(top, quota, octets, attributes, &self.names)?;
-        }
+        self.check_quota(location, &maildir, octets)?;
         if let Some(staged) = self.hold(location, message, &maildir) {
             return Ok(staged);
         }
-        let (name, file) = create_unique(&maildir.tmp, self.settings.file_mode, || {
+        let attributes = self.attributes(location, &maildir);
+        let (name, file) = create_unique(&maildir.tmp, attributes.mode, || {
             self.names.next(octets, message.crlf_size)
         })?;
         // From here on the file is removed unless it is committed.
-        let mut staged = Staged {
+        let sizes = (octets, message.crlf_size);
+        let mut staged = self.in_tmp(location, maildir, name, sizes);
+        let file = write_file(file, message.parts, attributes)?;
+        self.keep_open(&mut staged, file)?;
+        Ok(staged)
+    }
+
+    fn attributes(&self, location: &Location, maildir: &Maildir) -> Attributes {
+        Attributes {
+            mode: self.settings.file_mode,
+            owner: location.owner.filter(|owner| *owner != self.own),
+            flush: self.flush(maildir),
+        }
+    }
+
+    fn check_quota(&self, location: &Location, maildir: &Maildir, octets: u64) -> io::Result<()> {
+        let (Some(quota), Some(top)) = (&location.quota, &maildir.top) else {
+            return Ok(());
+        };
+        let attributes = self.attributes(location, maildir);
+        quota::check(top, quota, octets, attributes, &self.names)
+    }
+
+    fn in_tmp(
+        &self,
+        location: &Location,
+        maildir: Arc<Maildir>,
+        name: String,
+        (octets, crlf_octets): (u64, u64),
+    ) -> Staged {
+        Staged {
             maildir,
             name,
             octets,
-            crlf_octets: message.crlf_size,
+            crlf_octets,
+            owner: location.owner.unwrap_or(self.own),
             state: State::Tmp,
             file: None,
             sync: self.settings.durability.syncs_folders(),
             record: None,
-        };
-        let file = write_file(file, message.parts, attributes)?;
-        self.keep_open(&mut staged, file)?;
-        Ok(staged)
+        }
     }
 
     /// Keeps a file open for the commit, or finishes it now when there are too many.
@@ -257,6 +299,7 @@ impl Store {
             name,
             octets,
             crlf_octets,
+            owner: location.owner.unwrap_or(self.own),
             state: State::Held,
             file: None,
             sync: true,
@@ -321,95 +364,12 @@ impl Store {
             Durability::None => None,
         }
     }
-
-    /// Makes visible what is in `tmp/`: in company where one sync is enough for many folders.
-    fn publish(&self, staged: &mut Vec<Staged>) -> io::Result<()> {
-        match sole_lane(staged) {
-            Some(device) => self.lanes.of(device).commit(staged, &self.names),
-            None => publish_alone(staged, &self.names),
-        }
-    }
-}
-
-/// The device that all messages are on, if the commits there go together.
-fn sole_lane(staged: &[Staged]) -> Option<u64> {
-    let mut in_tmp = staged.iter().filter(|one| one.state == State::Tmp);
-    let first = in_tmp.next()?;
-    let device = first.maildir.identity.0;
-    let shares = |one: &Staged| {
-        one.sync && one.maildir.flush == Flush::WriteBack && one.maildir.identity.0 == device
-    };
-    (shares(first) && in_tmp.all(shares)).then_some(device)
-}
-
-/// Goes through the steps for the copies of one message, on any file system and on several: each
-/// step is done for all before the next one begins.
-fn publish_alone(staged: &mut [Staged], names: &Names) -> io::Result<()> {
-    let files: Vec<_> = staged
-        .iter_mut()
-        .filter_map(|one| one.file.take())
-        .collect();
-    in_threads(files, |open| open.file.finish())
-        .into_iter()
-        .collect::<io::Result<()>>()?;
-    for one in staged
-        .iter_mut()
-        .filter(|one| !matches!(one.state, State::Committed | State::Recorded))
-    {
-        one.link(names)?;
-    }
-    sync_folders(staged)
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// Removes what a failed commit has left. All of this is best effort, the error is already on its
-/// way.
-fn withdraw(staged: &mut [Staged]) {
-    for one in staged.iter_mut() {
-        if matches!(one.state, State::Tmp | State::Held) {
-            let _ = one.withdraw();
-        }
-    }
-    for one in staged.iter_mut() {
-        if matches!(one.state, State::Linked | State::Recorded) {
-            let _ = one.revoke();
-        }
-    }
-}
-
-/// Syncs every distinct `new/` of the linked messages once.
-fn sync_folders(staged: &[Staged]) -> io::Result<()> {
-    let mut seen = HashSet::new();
-    let folders: Vec<&OwnedFd> = staged
-        .iter()
-        .filter(|one| one.sync && one.state == State::Linked && seen.insert(one.maildir.identity))
-        .map(|one| &one.maildir.new)
-        .collect();
-    in_threads(folders, |folder| Ok(sync_folder(folder)?))
-        .into_iter()
-        .collect()
-}
-
-/// Creates a file in `tmp` under a name that no one has, with a few tries.
-pub(super) fn create_unique(
-    tmp: &OwnedFd,
-    mode: u32,
-    mut next: impl FnMut() -> String,
-) -> io::Result<(String, OwnedFd)> {
-    for _ in 0..NAME_TRIES {
-        let name = next();
-        match create(tmp, &name, mode) {
-            Ok(file) => return Ok((name, file)),
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(Errno::EXIST.into())
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

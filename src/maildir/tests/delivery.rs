@@ -122,6 +122,52 @@ fn one_failure_spoils_the_whole_commit() {
 }
 
 #[test]
+fn one_file_can_have_many_names() {
+    let nest = Nest::new();
+    let first = nest.stage(&nest.at("a"), "same").unwrap();
+    let link = |name| nest.store.stage_link(&nest.at(name), &first).unwrap();
+    let others = ["b", "c"].map(|name| link(name).unwrap());
+    let mut staged = vec![first];
+    staged.extend(others);
+    nest.store.commit(&mut staged).unwrap();
+    let inode = |name: &str| {
+        let file = nest.path(&format!(
+            "{name}/new/{}",
+            nest.list(&format!("{name}/new"))[0]
+        ));
+        assert_eq!(fs::read(&file).unwrap(), b"same");
+        fs::metadata(&file).unwrap().ino()
+    };
+    assert_eq!(inode("a"), inode("b"));
+    assert_eq!(inode("a"), inode("c"));
+    assert!(
+        ["a", "b", "c"]
+            .iter()
+            .all(|name| nest.counts(name) == (1, 0))
+    );
+    // What is visible already is not linked to: its owner may have changed it.
+    assert!(
+        nest.store
+            .stage_link(&nest.at("d"), &staged[0])
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn two_owners_do_not_share_a_file() {
+    if !is_root() {
+        return;
+    }
+    let nest = Nest::new();
+    let staged = nest.stage(&nest.at("a"), "x").unwrap();
+    let mut other = nest.at("b");
+    other.owner = Some(Owner { uid: 4321, gid: 1 });
+    assert!(nest.store.stage_link(&other, &staged).unwrap().is_none());
+    assert_eq!(nest.counts("b"), (0, 0));
+}
+
+#[test]
 fn a_taken_name_is_not_replaced() {
     let nest = Nest::new();
     let mut staged = vec![nest.stage(&nest.at("a"), "mine").unwrap()];

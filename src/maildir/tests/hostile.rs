@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::io::Errno;
 
-use super::super::store::create_unique;
+use super::super::file::create_unique;
 use super::Nest;
 
 /// A Maildir, and beside the root another one that nothing may ever get into.

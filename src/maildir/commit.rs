@@ -1,0 +1,72 @@
+//! From staged to committed: all copies of a message, or none.
+
+use std::collections::HashSet;
+use std::io;
+
+use super::Names;
+use super::flush::Flush;
+use super::handle::sync_folder;
+use super::lane::Lanes;
+use super::staged::{Staged, State};
+use super::threads::in_threads;
+
+/// Makes visible what is in `tmp/`: in company where one sync is enough for many folders.
+pub(super) fn publish(staged: &mut Vec<Staged>, lanes: &Lanes, names: &Names) -> io::Result<()> {
+    match sole_lane(staged) {
+        Some(device) => lanes.of(device).commit(staged, names),
+        None => publish_alone(staged, names),
+    }
+}
+
+/// The device that all messages are on, if the commits there go together.
+fn sole_lane(staged: &[Staged]) -> Option<u64> {
+    let mut in_tmp = staged.iter().filter(|one| one.state == State::Tmp);
+    let first = in_tmp.next()?;
+    let device = first.maildir.identity.0;
+    let shares = |one: &Staged| {
+        one.sync && one.maildir.flush == Flush::WriteBack && one.maildir.identity.0 == device
+    };
+    (shares(first) && in_tmp.all(shares)).then_some(device)
+}
+
+/// Goes through the steps for the copies of one message, on any file system and on several: each
+/// step is done for all before the next one begins.
+fn publish_alone(staged: &mut [Staged], names: &Names) -> io::Result<()> {
+    let files: Vec<_> = staged
+        .iter_mut()
+        .filter_map(|one| one.file.take())
+        .collect();
+    in_threads(files, |open| open.file.finish())
+        .into_iter()
+        .collect::<io::Result<()>>()?;
+    staged.iter_mut().try_for_each(|one| one.link(names))?;
+    sync_folders(staged)
+}
+
+/// Removes what a failed commit has left. All of this is best effort, the error is already on its
+/// way.
+pub(super) fn withdraw(staged: &mut [Staged]) {
+    for one in staged.iter_mut() {
+        if matches!(one.state, State::Tmp | State::Held) {
+            let _ = one.withdraw();
+        }
+    }
+    for one in staged.iter_mut() {
+        if matches!(one.state, State::Linked | State::Recorded) {
+            let _ = one.revoke();
+        }
+    }
+}
+
+/// Syncs every distinct `new/` of the linked messages once.
+fn sync_folders(staged: &[Staged]) -> io::Result<()> {
+    let mut seen = HashSet::new();
+    let folders: Vec<_> = staged
+        .iter()
+        .filter(|one| one.sync && one.state == State::Linked && seen.insert(one.maildir.identity))
+        .map(|one| &one.maildir.new)
+        .collect();
+    in_threads(folders, |folder| Ok(sync_folder(folder)?))
+        .into_iter()
+        .collect()
+}
