@@ -1,5 +1,6 @@
 //! One binary for all integration tests: a file per subject.
 
+mod bombs;
 mod check;
 mod client;
 mod delivery;
