@@ -69,6 +69,16 @@ fn write_all(file: &OwnedFd, parts: &[&[u8]]) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes all `parts`, in order, and then the `stream`. [`fill`] is to follow, without parts.
+pub(super) fn write_stream(
+    file: &OwnedFd,
+    parts: &[&[u8]],
+    stream: &dyn super::Stream,
+) -> io::Result<()> {
+    write_all(file, parts)?;
+    stream.each(&mut |piece| write_all(file, &[piece]))
+}
+
 /// Moves `from` in `tmp` to `to` in `new`, and never replaces anything: EEXIST if the name is
 /// taken.
 pub(super) fn publish(

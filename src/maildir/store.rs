@@ -9,11 +9,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rustix::fs::Dir;
 use rustix::io::Errno;
 
-use super::file::{Attributes, create, fill};
+use super::file::{Attributes, create, fill, write_stream};
 use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root, sync_folder};
 use super::journal::{self, Journal, Recovered, Refusal, Workings};
 use super::maildirs::{Maildirs, is_missing};
+use super::message::Message;
 use super::staged::{Held, NAME_TRIES, Staged, State};
 use super::threads::in_threads;
 use super::{Durability, Location, Names, Owner, ProbeError, Settings, probe, quota};
@@ -28,21 +29,6 @@ pub struct Store {
     maildirs: Arc<Maildirs>,
     /// The logs that are open, by root.
     journals: RwLock<HashMap<Arc<Path>, Arc<Journal>>>,
-}
-
-/// What is to be written.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    /// The octets, in order, written as they are.
-    pub parts: &'a [&'a [u8]],
-    /// The size in octets if every end of line were CRLF, see [`crlf_size`](super::crlf_size).
-    pub crlf_size: u64,
-}
-
-impl Message<'_> {
-    fn octets(&self) -> u64 {
-        self.parts.iter().map(|part| part.len() as u64).sum()
-    }
 }
 
 impl Store {
@@ -177,6 +163,16 @@ impl Store {
         }
     }
 
+    /// A file without a name, to read and write, on the disk where mail for `location` goes: nothing of it is
+    /// left when it is closed, or after a crash. The root is made if it may be.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel.
+    pub fn unnamed(&self, location: &Location) -> io::Result<OwnedFd> {
+        super::unnamed::create(location, &self.maildirs, &self.names)
+    }
+
     /// Tries in a folder of its own below `root`, or where the root would be made, all that a
     /// delivery needs.
     ///
@@ -214,7 +210,12 @@ impl Store {
             sync: self.settings.durability.syncs_folders(),
             record: None,
         };
-        fill(file, message.parts, attributes)?;
+        let mut parts = message.parts;
+        if let Some(stream) = message.stream {
+            write_stream(&file, parts, stream)?;
+            parts = &[];
+        }
+        fill(file, parts, attributes)?;
         Ok(staged)
     }
 

@@ -38,7 +38,7 @@ impl MailDir {
     }
 
     fn stage_copies(&self, delivery: &Delivery) -> Result<Copies, Failure> {
-        let text = self.text(delivery);
+        let text = self.text(delivery)?;
         let mut staged = Vec::new();
         let mut places = HashSet::new();
         for recipient in delivery.recipients() {
@@ -59,20 +59,38 @@ impl MailDir {
         })
     }
 
-    /// The content as all copies have it.
-    fn text<'a>(&self, delivery: &'a Delivery) -> Text<'a> {
+    /// The content as all copies have it: in memory where it is there in this form, else a stream.
+    fn text<'a>(&self, delivery: &'a Delivery) -> io::Result<Text<'a>> {
         let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
-        let pieces: Vec<_> = if crlf {
-            delivery.content().collect()
+        let slices = if crlf {
+            delivery.octets()
         } else {
-            delivery.text().collect()
+            delivery.text()
         };
-        let crlf_size = pieces.iter().map(|piece| maildir::crlf_size(piece)).sum();
-        Text {
-            pieces,
-            crlf_size,
-            crlf,
+        if let Some(slices) = slices {
+            return Ok(Text {
+                crlf_size: slices.iter().map(|slice| maildir::crlf_size(slice)).sum(),
+                slices,
+                stream: None,
+                crlf,
+            });
         }
+        let tally = delivery.tally()?;
+        let octets = if crlf {
+            tally.octets()
+        } else {
+            tally.lf_size()
+        };
+        Ok(Text {
+            slices: Vec::new(),
+            stream: Some(Streamed {
+                delivery,
+                octets,
+                crlf,
+            }),
+            crlf_size: tally.crlf_size(),
+            crlf,
+        })
     }
 
     fn stage_copy(
@@ -89,9 +107,11 @@ impl MailDir {
             fields = fields.replace('\n', "\r\n");
         }
         let mut parts = vec![fields.as_bytes()];
-        parts.extend(&text.pieces);
+        parts.extend(&text.slices);
+        let stream = text.stream.as_ref();
         let message = maildir::Message {
             parts: &parts,
+            stream: stream.map(|stream| stream as &dyn maildir::Stream),
             crlf_size: text.crlf_size + maildir::crlf_size(fields.as_bytes()),
         };
         let location = &destination.location;
@@ -195,9 +215,33 @@ fn no_maildir(destination: &Destination) -> String {
 
 /// Content with the line ends of its file.
 struct Text<'a> {
-    pieces: Vec<&'a [u8]>,
+    slices: Vec<&'a [u8]>,
+    stream: Option<Streamed<'a>>,
     crlf_size: u64,
     crlf: bool,
+}
+
+/// Content that is read, or gets its line ends, while it is written.
+#[derive(Debug)]
+struct Streamed<'a> {
+    delivery: &'a Delivery,
+    octets: u64,
+    crlf: bool,
+}
+
+impl maildir::Stream for Streamed<'_> {
+    fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let content = self.delivery.content();
+        if self.crlf {
+            content.each(take)
+        } else {
+            content.with_lf().each(take)
+        }
+    }
 }
 
 /// The copies of one message, written and not visible yet.
