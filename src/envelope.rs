@@ -2,16 +2,15 @@
 //!
 //! "Mail object" of RFC 5321 section 2.3.1: an envelope and content.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use crate::maildir::{Location, to_lf};
+use crate::content::Content;
+use crate::maildir::Location;
 use crate::smtp::address::{ForwardPath, Mailbox, ReversePath};
 
 /// Who handed the mail to us, as far as it told and as the socket knows.
@@ -88,29 +87,15 @@ pub struct Destination {
 pub struct Mail {
     /// The envelope.
     pub envelope: Envelope,
-    /// Header and body as received: dots unstuffed, every other octet kept.
-    pub content: Vec<u8>,
-    /// The content with LF line ends, where it differs.
-    text: OnceLock<Option<Vec<u8>>>,
+    /// Header and body as received.
+    pub content: Content,
 }
 
 impl Mail {
     /// A message as received.
-    pub fn new(envelope: Envelope, content: Vec<u8>) -> Self {
-        Self {
-            envelope,
-            content,
-            text: OnceLock::new(),
-        }
-    }
-
-    /// The content with LF line ends. It is made once, however many copies are delivered.
-    pub fn text(&self) -> &[u8] {
-        let text = self.text.get_or_init(|| match to_lf(&self.content) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(text) => Some(text),
-        });
-        text.as_deref().unwrap_or(&self.content)
+    pub fn new(envelope: Envelope, content: impl Into<Content>) -> Self {
+        let content = content.into();
+        Self { envelope, content }
     }
 }
 

@@ -23,6 +23,8 @@ pub mod recipients;
 
 pub mod envelope;
 
+pub mod content;
+
 pub mod failure;
 
 pub mod smtp;

@@ -1,10 +1,11 @@
 //! `maiasaura deliver`: one message from standard input, through the same chain.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::address::{forward_path, reverse_path};
+use super::content::content;
 use super::{Exit, Fault, Loaded, Outcome};
 use crate::config::{Config, Source};
 use crate::daemon::{self, Daemon, Logging, Target};
@@ -12,7 +13,6 @@ use crate::envelope::{Client, Envelope, Mail, Recipient, Transmission};
 use crate::failure::Failure;
 use crate::server::{Service, SessionLog};
 use crate::smtp::address::{ForwardPath, ReversePath};
-use crate::smtp::reply;
 
 /// Arguments of `deliver`.
 #[derive(Debug, clap::Args)]
@@ -66,6 +66,8 @@ fn deliver(config: Config, source: Source, arguments: &Deliver) -> Outcome {
     let service = Daemon::from_source(config, source).service()?;
     let mut log = SessionLog::local();
     let recipients = recipients(arguments, &service, &reverse_path, &mut log)?;
+    let open = || service.spooler.open(&recipients[0]);
+    let content = content(io::stdin().lock(), limit, open)?;
     let received = SystemTime::now();
     let envelope = Envelope {
         id: service.ids.next(received),
@@ -77,7 +79,6 @@ fn deliver(config: Config, source: Source, arguments: &Deliver) -> Outcome {
         recipients,
         binary: false,
     };
-    let content = content(io::stdin().lock(), limit)?;
     let mail = Arc::new(Mail::new(envelope, content));
     let fates = smol::block_on(async {
         let turn = service.chain.turn().await;
@@ -136,63 +137,4 @@ fn recipients(
         recipients.push(recipient);
     }
     Ok(recipients)
-}
-
-/// The message as it would have come over SMTP: lines end in CRLF, and the
-/// "From " line that a mailbox file or pipe(8) puts before it is gone.
-fn content(input: impl Read, limit: u64) -> Result<Vec<u8>, Fault> {
-    let mut octets = Vec::new();
-    input
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut octets)
-        .map_err(|error| Fault::new(Exit::IoErr, format!("cannot read the message: {error}")))?;
-    if octets.len() as u64 > limit {
-        return Err(Fault::new(
-            Exit::DataErr,
-            format!("{}: more than {limit} octets", reply::TOO_BIG),
-        ));
-    }
-    let from_line = if octets.starts_with(b"From ") {
-        memchr::memchr(b'\n', &octets)
-    } else {
-        None
-    };
-    let start = from_line.map_or(0, |end| end + 1);
-    Ok(with_crlf(&octets[start..]))
-}
-
-fn with_crlf(octets: &[u8]) -> Vec<u8> {
-    let mut content = Vec::with_capacity(octets.len() + octets.len() / 32);
-    for line in octets.split_inclusive(|&b| b == b'\n') {
-        match line.strip_suffix(b"\n") {
-            Some(text) => {
-                content.extend_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
-                content.extend_from_slice(b"\r\n");
-            }
-            None => content.extend_from_slice(line),
-        }
-    }
-    content
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn standard_input_becomes_mail_content() {
-        for (input, expected) in [
-            ("", ""),
-            ("Subject: t\n\nbody\n", "Subject: t\r\n\r\nbody\r\n"),
-            ("From s@c.test Fri Nov 20\nSubject: t\n", "Subject: t\r\n"),
-            ("a\r\nb\nc", "a\r\nb\r\nc"),
-            ("From here on", "From here on"),
-        ] {
-            assert_eq!(content(input.as_bytes(), 100).unwrap(), expected.as_bytes());
-        }
-        assert_eq!(
-            content([b'x'; 11].as_slice(), 10).unwrap_err().exit,
-            Exit::DataErr
-        );
-    }
 }

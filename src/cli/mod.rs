@@ -6,6 +6,7 @@
 
 mod address;
 mod check;
+mod content;
 mod deliver;
 mod exit;
 mod explain;

@@ -1,6 +1,7 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
-use super::{Config, Folder, LimitsConfig};
+use super::{Config, Folder, LimitsConfig, Size};
+use crate::content::WORTH;
 use crate::server::Address;
 use crate::smtp::address::Domain;
 
@@ -183,20 +184,14 @@ fn limits(config: &Config) -> Outcome {
     memory(limits)
 }
 
+/// Larger messages are spooled, but what is to be worth a file must be in memory first.
 fn memory(limits: &LimitsConfig) -> Outcome {
-    // Whoever has left the one at its default has set the other.
-    let is_default = limits.message_size == LimitsConfig::default().message_size;
-    let key = if is_default {
-        "limits.memory"
-    } else {
-        "limits.message_size"
-    };
+    let least = Size(limits.message_size.octets().min(WORTH as u64) * 2);
     let message = format!(
-        "a message of limits.message_size ({}) has no room in limits.memory ({}); \
-         lower the one or raise the other",
-        limits.message_size, limits.memory
+        "with {} there would be no room for a single message; write at least {least}",
+        limits.memory
     );
-    refuse(limits.message_size > limits.memory, key, message)
+    refuse(limits.memory < least, "limits.memory", message)
 }
 
 fn timeouts(config: &Config) -> Outcome {

@@ -24,7 +24,7 @@ pub struct LimitsConfig {
     pub connections_per_ip: usize,
     /// Deliveries at once, each with a thread (default: 100).
     pub deliveries: usize,
-    /// Octets of all messages that are being received or delivered (default: 256MB).
+    /// Octets of memory for all messages that are being received or delivered; large ones are on disk (default: 256MB).
     pub memory: Size,
     /// Octets per second that a message must come in at, on average; 0 is no limit (default: 100).
     pub data_rate: Size,

@@ -24,6 +24,8 @@ pub struct MaildirConfig {
     pub require_root: bool,
     /// How old a file in `tmp/` must be to be swept away (default: 36h).
     pub sweep_after: Time,
+    /// Whether the copies of a message share a file where that is possible (default: false).
+    pub single_instance: bool,
     /// How many Maildirs are kept open (default: 1000).
     pub cached_maildirs: usize,
 }
@@ -64,6 +66,7 @@ impl Default for MaildirConfig {
             directory_mode: 0o700,
             require_root: false,
             sweep_after: Time::hours(36),
+            single_instance: false,
             cached_maildirs: 1000,
         }
     }

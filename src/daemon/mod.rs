@@ -26,7 +26,9 @@ use crate::processor::{
     Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
 };
 use crate::recipients::{HostPatterns, Recipients};
-use crate::server::{self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Trigger};
+use crate::server::{
+    self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
+};
 
 /// How long threads may take to end when all sessions have.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -119,7 +121,17 @@ impl Daemon {
             limits: config.limits(),
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries),
+            spooler: self.spooler(),
             ids: crate::envelope::Ids::default(),
+        })
+    }
+
+    /// Spools to the disk of the first mailbox: if that is full, the message has no place anyway.
+    fn spooler(&self) -> Spooler {
+        let store = Arc::clone(&self.store);
+        Spooler::new(self.config.limits.deliveries, move |recipient| {
+            let first = recipient.destinations.first();
+            store.unnamed(&first.ok_or(io::ErrorKind::NotFound)?.location)
         })
     }
 
@@ -317,9 +329,11 @@ fn registry(config: &Config, store: &Arc<Store>) -> Registry {
     });
     let (store, line_ends) = (Arc::clone(store), config.line_ends());
     let max_folders = config.recipients.subaddress.max_folders;
+    let single_instance = config.maildir.single_instance;
     registry.add("MailDir", move || {
         let store = Arc::clone(&store);
-        Ok(Arc::new(MailDir::new(store, line_ends, max_folders)))
+        let processor = MailDir::new(store, line_ends, max_folders);
+        Ok(Arc::new(processor.single_instance(single_instance)))
     });
     registry
 }

@@ -10,12 +10,25 @@ use super::lane::Lanes;
 use super::staged::{Staged, State};
 use super::threads::in_threads;
 
+/// What is larger than this is awaited apart: others shall not wait for it in their batch.
+const LARGE: u64 = 256 * 1024;
+
 /// Makes visible what is in `tmp/`: in company where one sync is enough for many folders.
 pub(super) fn publish(staged: &mut Vec<Staged>, lanes: &Lanes, names: &Names) -> io::Result<()> {
     match sole_lane(staged) {
-        Some(device) => lanes.of(device).commit(staged, names),
+        Some(device) => {
+            finish(staged.iter_mut().filter(|one| one.octets > LARGE))?;
+            lanes.of(device).commit(staged, names)
+        }
         None => publish_alone(staged, names),
     }
+}
+
+/// Makes files durable.
+fn finish<'a>(staged: impl Iterator<Item = &'a mut Staged>) -> io::Result<()> {
+    let files: Vec<_> = staged.filter_map(|one| one.file.take()).collect();
+    let outcomes = in_threads(files, |open| open.file.finish());
+    outcomes.into_iter().collect()
 }
 
 /// The device that all messages are on, if the commits there go together.
@@ -32,13 +45,7 @@ fn sole_lane(staged: &[Staged]) -> Option<u64> {
 /// Goes through the steps for the copies of one message, on any file system and on several: each
 /// step is done for all before the next one begins.
 fn publish_alone(staged: &mut [Staged], names: &Names) -> io::Result<()> {
-    let files: Vec<_> = staged
-        .iter_mut()
-        .filter_map(|one| one.file.take())
-        .collect();
-    in_threads(files, |open| open.file.finish())
-        .into_iter()
-        .collect::<io::Result<()>>()?;
+    finish(staged.iter_mut())?;
     staged.iter_mut().try_for_each(|one| one.link(names))?;
     sync_folders(staged)
 }

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, linkat, openat, renameat_with, statat};
 use rustix::io::{Errno, retry_on_intr, writev};
 
-use super::Owner;
 use super::flush::Flush;
 use super::make::change_owner;
 use super::staged::NAME_TRIES;
+use super::{Owner, Stream};
 
 /// What the kernel takes in one `writev` (`IOV_MAX`).
 const PARTS_AT_ONCE: usize = 1024;
@@ -57,8 +57,13 @@ pub(super) struct Written {
     attributes: bool,
 }
 
-/// Writes all `parts`, in order.
-pub(super) fn write(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> io::Result<Written> {
+/// Writes all `parts`, in order, and then the `stream`.
+pub(super) fn write(
+    file: OwnedFd,
+    parts: &[&[u8]],
+    stream: Option<&dyn Stream>,
+    attributes: Attributes,
+) -> io::Result<Written> {
     // The umask can only take away what others than the owner may do, in any system that works at
     // all.
     let masked = attributes.mode & !0o600 != 0;
@@ -69,6 +74,9 @@ pub(super) fn write(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> i
         change_owner(&file, owner)?;
     }
     write_all(&file, parts)?;
+    if let Some(stream) = stream {
+        stream.each(&mut |piece| write_all(&file, &[piece]))?;
+    }
     Ok(Written {
         file,
         flush: attributes.flush,
@@ -78,7 +86,7 @@ pub(super) fn write(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> i
 
 /// Writes all `parts`, in order, makes them durable and closes the file.
 pub(super) fn fill(file: OwnedFd, parts: &[&[u8]], attributes: Attributes) -> io::Result<()> {
-    write(file, parts, attributes)?.finish()
+    write(file, parts, None, attributes)?.finish()
 }
 
 impl Written {

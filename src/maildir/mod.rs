@@ -35,6 +35,7 @@ mod lane;
 mod location;
 mod maildirs;
 mod make;
+mod message;
 mod name;
 mod probe;
 mod quota;
@@ -45,14 +46,16 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod unnamed;
 
-pub use eol::{crlf_size, to_lf};
+pub use eol::{Tally, append_lf, crlf_size, make_lf, to_lf};
 pub use journal::{JournalFailed, Recovered, Recovery};
 pub use location::{Location, Owner};
+pub use message::{Message, Stream};
 pub use name::Names;
 pub use probe::{FileSystem, ProbeError, describe};
 pub use quota::{OverQuota, Quota};
 pub use settings::{Durability, Settings};
 pub use staged::Staged;
-pub use store::{Message, Store};
+pub use store::Store;
 pub use sweep::{Swept, sweep};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -15,6 +16,7 @@ use super::handle::{Maildir, READ, STAND, open_below, open_root};
 use super::journal::{self, Journal, Recovered, Refusal, Workings};
 use super::lane::Lanes;
 use super::maildirs::{Maildirs, is_missing};
+use super::message::Message;
 use super::staged::{Held, Place, Staged, State, Unfinished};
 use super::{Durability, Location, Names, Owner, ProbeError, Settings, probe, quota};
 
@@ -31,21 +33,6 @@ pub struct Store {
     unfinished: Arc<AtomicUsize>,
     /// The logs that are open, by root.
     journals: RwLock<HashMap<Arc<Path>, Arc<Journal>>>,
-}
-
-/// What is to be written.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    /// The octets, in order, written as they are.
-    pub parts: &'a [&'a [u8]],
-    /// The size in octets if every end of line were CRLF, see [`crlf_size`](super::crlf_size).
-    pub crlf_size: u64,
-}
-
-impl Message<'_> {
-    fn octets(&self) -> u64 {
-        self.parts.iter().map(|part| part.len() as u64).sum()
-    }
 }
 
 impl Store {
@@ -204,6 +191,16 @@ impl Store {
         }
     }
 
+    /// A file without a name, to read and write, on the disk where mail for `location` goes: nothing of it is
+    /// left when it is closed, or after a crash. The root is made if it may be.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel.
+    pub fn unnamed(&self, location: &Location) -> io::Result<OwnedFd> {
+        super::unnamed::create(location, &self.maildirs, &self.names)
+    }
+
     /// Tries in a folder of its own below `root`, or where the root would be made, all that a
     /// delivery needs.
     ///
@@ -228,7 +225,7 @@ impl Store {
         // From here on the file is removed unless it is committed.
         let sizes = (octets, message.crlf_size);
         let mut staged = self.in_tmp(location, maildir, name, sizes);
-        let file = write_file(file, message.parts, attributes)?;
+        let file = write_file(file, message.parts, message.stream, attributes)?;
         self.keep_open(&mut staged, file)?;
         Ok(staged)
     }
@@ -351,7 +348,7 @@ impl Store {
         };
         let file = create(&staged.maildir.tmp, &staged.name, entry.mode)?;
         staged.state = State::Tmp;
-        let file = write_file(file, &[&entry.head, &entry.body.octets], attributes)?;
+        let file = write_file(file, &[&entry.head, &entry.body.octets], None, attributes)?;
         self.keep_open(staged, file)
     }
 

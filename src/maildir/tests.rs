@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use super::{Location, Message, Settings, Staged, Store};
 
 /// A root of its own for one test.
-struct Nest {
+pub(super) struct Nest {
     root: TempDir,
-    store: Store,
+    pub(super) store: Store,
 }
 
 impl Nest {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(Settings::default())
     }
 
@@ -32,12 +32,12 @@ impl Nest {
         }
     }
 
-    fn path(&self, below: &str) -> PathBuf {
+    pub(super) fn path(&self, below: &str) -> PathBuf {
         self.root.path().join(below)
     }
 
     /// The Maildir at `path`, which may be made.
-    fn at(&self, path: &str) -> Location {
+    pub(super) fn at(&self, path: &str) -> Location {
         Location {
             root: self.root.path().into(),
             components: path.split('/').map(str::to_string).collect(),
@@ -51,20 +51,21 @@ impl Nest {
     fn stage(&self, location: &Location, text: &str) -> std::io::Result<Staged> {
         let message = Message {
             parts: &[text.as_bytes()],
+            stream: None,
             crlf_size: super::crlf_size(text.as_bytes()),
         };
         self.store.stage(location, &message)
     }
 
     /// Delivers `text` and gives the name back.
-    fn deliver(&self, location: &Location, text: &str) -> std::io::Result<String> {
+    pub(super) fn deliver(&self, location: &Location, text: &str) -> std::io::Result<String> {
         let mut staged = vec![self.stage(location, text)?];
         self.store.commit(&mut staged)?;
         Ok(staged[0].name().to_string())
     }
 
     /// The names in a folder below the root, sorted.
-    fn list(&self, below: &str) -> Vec<String> {
+    pub(super) fn list(&self, below: &str) -> Vec<String> {
         list(&self.path(below))
     }
 
@@ -84,6 +85,6 @@ fn list(folder: &Path) -> Vec<String> {
     names
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

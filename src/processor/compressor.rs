@@ -9,7 +9,8 @@ use super::{Delivery, Pending, Processor, Staged};
 use crate::failure::Failure;
 
 /// Compresses trace fields (those of the first copy) and content (RFC 1950) once, beside the content and not instead of
-/// it: a `MailDir` after it writes the message as ever.
+/// it: a `MailDir` after it writes the message as ever. The stream is kept in memory until the delivery is over, and not
+/// counted against the limit of that.
 #[derive(Clone, Copy, Debug)]
 pub struct Compressor {
     level: Compression,
@@ -41,9 +42,7 @@ impl Processor for Compressor {
         Box::pin(async move {
             let mut encoder = ZlibEncoder::new(Vec::new(), self.level);
             encoder.write_all(first_fields(delivery).as_bytes())?;
-            for piece in delivery.content() {
-                encoder.write_all(piece)?;
-            }
+            delivery.content().each(|piece| encoder.write_all(piece))?;
             delivery.compressed = Some(encoder.finish()?);
             Ok(Staged::Done)
         })

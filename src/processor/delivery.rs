@@ -1,12 +1,16 @@
 //! What the processors of one delivery share.
 
+use std::io;
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
 use memchr::memmem;
 
 use super::Trace;
+use crate::content::Pieces;
 use crate::envelope::{Mail, Recipient};
+use crate::maildir::Tally;
 
 /// One message on its way through the chain to recipients that share one fate.
 #[derive(Debug)]
@@ -73,14 +77,36 @@ impl Delivery {
         &self.mail.envelope.recipients[self.chosen.clone()]
     }
 
-    /// The content without what is to be left out, in pieces.
-    pub fn content(&self) -> impl Iterator<Item = &[u8]> {
-        self.kept().map(|kept| &self.mail.content[kept])
+    /// The content without what is to be left out, piece by piece.
+    pub fn content(&self) -> Pieces<'_> {
+        self.mail.content.parts(self.kept())
     }
 
-    /// As [`content`](Self::content), with LF line ends.
-    pub fn text(&self) -> impl Iterator<Item = &[u8]> {
-        let (content, text) = (&self.mail.content, self.mail.text());
+    /// The content without what is to be left out, as slices: all of it, where it is in memory.
+    pub(super) fn octets(&self) -> Option<Vec<&[u8]>> {
+        let content = self.mail.content.octets()?;
+        Some(self.kept().map(|kept| &content[kept]).collect())
+    }
+
+    /// The octets and line ends of what is not left out.
+    pub(super) fn tally(&self) -> io::Result<Tally> {
+        let content = &self.mail.content;
+        self.omitted
+            .iter()
+            .try_fold(content.tally(), |kept, range| {
+                let mut omitted = Tally::default();
+                let pieces = content.parts(iter::once(range.clone()));
+                pieces.each(|piece| {
+                    omitted.add(piece);
+                    Ok(())
+                })?;
+                Ok(kept.without(&omitted))
+            })
+    }
+
+    /// As [`octets`](Self::octets), with LF line ends, where the content is small.
+    pub(super) fn text(&self) -> Option<Vec<&[u8]>> {
+        let (content, text) = (self.mail.content.octets()?, self.mail.content.text()?);
         // What is left out begins and ends between lines, so no CRLF is cut in two.
         let mut before = (0, 0);
         let mut place = move |at: usize| {
@@ -89,14 +115,15 @@ impl Delivery {
             before = (at, mapped + at - from - line_ends);
             before.1
         };
-        self.kept().map(move |kept| {
+        let slice = |kept: Range<usize>| {
             let start = place(kept.start);
             if kept.end == content.len() {
                 &text[start..]
             } else {
                 &text[start..place(kept.end)]
             }
-        })
+        };
+        Some(self.kept().map(slice).collect())
     }
 
     /// The parts of the content that are not left out and not empty.

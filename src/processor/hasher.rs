@@ -19,7 +19,10 @@ impl Processor for Hasher {
             let mut message = blake3::Hasher::new();
             // The length keeps content and addresses apart.
             message.update(&(delivery.mail.content.len() as u64).to_le_bytes());
-            message.update(&delivery.mail.content);
+            delivery.mail.content.pieces().each(|piece| {
+                message.update(piece);
+                Ok(())
+            })?;
             message.update(format!("<{}>", delivery.mail.envelope.reverse_path).as_bytes());
             delivery.digests = delivery
                 .recipients()

@@ -12,6 +12,10 @@ use crate::smtp::reply;
 /// sends a million shall not make every piece between them one to be written.
 const RETURN_PATHS: usize = 100;
 
+/// Octets of a message that are searched for these fields, at most. Those of a loop are among the first: on every
+/// round they are written before all others.
+const HEAD: usize = 256 << 10;
+
 /// Writes trace fields (RFC 5321 section 4.4) and detects loops (section 6.3).
 #[derive(Clone, Debug)]
 pub struct Header {
@@ -26,9 +30,10 @@ impl Header {
 
     fn trace(&self, delivery: &mut Delivery) -> Result<(), Failure> {
         let mail = Arc::clone(&delivery.mail);
+        let head = mail.content.head(HEAD)?;
         let mut received = 0;
-        for field in Fields::of(&mail.content) {
-            let name = field.name(&mail.content);
+        for field in Fields::of(&head, head.len() < mail.content.len()) {
+            let name = field.name(&head);
             if name.eq_ignore_ascii_case(b"Received") {
                 received += 1;
             } else if name.eq_ignore_ascii_case(b"Return-Path") {
@@ -36,7 +41,7 @@ impl Header {
                     delivery.omitted.push(field.range);
                 }
             } else if name.eq_ignore_ascii_case(b"Delivered-To")
-                && is_ours(delivery.recipients(), field.value(&mail.content))
+                && is_ours(delivery.recipients(), field.value(&head))
             {
                 let cause = "it was delivered here before";
                 return Err(Failure::new(reply::MAIL_LOOP, cause));
@@ -46,7 +51,7 @@ impl Header {
             let cause = format!("{received} Received fields");
             return Err(Failure::new(reply::MAIL_LOOP, cause));
         }
-        let separate = !begins_with_header(&mail.content);
+        let separate = !begins_with_header(&head);
         delivery.trace = Some(Trace::new(&mail.envelope, separate));
         Ok(())
     }
@@ -107,11 +112,14 @@ impl Field {
 struct Fields<'a> {
     content: &'a [u8],
     at: usize,
+    /// Whether more follows that is not looked at.
+    cut: bool,
 }
 
 impl<'a> Fields<'a> {
-    fn of(content: &'a [u8]) -> Self {
-        Self { content, at: 0 }
+    fn of(content: &'a [u8], cut: bool) -> Self {
+        let at = 0;
+        Self { content, at, cut }
     }
 
     fn line_end(&self, start: usize) -> usize {
@@ -133,6 +141,9 @@ impl Iterator for Fields<'_> {
             }
             while matches!(self.content.get(end), Some(b' ' | b'\t')) {
                 end = self.line_end(end);
+            }
+            if self.cut && end == self.content.len() {
+                return None;
             }
             self.at = end;
             if let Some(colon) = colon(line) {

@@ -38,11 +38,8 @@ impl Processor for HeadersParser {
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
-            let content = &delivery.mail.content;
-            delivery.headers = self
-                .parser
-                .parse_headers(&content[..content.len().min(HEADER)])
-                .map(|m| headers(&m));
+            let head = delivery.mail.content.head(HEADER)?;
+            delivery.headers = self.parser.parse_headers(&*head).map(|m| headers(&m));
             Ok(Staged::Done)
         })
     }

@@ -25,6 +25,7 @@ pub enum LineEnds {
 pub struct MailDir {
     takers: Takers,
     line_ends: LineEnds,
+    single_instance: bool,
 }
 
 impl MailDir {
@@ -34,24 +35,42 @@ impl MailDir {
         Self {
             takers: Takers { store, max_folders },
             line_ends,
+            single_instance: false,
+        }
+    }
+
+    /// Lets copies share a file where owner and file system allow it. They then have the same trace
+    /// fields, without `Delivered-To`.
+    #[must_use]
+    pub fn single_instance(self, single_instance: bool) -> Self {
+        Self {
+            single_instance,
+            ..self
         }
     }
 
     fn stage_copies(&self, delivery: &Delivery) -> Result<Copies, Failure> {
-        let text = self.text(delivery);
-        let mut staged = Vec::new();
-        let mut places = HashSet::new();
-        for recipient in delivery.recipients() {
-            for destination in &recipient.destinations {
-                let destination = self
-                    .takers
-                    .find(destination)?
-                    .ok_or_else(|| Failure::new(reply::USER_UNKNOWN, no_maildir(destination)))?;
-                // Whoever is named twice gets one copy.
-                if places.insert(&destination.location) {
-                    staged.push(self.stage_copy(&text, delivery, recipient, destination)?);
-                }
+        let text = self.text(delivery)?;
+        let addressees = self.addressees(delivery)?;
+        let shared = self.single_instance && addressees.len() > 1;
+        let mut staged: Vec<maildir::Staged> = Vec::with_capacity(addressees.len());
+        let mut originals = Vec::new();
+        for (recipient, destination) in addressees {
+            if let Some(link) = self.stage_link(destination, &staged, &originals)? {
+                staged.push(link);
+                continue;
             }
+            if shared {
+                originals.push(staged.len());
+            }
+            let fields = delivery.trace.as_ref().map(|trace| {
+                if shared {
+                    trace.shared_fields()
+                } else {
+                    trace.fields(recipient, destination)
+                }
+            });
+            staged.push(self.stage_copy(&text, fields.unwrap_or_default(), destination)?);
         }
         Ok(Copies {
             store: Arc::clone(&self.takers.store),
@@ -59,52 +78,104 @@ impl MailDir {
         })
     }
 
-    /// The content as all copies have it.
-    fn text<'a>(&self, delivery: &'a Delivery) -> Text<'a> {
-        let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
-        let pieces: Vec<_> = if crlf {
-            delivery.content().collect()
-        } else {
-            delivery.text().collect()
-        };
-        let crlf_size = pieces.iter().map(|piece| maildir::crlf_size(piece)).sum();
-        Text {
-            pieces,
-            crlf_size,
-            crlf,
+    /// Who gets a copy: whoever is named twice gets one.
+    fn addressees<'a>(
+        &self,
+        delivery: &'a Delivery,
+    ) -> Result<Vec<(&'a Recipient, &'a Destination)>, Failure> {
+        let mut addressees = Vec::new();
+        let mut places = HashSet::new();
+        for recipient in delivery.recipients() {
+            for destination in &recipient.destinations {
+                let taker = self.takers.find(destination)?;
+                let refused = || Failure::new(reply::USER_UNKNOWN, no_maildir(destination));
+                let destination = taker.ok_or_else(refused)?;
+                if places.insert(&destination.location) {
+                    addressees.push((recipient, destination));
+                }
+            }
         }
+        Ok(addressees)
+    }
+
+    /// Another name for the file of one of the originals, if one of them can have it.
+    fn stage_link(
+        &self,
+        destination: &Destination,
+        staged: &[maildir::Staged],
+        originals: &[usize],
+    ) -> Result<Option<maildir::Staged>, Failure> {
+        let location = &destination.location;
+        for &original in originals {
+            let link = self.takers.store.stage_link(location, &staged[original]);
+            if let Some(link) = link.map_err(|error| undeliverable(destination, error))? {
+                return Ok(Some(link));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The content as all copies have it: in memory where it is there in this form, else a stream.
+    fn text<'a>(&self, delivery: &'a Delivery) -> io::Result<Text<'a>> {
+        let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
+        let slices = if crlf {
+            delivery.octets()
+        } else {
+            delivery.text()
+        };
+        if let Some(slices) = slices {
+            return Ok(Text {
+                crlf_size: slices.iter().map(|slice| maildir::crlf_size(slice)).sum(),
+                slices,
+                stream: None,
+                crlf,
+            });
+        }
+        let tally = delivery.tally()?;
+        let octets = if crlf {
+            tally.octets()
+        } else {
+            tally.lf_size()
+        };
+        Ok(Text {
+            slices: Vec::new(),
+            stream: Some(Streamed {
+                delivery,
+                octets,
+                crlf,
+            }),
+            crlf_size: tally.crlf_size(),
+            crlf,
+        })
     }
 
     fn stage_copy(
         &self,
         text: &Text<'_>,
-        delivery: &Delivery,
-        recipient: &Recipient,
+        mut fields: String,
         destination: &Destination,
     ) -> Result<maildir::Staged, Failure> {
-        let trace = delivery.trace.as_ref();
-        let mut fields =
-            trace.map_or_else(String::new, |trace| trace.fields(recipient, destination));
         if text.crlf {
             fields = fields.replace('\n', "\r\n");
         }
         let mut parts = vec![fields.as_bytes()];
-        parts.extend(&text.pieces);
+        parts.extend(&text.slices);
+        let stream = text.stream.as_ref();
         let message = maildir::Message {
             parts: &parts,
+            stream: stream.map(|stream| stream as &dyn maildir::Stream),
             crlf_size: text.crlf_size + maildir::crlf_size(fields.as_bytes()),
         };
-        let location = &destination.location;
-        self.takers
-            .store
-            .stage(location, &message)
-            .map_err(|error| {
-                let cause = format!("{}: {error}", location.path().display());
-                Failure {
-                    cause: Some(cause),
-                    ..Failure::from(error)
-                }
-            })
+        let staged = self.takers.store.stage(&destination.location, &message);
+        staged.map_err(|error| undeliverable(destination, error))
+    }
+}
+
+fn undeliverable(destination: &Destination, error: io::Error) -> Failure {
+    let cause = format!("{}: {error}", destination.location.path().display());
+    Failure {
+        cause: Some(cause),
+        ..Failure::from(error)
     }
 }
 
@@ -195,9 +266,33 @@ fn no_maildir(destination: &Destination) -> String {
 
 /// Content with the line ends of its file.
 struct Text<'a> {
-    pieces: Vec<&'a [u8]>,
+    slices: Vec<&'a [u8]>,
+    stream: Option<Streamed<'a>>,
     crlf_size: u64,
     crlf: bool,
+}
+
+/// Content that is read, or gets its line ends, while it is written.
+#[derive(Debug)]
+struct Streamed<'a> {
+    delivery: &'a Delivery,
+    octets: u64,
+    crlf: bool,
+}
+
+impl maildir::Stream for Streamed<'_> {
+    fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let content = self.delivery.content();
+        if self.crlf {
+            content.each(take)
+        } else {
+            content.with_lf().each(take)
+        }
+    }
 }
 
 /// The copies of one message, written and not visible yet.

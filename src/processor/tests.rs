@@ -1,5 +1,7 @@
 //! The processors together, against real Maildirs.
 
+mod spooled;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
@@ -11,6 +13,7 @@ use flate2::read::ZlibDecoder;
 use tempfile::TempDir;
 
 use super::*;
+use crate::content::Content;
 use crate::envelope::{Destination, Envelope, Mail, Transmission};
 use crate::maildir::{Location, Settings, Store};
 use crate::smtp::address::{ForwardPath, Mailbox};
@@ -23,10 +26,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(LineEnds::Lf)
+    }
+
+    fn with(line_ends: LineEnds) -> Self {
         let store = Arc::new(Store::new(Settings::default()));
         Self {
             root: tempfile::tempdir().unwrap(),
-            maildir: MailDir::new(store, LineEnds::Lf, 2),
+            maildir: MailDir::new(store, line_ends, 2),
         }
     }
 
@@ -89,6 +96,10 @@ fn recipient(address: &str, destinations: Vec<Destination>) -> Recipient {
 }
 
 fn delivery(recipients: Vec<Recipient>, content: &str) -> Delivery {
+    delivery_of(recipients, content.as_bytes().to_vec().into())
+}
+
+fn delivery_of(recipients: Vec<Recipient>, content: Content) -> Delivery {
     let all = 0..recipients.len();
     let envelope = Envelope {
         id: "id".into(),
@@ -100,7 +111,6 @@ fn delivery(recipients: Vec<Recipient>, content: &str) -> Delivery {
         recipients,
         binary: false,
     };
-    let content = content.into();
     Delivery::new(Arc::new(Mail::new(envelope, content)), all)
 }
 

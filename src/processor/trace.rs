@@ -30,6 +30,12 @@ impl Trace {
         }
     }
 
+    /// The trace fields of a copy that is for several destinations: it cannot tell for which it is.
+    pub fn shared_fields(&self) -> String {
+        let blank = if self.separate { "\n" } else { "" };
+        format!("{}{}{blank}", self.return_path, self.received)
+    }
+
     /// All trace fields of the copy for one destination, lines ending in LF.
     pub fn fields(&self, recipient: &Recipient, destination: &Destination) -> String {
         let mut fields = self.return_path.clone();

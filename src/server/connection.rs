@@ -16,10 +16,12 @@ use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::alarm::Alarm;
 use super::clock::Clock;
+use super::intake::Intake;
 use super::limits::Share;
 use super::record::SessionLog;
-use super::{Service, Shutdown};
+use super::{Service, Shutdown, spool_failure};
 use crate::chain::Fate;
+use crate::content::Content;
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ForwardPath;
@@ -43,8 +45,7 @@ pub(super) struct Connection<S> {
     service: Arc<Service>,
     clock: Clock,
     alarm: Alarm,
-    content: Vec<u8>,
-    share: Share,
+    intake: Intake,
     log: SessionLog,
 }
 
@@ -61,7 +62,7 @@ enum Wake {
 
 impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     pub fn new(stream: S, client: Client, profile: Arc<Profile>, service: Arc<Service>) -> Self {
-        let share = service.limits.share();
+        let intake = Intake::new(service.limits.share());
         Self {
             stream,
             log: SessionLog::new(&client),
@@ -71,8 +72,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             service,
             clock: Clock::start(),
             alarm: Alarm::default(),
-            content: Vec::new(),
-            share,
+            intake,
         }
     }
 
@@ -103,19 +103,20 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                     self.verify(path).await;
                 }
                 Step::Content(octets) => {
-                    if !keep(&mut self.content, &mut self.share, octets) {
-                        self.log.no_room(&self.session);
-                        self.discard();
-                        self.session.refuse(reply::STORAGE_FULL);
+                    let rest = self.intake.take(octets);
+                    if !rest.is_empty() {
+                        let rest = rest.to_vec();
+                        self.make_room(&rest).await;
                     }
                 }
-                Step::Discard => self.discard(),
+                Step::Discard => self.discard().await,
                 Step::Deliver(submission) => self.deliver(submission).await,
                 Step::Close => break,
             }
         }
         let _ = self.stream.close().await;
         self.log.closed(&self.session);
+        self.discard().await;
     }
 
     /// Gives the session what came before the greeting, if anything did.
@@ -192,36 +193,44 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     }
 
     async fn deliver(&mut self, submission: Submission<Recipient>) {
-        let content = std::mem::take(&mut self.content);
+        let begun = Instant::now();
+        let (content, kept) = match self.finish().await {
+            Ok((content, share)) => (content, Ok(share)),
+            Err(failure) => (Vec::new().into(), Err(failure)),
+        };
         let service = &self.service;
         let mail = service.mail(submission, &self.profile, &self.client, content);
-        let begun = Instant::now();
-        let fates = self.fates(&mail).await;
+        let fates = match kept {
+            Ok(share) => self.fates(&mail, share).await,
+            Err(failure) => for_all(&mail, &failure),
+        };
         self.log.delivered(&mail, &fates, begun.elapsed());
         let stored = reply::OK.with_text(format!("Ok: queued as {}", mail.envelope.id));
         let told = |fate: Fate| fate.map_or_else(|failure| failure.reply, |()| stored.clone());
         let replies: Vec<Reply> = fates.into_iter().map(told).collect();
-        drop(mail);
-        self.share.release();
+        if mail.content.octets().is_none() {
+            // Closing a large file can take a while, which is no reason to answer later.
+            smol::unblock(move || drop(mail)).detach();
+        }
         self.session.delivered(&replies);
     }
 
     /// Delivers, and waits for it until the deadline. A message that has not had
     /// its turn by then is not delivered. One that has begun runs to its end all
     /// the same; nobody is told of that any more.
-    async fn fates(&mut self, mail: &Arc<Mail>) -> Vec<Fate> {
+    async fn fates(&mut self, mail: &Arc<Mail>, share: Share) -> Vec<Fate> {
         let service = Arc::clone(&self.service);
         let deadline = Clock::answer_deadline(&service.timeouts);
+        let late = |cause| for_all(mail, &Failure::new(reply::LOCAL_FAULT, cause));
         let Some(turn) = self.alarm.before(deadline, service.chain.turn()).await else {
-            return late(mail, "no turn to deliver in time");
+            return late("no turn to deliver in time");
         };
         let protocol = self.profile.protocol;
-        let delivery = Arc::clone(&service).deliver(Arc::clone(mail), protocol, turn);
+        let delivery = service.deliver(Arc::clone(mail), protocol, turn);
         let mut delivery = delivery.boxed();
         if let Some(fates) = self.alarm.before(deadline, &mut delivery).await {
             return fates;
         }
-        let share = std::mem::replace(&mut self.share, service.limits.share());
         let finish = move || {
             smol::block_on(delivery);
             drop(share);
@@ -230,12 +239,73 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         if let Err(error) = thread::Builder::new().name("late".into()).spawn(finish) {
             log::error!(error:% = error; "a late delivery is broken off");
         }
-        late(mail, "the delivery took too long")
+        late("the delivery took too long")
     }
 
-    fn discard(&mut self) {
-        self.content = Vec::new();
-        self.share.release();
+    /// Writes content to disk until there is room for these octets, or says that there is none.
+    async fn make_room(&mut self, octets: &[u8]) {
+        let mut rest = octets;
+        while !rest.is_empty() {
+            if let Err(failure) = self.spill().await {
+                self.log.not_kept(&self.session, &failure);
+                self.discard().await;
+                self.session.refuse(failure.reply);
+                return;
+            }
+            rest = self.intake.take(rest);
+        }
+    }
+
+    async fn spill(&mut self) -> Result<(), Failure> {
+        let recipient = self.session.recipients().first().cloned();
+        let (Some(recipient), true) = (recipient, self.intake.can_spill()) else {
+            let cause = "limits.memory is used up";
+            return Err(Failure::new(reply::STORAGE_FULL, cause));
+        };
+        let mut intake = self.take_intake();
+        let service = Arc::clone(&self.service);
+        let work = move || {
+            let outcome = intake.spill(|| service.spooler.open(&recipient));
+            (intake, outcome)
+        };
+        let (intake, outcome) = self.apart(work).await?;
+        self.intake = intake;
+        // How long that took is not the client's fault.
+        self.clock.heard();
+        outcome.map_err(spool_failure)
+    }
+
+    /// The whole content, and the memory that is counted for it.
+    async fn finish(&mut self) -> Result<(Content, Share), Failure> {
+        let intake = self.take_intake();
+        let finished = if intake.is_spooled() {
+            self.apart(move || intake.finish()).await?
+        } else {
+            intake.finish()
+        };
+        finished.map_err(spool_failure)
+    }
+
+    async fn discard(&mut self) {
+        let intake = self.take_intake();
+        if intake.is_spooled() {
+            let _ = self.apart(move || drop(intake)).await;
+        }
+    }
+
+    fn take_intake(&mut self) -> Intake {
+        std::mem::replace(&mut self.intake, Intake::new(self.service.limits.share()))
+    }
+
+    /// Does what a disk can hold up, where nobody else has to wait for it.
+    async fn apart<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let deadline = Clock::answer_deadline(&self.service.timeouts);
+        let done = self.alarm.before(deadline, self.service.spooler.run(work));
+        let late = || Failure::new(reply::LOCAL_FAULT, "the disk took too long");
+        done.await.ok_or_else(late)
     }
 }
 
@@ -254,25 +324,7 @@ fn poll_read<R>(
     })
 }
 
-/// The same transient failure for all recipients.
-fn late(mail: &Mail, cause: &str) -> Vec<Fate> {
-    let failure = Failure::new(reply::LOCAL_FAULT, cause);
-    vec![Err(failure); mail.envelope.recipients.len()]
-}
-
-/// Appends a piece of content; false when there is no memory for it. What the
-/// content takes is counted, not only what it fills.
-fn keep(content: &mut Vec<u8>, share: &mut Share, octets: &[u8]) -> bool {
-    let needed = content.len() + octets.len();
-    if needed > content.capacity() {
-        // Room for more to come, or where there is none, for what is here.
-        let roomy = needed.max(content.capacity() * 2);
-        let mut capacities = [roomy, needed].into_iter();
-        let Some(capacity) = capacities.find(|&capacity| share.grow(capacity as u64)) else {
-            return false;
-        };
-        content.reserve_exact(capacity - content.len());
-    }
-    content.extend_from_slice(octets);
-    true
+/// The same failure for all recipients.
+fn for_all(mail: &Mail, failure: &Failure) -> Vec<Fate> {
+    vec![Err(failure.clone()); mail.envelope.recipients.len()]
 }

@@ -97,11 +97,12 @@ pub struct Share {
 }
 
 impl Share {
-    /// Grows to `octets` if there is room for it.
-    pub fn grow(&mut self, octets: u64) -> bool {
+    /// Grows to `octets` if there is room for it: in all of the memory, or in half of it.
+    pub fn grow(&mut self, octets: u64, all: bool) -> bool {
+        let limit = if all { self.limit } else { self.limit / 2 };
         let more = octets.saturating_sub(self.octets);
         let before = self.in_flight.fetch_add(more, Ordering::Relaxed);
-        if before.saturating_add(more) > self.limit {
+        if before.saturating_add(more) > limit {
             self.in_flight.fetch_sub(more, Ordering::Relaxed);
             return false;
         }
@@ -109,16 +110,17 @@ impl Share {
         true
     }
 
-    /// Gives all of it back.
-    pub fn release(&mut self) {
-        self.in_flight.fetch_sub(self.octets, Ordering::Relaxed);
-        self.octets = 0;
+    /// Gives back what is beyond `octets`.
+    pub fn shrink(&mut self, octets: u64) {
+        let less = self.octets.saturating_sub(octets);
+        self.in_flight.fetch_sub(less, Ordering::Relaxed);
+        self.octets -= less;
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.release();
+        self.shrink(0);
     }
 }
 
@@ -167,10 +169,14 @@ mod tests {
     fn memory_is_shared() {
         let limits = Limits::new(1, 1, 100);
         let (mut one, mut other) = (limits.share(), limits.share());
-        assert!(one.grow(60) && one.grow(70) && other.grow(30));
-        assert!(!other.grow(31));
-        one.release();
-        assert!(other.grow(100));
+        assert!(one.grow(60, true) && one.grow(70, true) && other.grow(30, true));
+        assert!(!other.grow(31, true));
+        one.shrink(20);
+        assert!(!other.grow(31, false), "that is more than half of it");
+        one.shrink(19);
+        assert!(other.grow(31, false) && other.grow(81, true) && !other.grow(82, true));
+        one.shrink(0);
+        assert!(other.grow(100, true));
         drop(other);
         assert_eq!(limits.in_flight.load(Ordering::Relaxed), 0);
     }

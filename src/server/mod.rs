@@ -3,12 +3,14 @@
 mod alarm;
 mod clock;
 mod connection;
+mod intake;
 mod limits;
 mod linger;
 mod listener;
 mod record;
 mod service;
 mod shutdown;
+mod spooler;
 
 use std::io;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ pub use listener::{Address, Bound, Listener, PassedSockets};
 pub use record::SessionLog;
 pub use service::Service;
 pub use shutdown::{Shutdown, Trigger};
+pub use spooler::{Spooler, spool_failure};
 
 use crate::envelope::Client;
 use crate::smtp::reply::{self, Reply};

@@ -109,17 +109,16 @@ impl SessionLog {
         );
     }
 
-    /// There was no room for the content of a message.
-    pub fn no_room<R>(&self, session: &Session<R>) {
-        let reply = &reply::STORAGE_FULL;
+    /// The content of a message could not be kept.
+    pub fn not_kept<R>(&self, session: &Session<R>, failure: &Failure) {
         warn!(
             client = self.client,
             helo = session.client_name().map(ToString::to_string),
             from = session.reverse_path().map(ToString::to_string),
             size = session.content_size(),
-            status = status(reply),
-            reply:% = reply,
-            cause = "limits.memory is used up";
+            status = status(&failure.reply),
+            reply:% = failure.reply,
+            cause = failure.cause;
             "message refused"
         );
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Limits, Linger, Timeouts};
+use super::{Limits, Linger, Spooler, Timeouts};
 use crate::chain::{Chain, Fate, Sender, Turn};
+use crate::content::Content;
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
 use crate::failure::Failure;
 use crate::recipients::Recipients;
@@ -25,6 +26,8 @@ pub struct Service {
     pub timeouts: Timeouts,
     /// Which threads may wait for a client on the spot.
     pub linger: Linger,
+    /// Where large messages wait for their end.
+    pub spooler: Spooler,
     /// Names for messages.
     pub ids: Ids,
 }
@@ -56,7 +59,7 @@ impl Service {
         submission: Submission<Recipient>,
         profile: &Profile,
         client: &Client,
-        content: Vec<u8>,
+        content: Content,
     ) -> Arc<Mail> {
         let Submission {
             greeting,

@@ -148,6 +148,12 @@ impl<R> Session<R> {
         }
     }
 
+    /// The recipients of the message that is submitted, accepted so far.
+    pub fn recipients(&self) -> &[R] {
+        let transaction = self.transaction.as_ref();
+        transaction.map_or(&[], |transaction| &transaction.recipients)
+    }
+
     /// Answers [`Step::Verify`].
     pub fn verified(&mut self, verdict: Result<R, Reply>) {
         if !matches!(self.state, State::Verifying(_)) {

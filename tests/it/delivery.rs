@@ -1,6 +1,7 @@
 //! Messages from a socket to a Maildir, octet for octet.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use maildir::Maildir;
 
@@ -17,6 +18,28 @@ fn to_bob(house: &House, content: &[u8]) -> Stored {
     let reply = house.client().deliver(SENDER, &[BOB], content);
     assert!(reply.starts_with("250 2.0.0 "), "{reply}");
     house.folder.mail(HIS)
+}
+
+#[test]
+fn one_file_is_enough_for_many_recipients() {
+    let house = House::new(r#"maildir: {path: "${ROOT}/{host}/{user}", single_instance: true}"#);
+    let users = ["ann@example.org", BOB, "cleo@example.org"];
+    let content = sample("plain.eml");
+    let reply = house.client().deliver(SENDER, &users, &content);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    let inodes = ["ann", "bob", "cleo"].map(|user| {
+        let mail = house.folder.mail(&format!("example.org/{user}"));
+        assert_eq!(
+            (&mail.content, mail.field("Delivered-To")),
+            (&lf(&content), None)
+        );
+        fs::metadata(mail.path).expect("it is there").ino()
+    });
+    assert_eq!(inodes, [inodes[0]; 3]);
+    // A message for one is as ever.
+    fs::remove_dir_all(house.folder.path(HIS)).expect("it is there");
+    let mail = to_bob(&house, &content);
+    assert_eq!(mail.field("Delivered-To").as_deref(), Some(BOB));
 }
 
 #[test]

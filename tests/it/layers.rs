@@ -10,10 +10,11 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 12] = [
+const STAIR: [&str; 13] = [
     "smtp",
     "maildir",
     "failure",
+    "content",
     "envelope",
     "recipients",
     "spool",
@@ -26,8 +27,9 @@ const STAIR: [&str; 12] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 3] = [
+const STRANGERS: [(&str, &[&str]); 4] = [
     ("maildir", &["smtp"]),
+    ("content", &["smtp", "failure"]),
     ("envelope", &["failure"]),
     ("server", &["maildir", "spool", "processor"]),
 ];

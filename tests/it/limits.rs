@@ -179,7 +179,7 @@ fn places_are_counted_and_given_back() {
 /// A message that has no room is refused, the session goes on, and so do the others.
 #[test]
 fn memory_is_bounded_and_given_back() {
-    let house = House::new("limits: {message_size: 100kB, memory: 100kB}");
+    let house = House::new("limits: {message_size: 100kB, memory: 40kB}");
     let (mut one, mut other) = (house.client(), house.client());
     let half = [
         &b"Subject: t\r\n\r\n"[..],
@@ -199,10 +199,10 @@ fn memory_is_bounded_and_given_back() {
     assert_eq!(house.folder.mail_count(), 1);
 }
 
-/// What is alone may have all the memory there is, in however many pieces it comes.
+/// However little that is, and in however many pieces it comes: then it waits on disk.
 #[test]
 fn the_largest_message_has_room_in_the_memory() {
-    let house = House::new("limits: {message_size: 100kB, memory: 100kB}");
+    let house = House::new("limits: {message_size: 100kB, memory: 40kB}");
     let mut client = house.client();
     client.wants(&format!("MAIL FROM:<{SENDER}>"), "250 ");
     client.wants(&format!("RCPT TO:<{BOB}>"), "250 ");

@@ -166,7 +166,7 @@ fn a_limit_that_was_reached_has_one_line() {
     let folder = Folder::new();
     let program = Program::serve(
         &folder,
-        "limits: {message_size: 10kB, memory: 10kB}\ntimeouts: {command: 300ms}",
+        "limits: {message_size: 10kB, memory: 20kB}\ntimeouts: {command: 300ms}",
     );
     let (mut one, mut other) = (program.client(), program.client());
     let chunk = [&b"BDAT 9000\r\n"[..], &b"x".repeat(9000)].concat();

@@ -7,6 +7,7 @@ mod delivery;
 mod dialogues;
 mod examples;
 mod house;
+mod large;
 mod layers;
 mod limits;
 mod lmtp;

@@ -163,6 +163,16 @@ impl Program {
             .sum()
     }
 
+    /// The most memory that it had at any time, in octets (`status` in proc(5)).
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(path).expect("it runs");
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        let number = number.and_then(|number| number.parse::<u64>().ok());
+        1024 * number.expect("it is a number of kB")
+    }
+
     pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

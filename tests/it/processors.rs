@@ -64,7 +64,7 @@ fn gated(yaml: &str) -> (House, Receiver<()>, Sender<()>) {
 fn a_panic_is_a_fault_that_may_pass() {
     let house = house("", |delivery| {
         assert!(
-            !delivery.mail.content.starts_with(b"Panic"),
+            !delivery.mail.content.head(5).unwrap().starts_with(b"Panic"),
             "as it was asked"
         );
     });

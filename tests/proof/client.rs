@@ -61,6 +61,11 @@ impl Client {
 
     /// Sends a letter, and gives the reply that each recipient got.
     pub fn send(&mut self, letter: &Letter, users: &[String]) -> io::Result<Vec<Reply>> {
+        self.send_text(&letter.text(), users)
+    }
+
+    /// Sends a text whose lines end in LF, none of them with a dot at its start.
+    pub fn send_text(&mut self, text: &str, users: &[String]) -> io::Result<Vec<Reply>> {
         let mut commands = "MAIL FROM:<sender@example.net>\r\n".to_string();
         for user in users {
             // Writing to a String cannot fail.
@@ -78,7 +83,7 @@ impl Client {
         if !go.0.starts_with("354") || refusal.is_some() {
             return Ok(vec![refusal.unwrap_or(go); users.len()]);
         }
-        self.say(&(letter.text().replace('\n', "\r\n") + ".\r\n"))?;
+        self.say(&(text.replace('\n', "\r\n") + ".\r\n"))?;
         match self.protocol {
             Protocol::Smtp => Ok(vec![self.reply()?; users.len()]),
             Protocol::Lmtp => users.iter().map(|_| self.reply()).collect(),

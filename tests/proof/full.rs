@@ -110,6 +110,45 @@ fn a_full_tmpfs() {
     });
 }
 
+/// A large message waits on the disk where it has to go. Whether that is full by then or with the copy: there is no
+/// room, nothing is left, and the session goes on.
+#[test]
+fn a_disk_too_small_for_a_large_message() {
+    need_root();
+    let _alone = alone();
+    let point = tempfile::tempdir().expect("a mount point");
+    let kind = Kind {
+        options: "size=8m",
+        ..IN_MEMORY
+    };
+    let _mount = Mount::new(kind, "proof", point.path());
+    let root = point.path().join("mail");
+    let server = Server::start(&Plan::new(&root, "full"));
+    let mut client = server.client();
+    must_deliver(&mut client, &root, "before");
+    for megabytes in [6, 12] {
+        let text = format!(
+            "Subject: large\n\n{}",
+            "a line of it\n".repeat(megabytes << 16)
+        );
+        let text = format!("{text}{}", "the rest\n".repeat(megabytes << 14));
+        let replies = client.send_text(&text, &["bob".to_string()]);
+        let replies = replies.expect("a reply");
+        assert!(replies[0].0.starts_with(FULL), "{megabytes}: {replies:?}");
+        let findings = look(&root);
+        assert_eq!((findings.broken.len(), findings.unfinished), (0, 0));
+        wait_for("there is room again", || {
+            fs::write(point.path().join("room"), vec![7; 4 << 20]).is_ok()
+        });
+        fs::remove_file(point.path().join("room")).expect("it goes");
+    }
+    let letter = Letter::new("later");
+    assert!(client.send_to(&letter, "carol").expect("a reply").is_ok());
+    report(format_args!(
+        "a disk too small for a large message: no room for it, room for the next"
+    ));
+}
+
 #[test]
 fn no_inodes() {
     need_root();

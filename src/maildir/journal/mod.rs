@@ -135,6 +135,10 @@ struct Shared {
     workings: Workings,
 }
 
+/// Octets of a message beyond which the log is no gain: one sync less is worth less than that all
+/// of it is written once more, and it would have to be in memory.
+const LARGEST: usize = 2 << 20;
+
 thread_local! {
     /// The message that this thread has staged last. Its copies come one after the other.
     static LAST: RefCell<Weak<Body>> = const { RefCell::new(Weak::new()) };
@@ -155,7 +159,8 @@ impl Journal {
         }
         let (head, rest) = message.parts.split_first().unzip();
         let head = head.copied().unwrap_or_default();
-        let body = self.shared.body(rest.unwrap_or_default(), head.len())?;
+        let rest = rest.unwrap_or_default();
+        let body = self.shared.body(rest, message.stream, head.len())?;
         Some(Arc::new(Entry {
             location: location.clone(),
             mode,
@@ -231,21 +236,29 @@ impl Drop for Journal {
 
 impl Shared {
     /// What copies share, taken from the copy before if this is another of the same message.
-    fn body(&self, parts: &[&[u8]], head: usize) -> Option<Arc<Body>> {
+    fn body(
+        &self,
+        parts: &[&[u8]],
+        stream: Option<&dyn super::Stream>,
+        head: usize,
+    ) -> Option<Arc<Body>> {
         let length: usize = parts.iter().map(|part| part.len()).sum();
+        let length = length + usize::try_from(stream.map_or(0, super::Stream::octets)).ok()?;
         if self.failed.get().is_some() || self.closing.load(Ordering::Relaxed) {
             return None;
         }
         let last = LAST.with_borrow(Weak::upgrade);
-        if let Some(body) = last.filter(|body| body.belongs_to(&self.memory) && body.is(parts)) {
+        if let Some(body) =
+            last.filter(|body| body.belongs_to(&self.memory) && body.is(parts, stream))
+        {
             return Some(body);
         }
         let kept = self.memory.load(Ordering::Relaxed);
-        let fits = frame::size((length + head) as u64) <= self.files.size;
+        let fits = length <= LARGEST && frame::size((length + head) as u64) <= self.files.size;
         if !fits || kept.saturating_add(length) > self.workings.memory {
             return None;
         }
-        let body = Arc::new(Body::new(parts.concat(), &self.memory));
+        let body = Arc::new(Body::collect(parts, stream, length, &self.memory)?);
         LAST.set(Arc::downgrade(&body));
         Some(body)
     }

@@ -11,11 +11,12 @@
 //! cancel   u32 names, each a text
 //! ```
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::{Location, Owner};
+use super::super::{Location, Owner, Stream};
 
 const DELIVER: u8 = 1;
 const CANCEL: u8 = 2;
@@ -52,12 +53,44 @@ impl Body {
 }
 
 impl Body {
+    /// Copies `length` octets. Nothing if they cannot be read: whoever writes them in another way meets that again, and
+    /// tells it.
+    pub(super) fn collect(
+        parts: &[&[u8]],
+        stream: Option<&dyn Stream>,
+        length: usize,
+        counter: &Arc<AtomicUsize>,
+    ) -> Option<Self> {
+        let mut octets = Vec::with_capacity(length);
+        for part in parts {
+            octets.extend_from_slice(part);
+        }
+        if let Some(stream) = stream {
+            let append = &mut |piece: &[u8]| {
+                octets.extend_from_slice(piece);
+                Ok(())
+            };
+            stream.each(append).ok()?;
+        }
+        Some(Self::new(octets, counter))
+    }
+
     /// Whether these are its octets.
-    pub(super) fn is(&self, parts: &[&[u8]]) -> bool {
+    pub(super) fn is(&self, parts: &[&[u8]], stream: Option<&dyn Stream>) -> bool {
         let rest = parts.iter().try_fold(self.octets.as_slice(), |rest, part| {
             rest.strip_prefix(*part)
         });
-        rest.is_some_and(<[u8]>::is_empty)
+        let Some(mut rest) = rest else {
+            return false;
+        };
+        let same = stream.is_none_or(|stream| {
+            let compared = stream.each(&mut |piece| {
+                rest = rest.strip_prefix(piece).ok_or(io::ErrorKind::InvalidData)?;
+                Ok(())
+            });
+            compared.is_ok()
+        });
+        same && rest.is_empty()
     }
 
     pub(super) fn belongs_to(&self, counter: &Arc<AtomicUsize>) -> bool {

@@ -129,6 +129,7 @@ fn stage(store: &Store, location: &Location, text: &str) -> Staged {
     let (head, body) = text.split_at(text.len().min(3));
     let message = Message {
         parts: &[head.as_bytes(), body.as_bytes()],
+        stream: None,
         crlf_size: crate::maildir::crlf_size(text.as_bytes()),
     };
     store.stage(location, &message).unwrap()

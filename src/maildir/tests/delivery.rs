@@ -13,6 +13,7 @@ fn staged_is_invisible_and_committed_is_whole() {
     let location = nest.at("example.org/jane");
     let message = Message {
         parts: &[b"Received: x\n", b"", b"\0\xff\r\nbody\n"],
+        stream: None,
         crlf_size: 23,
     };
     let mut staged = vec![nest.store.stage(&location, &message).unwrap()];

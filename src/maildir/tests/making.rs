@@ -36,6 +36,7 @@ fn a_missing_root_is_made_unless_it_is_required() {
     });
     let message = super::Message {
         parts: &[b"x"],
+        stream: None,
         crlf_size: 1,
     };
     assert_eq!(
@@ -142,6 +143,7 @@ fn a_maildir_that_was_left_ours_gets_its_owner() {
             let store = Store::new(Settings::default());
             let message = super::Message {
                 parts: &[b"y"],
+                stream: None,
                 crlf_size: 1,
             };
             store
@@ -183,6 +185,7 @@ fn two_may_make_the_same_maildir_at_once() {
                 scope.spawn(move || {
                     let message = super::Message {
                         parts: &[b"x"],
+                        stream: None,
                         crlf_size: 1,
                     };
                     barrier.wait();

@@ -62,7 +62,8 @@ fn traced(content: &str, recipients: Vec<Recipient>) -> Result<String, Failure> 
         .as_ref()
         .unwrap()
         .fields(recipient, &recipient.destinations[0]);
-    for piece in delivery.content() {
+    let mut content = delivery.content();
+    while let Some(piece) = content.next_piece().unwrap() {
         text.push_str(&String::from_utf8_lossy(piece).replace("\r\n", "\n"));
     }
     Ok(text)

@@ -230,6 +230,7 @@ fn quotas_hold() {
     store.close();
     let message = crate::maildir::Message {
         parts: &[&[b'x'; 300]],
+        stream: None,
         crlf_size: 300,
     };
     let error = store.stage(&location, &message).unwrap_err();

@@ -119,6 +119,7 @@ fn a_write_that_fails_ends_the_log() {
     let entry = |text: &str| {
         let message = crate::maildir::Message {
             parts: &[text.as_bytes()],
+            stream: None,
             crlf_size: 1,
         };
         journal.entry(&nest.at("jane"), &message, text.to_string(), 0o600)
@@ -156,6 +157,7 @@ fn nobody_waits_for_a_log_that_has_failed() {
                 scope.spawn(move || {
                     let message = crate::maildir::Message {
                         parts: &[b"x"],
+                        stream: None,
                         crlf_size: 1,
                     };
                     let name = format!("{number}");
@@ -180,6 +182,7 @@ fn a_sync_that_fails_is_not_believed() {
     for name in &names {
         let message = crate::maildir::Message {
             parts: &[name.as_bytes()],
+            stream: None,
             crlf_size: 1,
         };
         let entry = journal.entry(&nest.at("jane"), &message, name.clone(), 0o600);
