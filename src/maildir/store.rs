@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
 
 use rustix::fs::Dir;
 use rustix::io::Errno;
@@ -169,12 +170,18 @@ impl Store {
         Ok(recovered)
     }
 
-    /// Delivers what is in the logs, and closes them.
+    /// Delivers what is in the logs, and closes them: all at once, as one may be on a disk that
+    /// does not answer.
     pub fn close(&self) {
         let journals = std::mem::take(&mut *write(&self.journals));
-        for journal in journals.values() {
-            journal.close();
-        }
+        thread::scope(|scope| {
+            for journal in journals.values() {
+                let thread = thread::Builder::new().spawn_scoped(scope, || journal.close());
+                if thread.is_err() {
+                    journal.close();
+                }
+            }
+        });
     }
 
     /// Tries in a folder of its own below `root`, or where the root would be made, all that a
