@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
-use smol::lock::{Semaphore, SemaphoreGuardArc};
 
+use crate::disks::{Disks, Turn};
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
 use crate::maildir::Location;
@@ -26,18 +26,18 @@ pub type Fate = Result<(), Failure>;
 pub struct Chain {
     validate: Vec<Arc<dyn Processor>>,
     save: Arc<[Arc<dyn Processor>]>,
-    /// How many deliveries may run at once; each has a thread.
-    deliveries: Arc<Semaphore>,
+    /// How many deliveries may run at once, and where; each has a thread.
+    disks: Arc<Disks>,
 }
 
 impl Chain {
-    /// Looks the names up in `registry`. At most `deliveries` messages are
-    /// delivered at once; others wait for their turn.
+    /// Looks the names up in `registry`. A message waits for its turn on the
+    /// `disks` that it goes to.
     pub fn new(
         registry: &Registry,
         validate: &[String],
         save: &[String],
-        deliveries: usize,
+        disks: Arc<Disks>,
     ) -> Result<Self, ChainError> {
         let mut made = BTreeMap::new();
         let validate = registry.link("validate", validate, &mut made)?;
@@ -52,7 +52,7 @@ impl Chain {
         Ok(Self {
             validate,
             save: save.into(),
-            deliveries: Arc::new(Semaphore::new(deliveries)),
+            disks,
         })
     }
 
@@ -67,9 +67,9 @@ impl Chain {
         Ok(())
     }
 
-    /// Waits until a delivery may begin.
-    pub async fn turn(&self) -> Turn {
-        Turn(self.deliveries.acquire_arc().await)
+    /// Waits until a delivery to all these recipients may begin.
+    pub async fn turn(&self, recipients: &[Recipient]) -> Turn {
+        self.disks.turn(recipients).await
     }
 
     /// Delivers to all recipients or to none. Everything from the first `stage`
@@ -126,14 +126,17 @@ impl Chain {
     /// Delivers to one recipient on a thread for work that blocks.
     async fn run_apart(&self, mail: Arc<Mail>, index: usize) -> Fate {
         let save = Arc::clone(&self.save);
+        let recipients = &mail.envelope.recipients[index..=index];
+        let turn = self.disks.turn_aside(recipients).await;
         let delivery = Delivery::new(mail, index..index + 1);
-        smol::unblock(move || smol::block_on(pass(&save, delivery))).await
+        smol::unblock(move || {
+            let fate = smol::block_on(pass(&save, delivery));
+            drop(turn);
+            fate
+        })
+        .await
     }
 }
-
-/// The right to deliver one message.
-#[derive(Debug)]
-pub struct Turn(#[expect(dead_code, reason = "it counts as long as it lives")] SemaphoreGuardArc);
 
 /// Stages with all, then commits with all, or aborts with all.
 async fn pass(save: &[Arc<dyn Processor>], mut delivery: Delivery) -> Fate {

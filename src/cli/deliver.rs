@@ -80,7 +80,7 @@ fn deliver(config: Config, source: Source, arguments: &Deliver) -> Outcome {
     let content = content(io::stdin().lock(), limit)?;
     let mail = Arc::new(Mail::new(envelope, content));
     let fates = smol::block_on(async {
-        let turn = service.chain.turn().await;
+        let turn = service.chain.turn(&mail.envelope.recipients).await;
         service.chain.deliver_each(Arc::clone(&mail), turn).await
     });
     log.delivered(&mail, &fates, begin.elapsed());

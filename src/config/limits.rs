@@ -22,7 +22,7 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Connections at once from one address, or one IPv6 /64 (default: 50).
     pub connections_per_ip: usize,
-    /// Deliveries at once, each with a thread (default: 100).
+    /// Deliveries at once to one file system, each with a thread (default: 100).
     pub deliveries: usize,
     /// Octets of all messages that are being received or delivered (default: 256MB).
     pub memory: Size,

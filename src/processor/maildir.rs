@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::slice;
 use std::sync::Arc;
 
 use super::{Commit, Delivery, Pending, Processor, Sender, Staged};
+use crate::disks::Disks;
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
 use crate::maildir::{self, Store};
@@ -25,15 +27,22 @@ pub enum LineEnds {
 pub struct MailDir {
     takers: Takers,
     line_ends: LineEnds,
+    disks: Arc<Disks>,
 }
 
 impl MailDir {
-    /// Delivers through `store`. Folders of subaddresses are made as long as
-    /// a Maildir has fewer than `max_folders`.
-    pub fn new(store: Arc<Store>, line_ends: LineEnds, max_folders: usize) -> Self {
+    /// Delivers through `store`, onto `disks`. Folders of subaddresses are made
+    /// as long as a Maildir has fewer than `max_folders`.
+    pub fn new(
+        store: Arc<Store>,
+        disks: Arc<Disks>,
+        line_ends: LineEnds,
+        max_folders: usize,
+    ) -> Self {
         Self {
             takers: Takers { store, max_folders },
             line_ends,
+            disks,
         }
     }
 
@@ -124,20 +133,20 @@ impl Processor for MailDir {
         _: Sender<'a>,
     ) -> Pending<'a, Result<(), Failure>> {
         Box::pin(async move {
-            for destination in &recipient.destinations {
-                if destination.location.create {
-                    continue;
-                }
-                let takers = self.takers.clone();
-                let wanted = destination.clone();
-                let found =
-                    smol::unblock(move || takers.find(&wanted).map(|taker| taker.is_some()))
-                        .await?;
-                if !found {
-                    return Err(Failure::new(reply::USER_UNKNOWN, no_maildir(destination)));
-                }
+            let wanted = |it: &&Destination| !it.location.create;
+            let wanted = recipient.destinations.iter().filter(wanted);
+            let wanted: Vec<_> = wanted.cloned().collect();
+            if wanted.is_empty() {
+                return Ok(());
             }
-            Ok(())
+            let takers = self.takers.clone();
+            let turn = self.disks.turn_aside(slice::from_ref(recipient)).await;
+            smol::unblock(move || {
+                let outcome = takers.find_all(&wanted);
+                drop(turn);
+                outcome
+            })
+            .await
         })
     }
 
@@ -160,6 +169,14 @@ struct Takers {
 }
 
 impl Takers {
+    fn find_all(&self, destinations: &[Destination]) -> Result<(), Failure> {
+        for destination in destinations {
+            self.find(destination)?
+                .ok_or_else(|| Failure::new(reply::USER_UNKNOWN, no_maildir(destination)))?;
+        }
+        Ok(())
+    }
+
     /// The first of a destination and its stand-ins that is there or may be made.
     fn find<'a>(&self, destination: &'a Destination) -> io::Result<Option<&'a Destination>> {
         let mut candidate = Some(destination);

@@ -11,6 +11,7 @@ use flate2::read::ZlibDecoder;
 use tempfile::TempDir;
 
 use super::*;
+use crate::disks::Disks;
 use crate::envelope::{Destination, Envelope, Mail, Transmission};
 use crate::maildir::{Location, Settings, Store};
 use crate::smtp::address::{ForwardPath, Mailbox};
@@ -24,9 +25,11 @@ struct World {
 impl World {
     fn new() -> Self {
         let store = Arc::new(Store::new(Settings::default()));
+        let root = tempfile::tempdir().unwrap();
+        let disks = Arc::new(Disks::new(&[root.path().into()], 1));
         Self {
-            root: tempfile::tempdir().unwrap(),
-            maildir: MailDir::new(store, LineEnds::Lf, 2),
+            root,
+            maildir: MailDir::new(store, disks, LineEnds::Lf, 2),
         }
     }
 

@@ -212,7 +212,8 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     async fn fates(&mut self, mail: &Arc<Mail>) -> Vec<Fate> {
         let service = Arc::clone(&self.service);
         let deadline = Clock::answer_deadline(&service.timeouts);
-        let Some(turn) = self.alarm.before(deadline, service.chain.turn()).await else {
+        let turn = service.chain.turn(&mail.envelope.recipients);
+        let Some(turn) = self.alarm.before(deadline, turn).await else {
             return late(mail, "no turn to deliver in time");
         };
         let protocol = self.profile.protocol;

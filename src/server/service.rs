@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Limits, Linger, Timeouts};
-use crate::chain::{Chain, Fate, Sender, Turn};
+use crate::chain::{Chain, Fate, Sender};
+use crate::disks::Turn;
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
 use crate::failure::Failure;
 use crate::recipients::Recipients;
