@@ -9,6 +9,7 @@
 //! | `calls` | each system call of a delivery fails |
 //! | `between` | `kill -9` just before each system call of a delivery |
 //! | `full` | disks, inodes, quotas and limits are really used up |
+//! | `hung` | a disk does not answer any more |
 //! | `gone` | Maildirs are removed, moved and replaced while mail arrives |
 //!
 //! The rest are tools: `load` sends, and writes down what was promised; `audit` compares it with
@@ -25,6 +26,7 @@ mod calls;
 mod client;
 mod full;
 mod gone;
+mod hung;
 mod kill;
 mod letter;
 mod load;
