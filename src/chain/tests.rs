@@ -97,7 +97,7 @@ fn mail(recipients: &[&str]) -> Arc<Mail> {
 
 /// One delivery at a time.
 fn disks() -> Arc<Disks> {
-    Arc::new(Disks::new(&[], 1))
+    Arc::new(Disks::new(&[], 1, 0))
 }
 
 fn run(chain: &Chain, mail: Arc<Mail>) -> Fate {

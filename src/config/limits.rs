@@ -24,6 +24,9 @@ pub struct LimitsConfig {
     pub connections_per_ip: usize,
     /// Deliveries at once to one file system, each with a thread (default: 100).
     pub deliveries: usize,
+    /// Errors of one disk (EIO) within a minute before it gets no more mail until it works again; 0
+    /// is no limit (default: 3).
+    pub disk_errors: usize,
     /// Octets of all messages that are being received or delivered (default: 256MB).
     pub memory: Size,
     /// Octets per second that a message must come in at, on average; 0 is no limit (default: 100).
@@ -60,6 +63,7 @@ impl Default for LimitsConfig {
             connections: 1000,
             connections_per_ip: 50,
             deliveries: 100,
+            disk_errors: 3,
             memory: Size(256_000_000),
             data_rate: Size(100),
         }

@@ -81,7 +81,12 @@ impl Daemon {
     pub fn from_source(config: Config, source: Source) -> Self {
         let recipients = Recipients::new(&config.recipients());
         let roots = recipients.as_ref().map(Recipients::roots);
-        let disks = Disks::new(&roots.unwrap_or_default(), config.limits.deliveries);
+        let limits = &config.limits;
+        let disks = Disks::new(
+            &roots.unwrap_or_default(),
+            limits.deliveries,
+            limits.disk_errors,
+        );
         let (store, disks) = (Arc::new(Store::new(config.maildir())), Arc::new(disks));
         Self {
             registry: registry(&config, &store, &disks),

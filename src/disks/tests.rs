@@ -18,7 +18,7 @@ fn root(path: &str) -> Arc<Path> {
 
 fn disks(roots: &[&str], deliveries: usize) -> Disks {
     let roots: Vec<_> = roots.iter().map(|path| root(path)).collect();
-    Disks::new(&roots, deliveries)
+    Disks::new(&roots, deliveries, 2)
 }
 
 /// A mailbox below the first root; those below the others stand in for it.
@@ -58,7 +58,7 @@ fn roots_are_grouped_by_file_system() {
     let groups: Vec<usize> = disks.roots().map(<[_]>::len).collect();
     assert_eq!(groups, [3, 1]);
     assert_eq!(disks.deliveries(5), 15, "two file systems, and several");
-    assert_eq!(super::Disks::new(&[root(PROC)], 5).deliveries(5), 5);
+    assert_eq!(Disks::new(&[root(PROC)], 5, 0).deliveries(5), 5);
 }
 
 #[test]
@@ -96,4 +96,24 @@ fn work_aside_takes_no_turn_of_deliveries_and_is_bounded() {
     let others = [recipient(&[DEV])];
     let other = disks.turn_aside(&others);
     assert!(other.now_or_never().is_some());
+}
+
+/// An error of the disk, and one that says nothing about it.
+#[test]
+fn a_disk_that_fails_takes_no_mail_until_it_works() {
+    let disks = disks(&[PROC, DEV], 1);
+    let (proc, dev) = (root(PROC), root(DEV));
+    let (fault, other) = (io::Error::from(Errno::IO), io::Error::from(Errno::NOSPC));
+    let unasked = |_: &Path| panic!("it is not tried yet");
+    let refused = Failure::new(reply::LOCAL_FAULT, "its disk had too many errors");
+    for error in [&fault, &other] {
+        disks.failed([&proc], error);
+        disks.failed([&proc, &dev], &fault);
+        assert_eq!(disks.admit(&proc, unasked), Ok(()));
+    }
+    disks.failed([&proc, &proc], &fault);
+    assert_eq!(disks.admit(&proc, unasked), Err(refused.clone()));
+    assert_eq!(disks.check(&recipient(&[PROC])), Err(refused));
+    assert_eq!(disks.admit(&dev, unasked), Ok(()));
+    assert_eq!(disks.check(&recipient(&[DEV])), Ok(()));
 }

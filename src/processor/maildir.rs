@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::path::Path;
 use std::slice;
 use std::sync::Arc;
 
@@ -58,12 +59,16 @@ impl MailDir {
                     .ok_or_else(|| Failure::new(reply::USER_UNKNOWN, no_maildir(destination)))?;
                 // Whoever is named twice gets one copy.
                 if places.insert(&destination.location) {
+                    let probe = |root: &Path| self.takers.store.probe(root);
+                    self.disks.admit(&destination.location.root, probe)?;
                     staged.push(self.stage_copy(&text, delivery, recipient, destination)?);
                 }
             }
         }
         Ok(Copies {
             store: Arc::clone(&self.takers.store),
+            disks: Arc::clone(&self.disks),
+            roots: places.into_iter().map(|it| Arc::clone(&it.root)).collect(),
             staged,
         })
     }
@@ -108,6 +113,7 @@ impl MailDir {
             .store
             .stage(location, &message)
             .map_err(|error| {
+                self.disks.failed([&location.root], &error);
                 let cause = format!("{}: {error}", location.path().display());
                 Failure {
                     cause: Some(cause),
@@ -133,6 +139,7 @@ impl Processor for MailDir {
         _: Sender<'a>,
     ) -> Pending<'a, Result<(), Failure>> {
         Box::pin(async move {
+            self.disks.check(recipient)?;
             let wanted = |it: &&Destination| !it.location.create;
             let wanted = recipient.destinations.iter().filter(wanted);
             let wanted: Vec<_> = wanted.cloned().collect();
@@ -220,12 +227,19 @@ struct Text<'a> {
 /// The copies of one message, written and not visible yet.
 struct Copies {
     store: Arc<Store>,
+    disks: Arc<Disks>,
+    roots: Vec<Arc<Path>>,
     staged: Vec<maildir::Staged>,
 }
 
 impl Commit for Copies {
     fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
-        Box::pin(async move { self.store.commit(&mut self.staged).map_err(Failure::from) })
+        Box::pin(async move {
+            self.store.commit(&mut self.staged).map_err(|error| {
+                self.disks.failed(&self.roots, &error);
+                Failure::from(error)
+            })
+        })
     }
 
     fn abort(&mut self) -> Pending<'_, ()> {

@@ -26,7 +26,7 @@ impl World {
     fn new() -> Self {
         let store = Arc::new(Store::new(Settings::default()));
         let root = tempfile::tempdir().unwrap();
-        let disks = Arc::new(Disks::new(&[root.path().into()], 1));
+        let disks = Arc::new(Disks::new(&[root.path().into()], 1, 0));
         Self {
             root,
             maildir: MailDir::new(store, disks, LineEnds::Lf, 2),

@@ -9,6 +9,7 @@
 //! | `calls` | each system call of a delivery fails |
 //! | `between` | `kill -9` just before each system call of a delivery |
 //! | `full` | disks, inodes, quotas and limits are really used up |
+//! | `ill` | the syncs of a disk fail again and again |
 //! | `hung` | a disk does not answer any more |
 //! | `gone` | Maildirs are removed, moved and replaced while mail arrives |
 //!
@@ -27,6 +28,7 @@ mod client;
 mod full;
 mod gone;
 mod hung;
+mod ill;
 mod kill;
 mod letter;
 mod load;
