@@ -1,5 +1,6 @@
 //! Looking after the roots: they are probed at start, and swept every day.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use rustix::time::{ClockId, clock_gettime};
 use smol::Timer;
 
 use crate::disks::Disks;
@@ -16,6 +18,10 @@ use crate::maildir::{self, Store};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the Maildirs are swept.
 const SWEEP_EVERY: Duration = Duration::from_hours(24);
+/// How much later that may be.
+const JITTER: Duration = Duration::from_hours(1);
+/// How far the clock may be set before it is not believed.
+const JUMP: Duration = Duration::from_hours(1);
 
 /// Says at start, and not only with the first message, that mail cannot be stored. A disk that does
 /// not answer keeps nobody from the others.
@@ -42,14 +48,49 @@ pub(super) fn probe(store: &Arc<Store>, disks: &Disks) {
     }
 }
 
-/// Removes what interrupted deliveries left in `tmp/`, now and every day.
+/// Removes what interrupted deliveries left in `tmp/`, now and every day; unless the clock was set
+/// meanwhile, since it would not tell then how old a file is.
 pub(super) async fn sweep(roots: Vec<Arc<Path>>, age: Duration) {
+    let mut before = Moment::now();
     loop {
-        for root in &roots {
-            let root = Arc::clone(root);
-            smol::unblock(move || sweep_one(&root, age)).await;
+        let now = Moment::now();
+        if now.was_set_since(&before) {
+            log::warn!("the clock was set by more than an hour: tmp is not swept this time");
+        } else {
+            for root in &roots {
+                let root = Arc::clone(root);
+                smol::unblock(move || sweep_one(&root, age)).await;
+            }
         }
-        Timer::after(SWEEP_EVERY).await;
+        before = now;
+        // Not all at once where several servers were started together.
+        let some = RandomState::new().hash_one(()) % JITTER.as_secs();
+        Timer::after(SWEEP_EVERY + Duration::from_secs(some)).await;
+    }
+}
+
+/// One moment on two clocks.
+struct Moment {
+    /// The one that tells the age of files, and can be set.
+    wall: SystemTime,
+    /// The one that cannot, since the machine was started.
+    boot: Duration,
+}
+
+impl Moment {
+    fn now() -> Self {
+        let boot = clock_gettime(ClockId::Boottime);
+        Self {
+            wall: SystemTime::now(),
+            boot: boot.try_into().unwrap_or_default(),
+        }
+    }
+
+    /// Whether the one clock went on by much more or less than the other.
+    fn was_set_since(&self, before: &Self) -> bool {
+        let expected = before.wall + self.boot.saturating_sub(before.boot);
+        let off = self.wall.duration_since(expected);
+        off.unwrap_or_else(|error| error.duration()) > JUMP
     }
 }
 
@@ -62,5 +103,35 @@ fn sweep_one(root: &Path, age: Duration) {
             log::warn!(root:% = root.display(), error:% = error; "cannot sweep");
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_is_noticed() {
+        let before = Moment::now();
+        let after = |boot: u64, wall: i64| {
+            let minutes = |count: u64| Duration::from_mins(count);
+            let set = if wall < 0 {
+                before.wall - minutes(wall.unsigned_abs())
+            } else {
+                before.wall + minutes(wall.unsigned_abs())
+            };
+            let now = Moment {
+                wall: set,
+                boot: before.boot + minutes(boot),
+            };
+            now.was_set_since(&before)
+        };
+        for (boot, wall) in [(0, 0), (1440, 1440), (1440, 1499), (1440, 1381)] {
+            assert!(!after(boot, wall), "{boot} {wall}");
+        }
+        for (boot, wall) in [(1440, 1501), (1440, 1379), (1440, 0), (0, -61)] {
+            assert!(after(boot, wall), "{boot} {wall}");
+        }
+        assert!(!Moment::now().was_set_since(&before));
     }
 }
