@@ -18,7 +18,7 @@
 //! durability the same machinery must find mail lost.
 //!
 //! Most of this mounts file systems and needs root: `sudo tests/run`. With `MAIASAURA_PROOF=long`
-//! the loops run about twenty times as long.
+//! the loops run about twenty times as long; `tests/long` does that and writes a report.
 
 mod audit;
 mod between;
