@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
@@ -84,8 +84,8 @@ impl Chain {
 
     /// Delivers to each recipient for itself; one fate for each, in their order.
     /// Those whose mail goes to the same place share a delivery; several of
-    /// these go on at once, on other threads.
-    pub async fn deliver_each(&self, mail: Arc<Mail>, turn: Turn) -> Vec<Fate> {
+    /// these go on at once, on other threads; `known` has their fates as they come.
+    pub async fn deliver_each(&self, mail: Arc<Mail>, turn: Turn, known: &Known) -> Vec<Fate> {
         let recipients = &mail.envelope.recipients;
         if recipients.len() == 1 {
             return vec![self.deliver(mail, turn).await];
@@ -101,7 +101,12 @@ impl Chain {
         }
         let runs = places.into_values().map(|index| {
             let run = self.run_apart(Arc::clone(&mail), index);
-            run.map(move |fate| (index, fate))
+            let sharing = deliveries.iter().enumerate();
+            let sharing = sharing.filter(move |(_, delivery)| **delivery == index);
+            run.map(move |fate| {
+                known.add(sharing.map(|(recipient, _)| recipient), &fate);
+                (index, fate)
+            })
         });
         let runs = stream::iter(runs).buffer_unordered(AT_ONCE);
         let fates: HashMap<usize, Fate> = runs.collect().await;
@@ -135,6 +140,31 @@ impl Chain {
             fate
         })
         .await
+    }
+}
+
+/// The fates of some recipients of a message that is still being delivered to others.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<HashMap<usize, Fate>>);
+
+impl Known {
+    fn add(&self, recipients: impl Iterator<Item = usize>, fate: &Fate) {
+        let fates = recipients.map(|recipient| (recipient, fate.clone()));
+        self.fates().extend(fates);
+    }
+
+    /// One fate for each of `count` recipients: what is known, else `otherwise`.
+    pub fn or_else(&self, count: usize, otherwise: &Failure) -> Vec<Fate> {
+        let fates = self.fates();
+        let fate = |recipient| fates.get(&recipient).cloned();
+        (0..count)
+            .map(|recipient| fate(recipient).unwrap_or_else(|| Err(otherwise.clone())))
+            .collect()
+    }
+
+    /// What the lock guards is whole at every moment, so a panic elsewhere does not spoil it.
+    fn fates(&self) -> MutexGuard<'_, HashMap<usize, Fate>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,4 +1,3 @@
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use super::*;
@@ -266,12 +265,14 @@ fn each_recipient_has_a_fate_and_equal_places_share_one() {
     for (recipient, name) in recipients.iter_mut().zip(names) {
         recipient.destinations.push(destination(name));
     }
+    let known = Known::default();
     let fates = smol::block_on(async {
         let turn = chain.turn(&mail.envelope.recipients).await;
-        chain.deliver_each(mail, turn).await
+        chain.deliver_each(mail, turn, &known).await
     });
     let full = Err(Failure::from(reply::MAILBOX_FULL));
     assert_eq!(fates, [Ok(()), full, Ok(()), Ok(())]);
+    assert_eq!(known.or_else(4, &Failure::from(reply::LOCAL_FAULT)), fates);
     assert_eq!(*seen.lock().unwrap(), [1, 1, 1]);
 }
 

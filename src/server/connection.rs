@@ -19,7 +19,7 @@ use super::clock::Clock;
 use super::limits::Share;
 use super::record::SessionLog;
 use super::{Service, Shutdown};
-use crate::chain::Fate;
+use crate::chain::{Fate, Known};
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ForwardPath;
@@ -214,10 +214,12 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         let deadline = Clock::answer_deadline(&service.timeouts);
         let turn = service.chain.turn(&mail.envelope.recipients);
         let Some(turn) = self.alarm.before(deadline, turn).await else {
-            return late(mail, "no turn to deliver in time");
+            return late(mail, &Known::default(), "no turn to deliver in time");
         };
         let protocol = self.profile.protocol;
-        let delivery = Arc::clone(&service).deliver(Arc::clone(mail), protocol, turn);
+        let known = Arc::new(Known::default());
+        let delivery =
+            Arc::clone(&service).deliver(Arc::clone(mail), protocol, turn, Arc::clone(&known));
         let mut delivery = delivery.boxed();
         if let Some(fates) = self.alarm.before(deadline, &mut delivery).await {
             return fates;
@@ -231,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         if let Err(error) = thread::Builder::new().name("late".into()).spawn(finish) {
             log::error!(error:% = error; "a late delivery is broken off");
         }
-        late(mail, "the delivery took too long")
+        late(mail, &known, "the delivery took too long")
     }
 
     fn discard(&mut self) {
@@ -255,10 +257,10 @@ fn poll_read<R>(
     })
 }
 
-/// The same transient failure for all recipients.
-fn late(mail: &Mail, cause: &str) -> Vec<Fate> {
+/// The same transient failure for all recipients whose fate is not known.
+fn late(mail: &Mail, known: &Known, cause: &str) -> Vec<Fate> {
     let failure = Failure::new(reply::LOCAL_FAULT, cause);
-    vec![Err(failure); mail.envelope.recipients.len()]
+    known.or_else(mail.envelope.recipients.len(), &failure)
 }
 
 /// Appends a piece of content; false when there is no memory for it. What the

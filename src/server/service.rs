@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Limits, Linger, Timeouts};
-use crate::chain::{Chain, Fate, Sender};
+use crate::chain::{Chain, Fate, Known, Sender};
 use crate::disks::Turn;
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
 use crate::failure::Failure;
@@ -83,16 +83,18 @@ impl Service {
         Arc::new(Mail::new(envelope, content))
     }
 
-    /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message.
+    /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message; these are
+    /// `known` as they come.
     pub(super) async fn deliver(
         self: Arc<Self>,
         mail: Arc<Mail>,
         protocol: Protocol,
         turn: Turn,
+        known: Arc<Known>,
     ) -> Vec<Fate> {
         match protocol {
             Protocol::Smtp => vec![self.chain.deliver(mail, turn).await],
-            Protocol::Lmtp => self.chain.deliver_each(mail, turn).await,
+            Protocol::Lmtp => self.chain.deliver_each(mail, turn, &known).await,
         }
     }
 }

@@ -202,6 +202,24 @@ fn a_hung_disk_holds_up_only_its_own_mail() {
     }
 }
 
+/// Over LMTP each recipient has a fate of its own, also when one of them never comes.
+#[test]
+fn a_hung_disk_decides_for_its_own_recipients() {
+    need_root();
+    let _alone = alone();
+    let mut scene = Scene::new("full", IMPATIENT);
+    let frozen = scene.left.freeze();
+    scene.send(Protocol::Lmtp, &["right-0", "left-0", "right-12"]);
+    for expected in ["250 ", "451 4.3.0 ", "250 "] {
+        let receipt = scene.hear();
+        assert!(receipt.reply.0.starts_with(expected), "{receipt:?}");
+        if receipt.reply.is_ok() {
+            scene.wait_to_see(&receipt);
+        }
+    }
+    drop(frozen);
+}
+
 /// With one disk, and that one hung, clients are still received, and told.
 #[test]
 fn a_lone_hung_disk_turns_nobody_away() {
