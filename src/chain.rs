@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
-use smol::lock::{Semaphore, SemaphoreGuardArc};
 
+use crate::disks::{Disks, Turn};
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
 use crate::maildir::Location;
@@ -26,18 +26,18 @@ pub type Fate = Result<(), Failure>;
 pub struct Chain {
     validate: Vec<Arc<dyn Processor>>,
     save: Arc<[Arc<dyn Processor>]>,
-    /// How many deliveries may run at once; each has a thread.
-    deliveries: Arc<Semaphore>,
+    /// How many deliveries may run at once, and where; each has a thread.
+    disks: Arc<Disks>,
 }
 
 impl Chain {
-    /// Looks the names up in `registry`. At most `deliveries` messages are
-    /// delivered at once; others wait for their turn.
+    /// Looks the names up in `registry`. A message waits for its turn on the
+    /// `disks` that it goes to.
     pub fn new(
         registry: &Registry,
         validate: &[String],
         save: &[String],
-        deliveries: usize,
+        disks: Arc<Disks>,
     ) -> Result<Self, ChainError> {
         let mut made = BTreeMap::new();
         let validate = registry.link("validate", validate, &mut made)?;
@@ -52,7 +52,7 @@ impl Chain {
         Ok(Self {
             validate,
             save: save.into(),
-            deliveries: Arc::new(Semaphore::new(deliveries)),
+            disks,
         })
     }
 
@@ -67,9 +67,9 @@ impl Chain {
         Ok(())
     }
 
-    /// Waits until a delivery may begin.
-    pub async fn turn(&self) -> Turn {
-        Turn(self.deliveries.acquire_arc().await)
+    /// Waits until a delivery to all these recipients may begin.
+    pub async fn turn(&self, recipients: &[Recipient]) -> Turn {
+        self.disks.turn(recipients).await
     }
 
     /// Delivers to all recipients or to none. Everything from the first `stage`
@@ -84,8 +84,8 @@ impl Chain {
 
     /// Delivers to each recipient for itself; one fate for each, in their order.
     /// Those whose mail goes to the same place share a delivery; several of
-    /// these go on at once, on other threads.
-    pub async fn deliver_each(&self, mail: Arc<Mail>, turn: Turn) -> Vec<Fate> {
+    /// these go on at once, on other threads; `known` has their fates as they come.
+    pub async fn deliver_each(&self, mail: Arc<Mail>, turn: Turn, known: &Known) -> Vec<Fate> {
         let recipients = &mail.envelope.recipients;
         if recipients.len() == 1 {
             return vec![self.deliver(mail, turn).await];
@@ -101,7 +101,12 @@ impl Chain {
         }
         let runs = places.into_values().map(|index| {
             let run = self.run_apart(Arc::clone(&mail), index);
-            run.map(move |fate| (index, fate))
+            let sharing = deliveries.iter().enumerate();
+            let sharing = sharing.filter(move |(_, delivery)| **delivery == index);
+            run.map(move |fate| {
+                known.add(sharing.map(|(recipient, _)| recipient), &fate);
+                (index, fate)
+            })
         });
         let runs = stream::iter(runs).buffer_unordered(AT_ONCE);
         let fates: HashMap<usize, Fate> = runs.collect().await;
@@ -126,14 +131,42 @@ impl Chain {
     /// Delivers to one recipient on a thread for work that blocks.
     async fn run_apart(&self, mail: Arc<Mail>, index: usize) -> Fate {
         let save = Arc::clone(&self.save);
+        let recipients = &mail.envelope.recipients[index..=index];
+        let turn = self.disks.turn_aside(recipients).await;
         let delivery = Delivery::new(mail, index..index + 1);
-        smol::unblock(move || smol::block_on(pass(&save, delivery))).await
+        smol::unblock(move || {
+            let fate = smol::block_on(pass(&save, delivery));
+            drop(turn);
+            fate
+        })
+        .await
     }
 }
 
-/// The right to deliver one message.
-#[derive(Debug)]
-pub struct Turn(#[expect(dead_code, reason = "it counts as long as it lives")] SemaphoreGuardArc);
+/// The fates of some recipients of a message that is still being delivered to others.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<HashMap<usize, Fate>>);
+
+impl Known {
+    fn add(&self, recipients: impl Iterator<Item = usize>, fate: &Fate) {
+        let fates = recipients.map(|recipient| (recipient, fate.clone()));
+        self.fates().extend(fates);
+    }
+
+    /// One fate for each of `count` recipients: what is known, else `otherwise`.
+    pub fn or_else(&self, count: usize, otherwise: &Failure) -> Vec<Fate> {
+        let fates = self.fates();
+        let fate = |recipient| fates.get(&recipient).cloned();
+        (0..count)
+            .map(|recipient| fate(recipient).unwrap_or_else(|| Err(otherwise.clone())))
+            .collect()
+    }
+
+    /// What the lock guards is whole at every moment, so a panic elsewhere does not spoil it.
+    fn fates(&self) -> MutexGuard<'_, HashMap<usize, Fate>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Stages with all, then commits with all, or aborts with all.
 async fn pass(save: &[Arc<dyn Processor>], mut delivery: Delivery) -> Fate {

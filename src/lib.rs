@@ -19,6 +19,8 @@ pub mod chain;
 
 pub mod processor;
 
+pub mod disks;
+
 pub mod recipients;
 
 pub mod envelope;

@@ -1,4 +1,3 @@
-use std::sync::Mutex;
 use std::time::SystemTime;
 
 use super::*;
@@ -95,8 +94,16 @@ fn mail(recipients: &[&str]) -> Arc<Mail> {
     Arc::new(Mail::new(envelope, Vec::new()))
 }
 
+/// One delivery at a time.
+fn disks() -> Arc<Disks> {
+    Arc::new(Disks::new(&[], 1, 0))
+}
+
 fn run(chain: &Chain, mail: Arc<Mail>) -> Fate {
-    smol::block_on(async { chain.deliver(mail, chain.turn().await).await })
+    smol::block_on(async {
+        let turn = chain.turn(&mail.envelope.recipients).await;
+        chain.deliver(mail, turn).await
+    })
 }
 
 /// The fate of a message in the chain `A|B`, and what its processors were asked.
@@ -113,7 +120,7 @@ fn deliver(first: Fault, second: Fault) -> (Option<u16>, String) {
             }))
         });
     }
-    let chain = Chain::new(&registry, &[], &["a".into(), " B ".into()], 1).unwrap();
+    let chain = Chain::new(&registry, &[], &["a".into(), " B ".into()], disks()).unwrap();
     let fate = run(&chain, mail(&["bob@x.test"]));
     let told = log.lock().unwrap().join(", ");
     (fate.err().map(|failure| failure.reply.code()), told)
@@ -186,7 +193,7 @@ fn a_panic_leaves_the_chain_working() {
     let mut registry = Registry::default();
     let count = Arc::new(Mutex::new(0));
     registry.add("Once", move || Ok(Arc::new(Once(Arc::clone(&count)))));
-    let chain = Chain::new(&registry, &[], &["Once".into()], 1).unwrap();
+    let chain = Chain::new(&registry, &[], &["Once".into()], disks()).unwrap();
     let failure = run(&chain, mail(&["bob@x.test"])).unwrap_err();
     assert_eq!(
         failure.to_string(),
@@ -206,7 +213,7 @@ fn names_are_looked_up() {
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
-        Chain::new(&registry, &names(validate), &names(save), 1)
+        Chain::new(&registry, &names(validate), &names(save), disks())
             .unwrap_err()
             .to_string()
     };
@@ -251,16 +258,21 @@ fn each_recipient_has_a_fate_and_equal_places_share_one() {
     let mut registry = Registry::default();
     let picky = Arc::clone(&seen);
     registry.add("Picky", move || Ok(Arc::new(Picky(Arc::clone(&picky)))));
-    let chain = Chain::new(&registry, &[], &["Picky".into()], 1).unwrap();
+    let chain = Chain::new(&registry, &[], &["Picky".into()], disks()).unwrap();
     let names = ["bob@x.test", "full@x.test", "alice@x.test", "bob@x.test"];
     let mut mail = mail(&names);
     let recipients = &mut Arc::get_mut(&mut mail).unwrap().envelope.recipients;
     for (recipient, name) in recipients.iter_mut().zip(names) {
         recipient.destinations.push(destination(name));
     }
-    let fates = smol::block_on(async { chain.deliver_each(mail, chain.turn().await).await });
+    let known = Known::default();
+    let fates = smol::block_on(async {
+        let turn = chain.turn(&mail.envelope.recipients).await;
+        chain.deliver_each(mail, turn, &known).await
+    });
     let full = Err(Failure::from(reply::MAILBOX_FULL));
     assert_eq!(fates, [Ok(()), full, Ok(()), Ok(())]);
+    assert_eq!(known.or_else(4, &Failure::from(reply::LOCAL_FAULT)), fates);
     assert_eq!(*seen.lock().unwrap(), [1, 1, 1]);
 }
 
@@ -287,7 +299,7 @@ fn a_chain_that_would_lose_mail_is_refused() {
     registry.add("Picky", || Ok(Arc::new(Picky(Arc::default()))));
     let error = |save: &[&str]| {
         let save: Vec<String> = save.iter().map(ToString::to_string).collect();
-        let chain = Chain::new(&registry, &[], &save, 1);
+        let chain = Chain::new(&registry, &[], &save, disks());
         chain.err().map(|error| error.to_string())
     };
     assert_eq!(error(&["Debugger", "Picky"]), None);

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 use super::address::{forward_path, reverse_path};
 use super::content::content;
 use super::{Exit, Fault, Loaded, Outcome};
+use crate::chain::Known;
 use crate::config::{Config, Source};
 use crate::daemon::{self, Daemon, Logging, Target};
 use crate::envelope::{Client, Envelope, Mail, Recipient, Transmission};
@@ -81,8 +82,9 @@ fn deliver(config: Config, source: Source, arguments: &Deliver) -> Outcome {
     };
     let mail = Arc::new(Mail::new(envelope, content));
     let fates = smol::block_on(async {
-        let turn = service.chain.turn().await;
-        service.chain.deliver_each(Arc::clone(&mail), turn).await
+        let turn = service.chain.turn(&mail.envelope.recipients).await;
+        let (mail, known) = (Arc::clone(&mail), Known::default());
+        service.chain.deliver_each(mail, turn, &known).await
     });
     log.delivered(&mail, &fates, begin.elapsed());
     let failed = fates

@@ -22,9 +22,13 @@ pub struct LimitsConfig {
     pub connections: usize,
     /// Connections at once from one address, or one IPv6 /64 (default: 50).
     pub connections_per_ip: usize,
-    /// Deliveries at once, each with a thread (default: 100).
+    /// Deliveries at once to one file system, each with a thread (default: 100).
     pub deliveries: usize,
-    /// Octets of memory for all messages that are being received or delivered; large ones are on disk (default: 256MB).
+    /// Errors of one disk (EIO) within a minute before it gets no more mail until it works again; 0
+    /// is no limit (default: 3).
+    pub disk_errors: usize,
+    /// Octets of memory for all messages that are being received or delivered; large ones are on
+    /// disk (default: 256MB).
     pub memory: Size,
     /// Octets per second that a message must come in at, on average; 0 is no limit (default: 100).
     pub data_rate: Size,
@@ -60,6 +64,7 @@ impl Default for LimitsConfig {
             connections: 1000,
             connections_per_ip: 50,
             deliveries: 100,
+            disk_errors: 3,
             memory: Size(256_000_000),
             data_rate: Size(100),
         }

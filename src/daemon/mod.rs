@@ -3,17 +3,17 @@
 mod line;
 mod logging;
 mod recovery;
+mod roots;
 mod signals;
 
 use std::io;
 use std::num::NonZero;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use log::LevelFilter;
-use smol::{Executor, Timer};
+use smol::Executor;
 
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target};
@@ -21,20 +21,18 @@ pub use signals::{Request, requests};
 
 use crate::chain::{Chain, Registry};
 use crate::config::{self, Config, ConfigError, Source};
-use crate::maildir::{self, Store};
+use crate::disks::Disks;
+use crate::maildir::Store;
 use crate::processor::{
     Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
 };
-use crate::recipients::{HostPatterns, Recipients};
+use crate::recipients::{HostPatterns, Recipients, SettingError};
 use crate::server::{
     self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 
 /// How long threads may take to end when all sessions have.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How often the Maildirs are swept.
-const SWEEP_EVERY: Duration = Duration::from_hours(24);
 
 /// A receiver that can be started.
 ///
@@ -49,7 +47,9 @@ pub struct Daemon {
     config: Config,
     source: Source,
     registry: Registry,
+    recipients: Result<Recipients, SettingError>,
     store: Arc<Store>,
+    disks: Arc<Disks>,
 }
 
 /// Why a daemon cannot start.
@@ -81,13 +81,22 @@ impl Daemon {
 
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
-        let store = Arc::new(Store::new(config.maildir()));
-        let registry = registry(&config, &store);
+        let recipients = Recipients::new(&config.recipients());
+        let roots = recipients.as_ref().map(Recipients::roots);
+        let limits = &config.limits;
+        let disks = Disks::new(
+            &roots.unwrap_or_default(),
+            limits.deliveries,
+            limits.disk_errors,
+        );
+        let (store, disks) = (Arc::new(Store::new(config.maildir())), Arc::new(disks));
         Self {
+            registry: registry(&config, &store, &disks),
             config,
             source,
-            registry,
+            recipients,
             store,
+            disks,
         }
     }
 
@@ -104,7 +113,7 @@ impl Daemon {
     /// The recipients and the chain, without any socket: for local delivery and for checks.
     pub fn service(&self) -> Result<Service, StartError> {
         let config = &self.config;
-        let recipients = Recipients::new(&config.recipients()).map_err(|error| {
+        let recipients = self.recipients.clone().map_err(|error| {
             self.source
                 .error(&error.key, format!("{:?} {}", error.value, error.message))
         })?;
@@ -112,7 +121,7 @@ impl Daemon {
             &self.registry,
             &config.validate,
             &config.save,
-            config.limits.deliveries,
+            Arc::clone(&self.disks),
         )
         .map_err(|error| self.source.error(error.chain, &error.message))?;
         Ok(Service {
@@ -138,9 +147,8 @@ impl Daemon {
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
         let service = Arc::new(self.service()?);
-        let roots = service.recipients.roots();
-        self.probe(&roots);
-        for recovered in self.store.recover(&roots)? {
+        roots::probe(&self.store, &self.disks);
+        for recovered in self.store.recover(&service.recipients.roots())? {
             recovery::report(&recovered);
         }
         let listeners = self.listeners()?;
@@ -151,8 +159,10 @@ impl Daemon {
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
-        let sweep = self.sweep(roots);
-        executor.spawn(sweep).detach();
+        for roots in self.disks.roots() {
+            let age = self.config.maildir.sweep_after.get();
+            executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
+        }
         let serve = server::run(Arc::clone(&executor), listeners, service, shutdown);
         executor
             .spawn(async move {
@@ -189,15 +199,6 @@ impl Daemon {
         Ok(listeners)
     }
 
-    /// Says at start, and not only with the first message, that mail cannot be stored.
-    fn probe(&self, roots: &[Arc<Path>]) {
-        for root in roots {
-            if let Err(error) = self.store.probe(root) {
-                log::error!(root:% = root.display(), error:% = error; "mail for Maildirs below this root will be deferred");
-            }
-        }
-    }
-
     /// A delivery blocks its thread, and as many clients may be waited for on one
     /// each; beside these there are always some that serve sockets.
     fn threads(&self) -> usize {
@@ -205,33 +206,8 @@ impl Daemon {
             0 => thread::available_parallelism().map_or(2, NonZero::get),
             threads => threads,
         };
-        serving + 2 * self.config.limits.deliveries
-    }
-
-    /// Removes what interrupted deliveries left in `tmp/`, now and every day.
-    fn sweep(&self, roots: Vec<Arc<Path>>) -> impl Future<Output = ()> + use<> {
-        let age = self.config.maildir.sweep_after.get();
-        async move {
-            loop {
-                for root in &roots {
-                    let root = Arc::clone(root);
-                    smol::unblock(move || sweep(&root, age)).await;
-                }
-                Timer::after(SWEEP_EVERY).await;
-            }
-        }
-    }
-}
-
-fn sweep(root: &Path, age: Duration) {
-    match maildir::sweep(root, age, SystemTime::now()) {
-        Ok(swept) if swept.files > 0 => {
-            log::info!(root:% = root.display(), files = swept.files, octets = swept.octets; "swept old files out of tmp");
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            log::warn!(root:% = root.display(), error:% = error; "cannot sweep");
-        }
-        _ => {}
+        let each = self.config.limits.deliveries;
+        serving + self.disks.deliveries(each) + each
     }
 }
 
@@ -309,7 +285,7 @@ fn serve_on_thread(
 }
 
 /// The processors of this crate, with their settings.
-fn registry(config: &Config, store: &Arc<Store>) -> Registry {
+fn registry(config: &Config, store: &Arc<Store>, disks: &Arc<Disks>) -> Registry {
     let mut registry = Registry::default();
     let hops = config.limits.hops;
     registry.add("HeadersParser", || Ok(Arc::new(HeadersParser::default())));
@@ -327,12 +303,13 @@ fn registry(config: &Config, store: &Arc<Store>) -> Registry {
             HostPatterns::new(hosts).map_err(|error| format!("wildcard.hosts: {error}"))?;
         Ok(Arc::new(Wildcard::new(patterns)))
     });
-    let (store, line_ends) = (Arc::clone(store), config.line_ends());
+    let (store, disks) = (Arc::clone(store), Arc::clone(disks));
+    let line_ends = config.line_ends();
     let max_folders = config.recipients.subaddress.max_folders;
     let single_instance = config.maildir.single_instance;
     registry.add("MailDir", move || {
-        let store = Arc::clone(&store);
-        let processor = MailDir::new(store, line_ends, max_folders);
+        let (store, disks) = (Arc::clone(&store), Arc::clone(&disks));
+        let processor = MailDir::new(store, disks, line_ends, max_folders);
         Ok(Arc::new(processor.single_instance(single_instance)))
     });
     registry

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::Location;
+use super::gates::{Gates, Pass};
 use super::handle::Maildir;
 use super::threads::lock;
 
 /// The parts that are locked apart, so that many threads seldom wait for each other.
 const SHARDS: usize = 16;
-/// How many Maildirs can be opened, or made, at the same time.
-const GATES: usize = 256;
+
+/// The Maildir at the top of a location: its root and its components.
+type Top = (Arc<Path>, Vec<String>);
 
 /// Open Maildirs by location. Who uses one holds an `Arc`, so that dropping it here disturbs no
 /// one.
@@ -20,7 +23,7 @@ pub(super) struct Cache {
     shards: Vec<Mutex<Shard>>,
     /// Maildirs in one shard, at most.
     room: usize,
-    gates: Vec<Mutex<()>>,
+    gates: Gates<Top>,
     hasher: RandomState,
 }
 
@@ -43,7 +46,7 @@ impl Cache {
         Self {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
             room: capacity / shards,
-            gates: (0..GATES).map(|_| Mutex::default()).collect(),
+            gates: Gates::default(),
             hasher: RandomState::new(),
         }
     }
@@ -93,17 +96,14 @@ impl Cache {
     /// Lets one thread at a time open or make the Maildir at `location`. The others find it in the
     /// cache when their turn comes, and never use one whose making is not yet synced. A sub-folder
     /// shares the gate of the Maildir it is in, since making the one may make the other.
-    pub(super) fn gate(&self, location: &Location) -> MutexGuard<'_, ()> {
-        lock(&self.gates[self.pick((&location.root, &location.components), GATES)])
+    pub(super) fn gate(&self, location: &Location) -> Pass<'_, Top> {
+        let top = (Arc::clone(&location.root), location.components.clone());
+        self.gates.pass(top)
     }
 
     fn shard(&self, location: &Location) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[self.pick(location, self.shards.len())])
-    }
-
-    fn pick(&self, key: impl std::hash::Hash, count: usize) -> usize {
-        let hash = self.hasher.hash_one(key) % count as u64;
-        usize::try_from(hash).unwrap_or(0)
+        let hash = self.hasher.hash_one(location) % self.shards.len() as u64;
+        lock(&self.shards[usize::try_from(hash).unwrap_or(0)])
     }
 }
 

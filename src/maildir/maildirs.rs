@@ -3,11 +3,12 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
 use super::cache::Cache;
+use super::gates::Gates;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
 use super::make::Maker;
 use super::{Location, Owner, Settings};
@@ -28,7 +29,7 @@ impl Maildirs {
                 sync: settings.durability.syncs_folders(),
                 require_root: settings.require_root,
                 own,
-                making_root: Mutex::default(),
+                making_root: Gates::default(),
             },
         }
     }

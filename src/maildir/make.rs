@@ -4,12 +4,12 @@ use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, mkdirat, openat};
 use rustix::io::Errno;
 
+use super::gates::Gates;
 use super::handle::{READ, open_root, open_step, sync_folder};
 use super::{Location, Owner};
 
@@ -25,7 +25,7 @@ pub(super) struct Maker {
     /// Who this process is.
     pub(super) own: Owner,
     /// Held while a root is made and until that is synced.
-    pub(super) making_root: Mutex<()>,
+    pub(super) making_root: Gates<PathBuf>,
 }
 
 impl Maker {
@@ -102,10 +102,7 @@ impl Maker {
 
     /// Opens the root, made with its parents if it may be.
     pub(super) fn open_root(&self, root: &Path, mode: u32) -> io::Result<OwnedFd> {
-        let _guard = self
-            .making_root
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _pass = self.making_root.pass(root.to_path_buf());
         match open_root(root, READ) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !self.require_root => {
                 self.make_root(root, mode)?;

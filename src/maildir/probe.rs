@@ -83,10 +83,18 @@ pub fn describe(root: &Path) -> io::Result<FileSystem> {
     Ok(FileSystem { name, warning })
 }
 
+/// The number of the file system that `root` is on, or would be on if it were made.
+///
+/// # Errors
+///
+/// Those of `stat`.
+pub fn device(root: &Path) -> io::Result<u64> {
+    Ok(stat(nearest(root))?.st_dev)
+}
+
 /// What is to be said of an ext4 without a journal. Whether it has one cannot always be told.
 fn without_journal(root: &Path) -> Option<&'static str> {
-    let device = stat(nearest(root)).ok()?.st_dev;
-    let missing = has_journal(device).is_ok_and(|has| !has);
+    let missing = has_journal(device(root).ok()?).is_ok_and(|has| !has);
     missing.then_some("it has no journal: a power cut can damage its folders, and the mail in them")
 }
 

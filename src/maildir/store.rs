@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
 
 use rustix::fs::Dir;
 
@@ -183,12 +184,18 @@ impl Store {
         Ok(recovered)
     }
 
-    /// Delivers what is in the logs, and closes them.
+    /// Delivers what is in the logs, and closes them: all at once, as one may be on a disk that
+    /// does not answer.
     pub fn close(&self) {
         let journals = std::mem::take(&mut *write(&self.journals));
-        for journal in journals.values() {
-            journal.close();
-        }
+        thread::scope(|scope| {
+            for journal in journals.values() {
+                let thread = thread::Builder::new().spawn_scoped(scope, || journal.close());
+                if thread.is_err() {
+                    journal.close();
+                }
+            }
+        });
     }
 
     /// A file without a name, to read and write, on the disk where mail for `location` goes: nothing of it is

@@ -5,7 +5,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FileType, fstat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, flock, fstat, statat};
+use rustix::io::Errno;
 
 use super::handle::{READ, open_root, open_step};
 
@@ -28,7 +29,8 @@ pub struct Swept {
 /// no delivery takes that long.
 ///
 /// Only regular files are removed, only in a `tmp` beside a `new` and a `cur`; no link is followed,
-/// and what is mounted below the root is left alone.
+/// and what is mounted below the root is left alone. Nothing is done while another process sweeps
+/// below the same root, which is known by a lock on the folder.
 ///
 /// # Errors
 ///
@@ -41,6 +43,11 @@ pub fn sweep(root: &Path, older_than: Duration, now: SystemTime) -> io::Result<S
         .and_then(|limit| i64::try_from(limit.as_secs()).ok());
     if let Some(limit) = limit {
         let root = open_root(root, READ)?;
+        if flock(&root, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Ok(swept);
+        }
+        // The lock is there as long as this is. (Where there are none, two sweep as well as one.)
+        let _locked = root.try_clone()?;
         let rule = Rule {
             limit,
             device: fstat(&root)?.st_dev,

@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 
 use super::{Commit, Delivery, Pending, Processor, Sender, Staged};
+use crate::disks::Disks;
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
 use crate::maildir::{self, Store};
@@ -26,15 +29,22 @@ pub struct MailDir {
     takers: Takers,
     line_ends: LineEnds,
     single_instance: bool,
+    disks: Arc<Disks>,
 }
 
 impl MailDir {
-    /// Delivers through `store`. Folders of subaddresses are made as long as
-    /// a Maildir has fewer than `max_folders`.
-    pub fn new(store: Arc<Store>, line_ends: LineEnds, max_folders: usize) -> Self {
+    /// Delivers through `store`, onto `disks`. Folders of subaddresses are made
+    /// as long as a Maildir has fewer than `max_folders`.
+    pub fn new(
+        store: Arc<Store>,
+        disks: Arc<Disks>,
+        line_ends: LineEnds,
+        max_folders: usize,
+    ) -> Self {
         Self {
             takers: Takers { store, max_folders },
             line_ends,
+            disks,
             single_instance: false,
         }
     }
@@ -55,7 +65,14 @@ impl MailDir {
         let shared = self.single_instance && addressees.len() > 1;
         let mut staged: Vec<maildir::Staged> = Vec::with_capacity(addressees.len());
         let mut originals = Vec::new();
+        let mut roots: Vec<Arc<Path>> = Vec::new();
         for (recipient, destination) in addressees {
+            let root = &destination.location.root;
+            if !roots.contains(root) {
+                self.disks
+                    .admit(root, |root| self.takers.store.probe(root))?;
+                roots.push(Arc::clone(root));
+            }
             if let Some(link) = self.stage_link(destination, &staged, &originals)? {
                 staged.push(link);
                 continue;
@@ -74,6 +91,8 @@ impl MailDir {
         }
         Ok(Copies {
             store: Arc::clone(&self.takers.store),
+            disks: Arc::clone(&self.disks),
+            roots,
             staged,
         })
     }
@@ -108,7 +127,7 @@ impl MailDir {
         let location = &destination.location;
         for &original in originals {
             let link = self.takers.store.stage_link(location, &staged[original]);
-            if let Some(link) = link.map_err(|error| undeliverable(destination, error))? {
+            if let Some(link) = link.map_err(|error| self.undeliverable(destination, error))? {
                 return Ok(Some(link));
             }
         }
@@ -167,15 +186,16 @@ impl MailDir {
             crlf_size: text.crlf_size + maildir::crlf_size(fields.as_bytes()),
         };
         let staged = self.takers.store.stage(&destination.location, &message);
-        staged.map_err(|error| undeliverable(destination, error))
+        staged.map_err(|error| self.undeliverable(destination, error))
     }
-}
 
-fn undeliverable(destination: &Destination, error: io::Error) -> Failure {
-    let cause = format!("{}: {error}", destination.location.path().display());
-    Failure {
-        cause: Some(cause),
-        ..Failure::from(error)
+    fn undeliverable(&self, destination: &Destination, error: io::Error) -> Failure {
+        let location = &destination.location;
+        self.disks.failed([&location.root], &error);
+        Failure {
+            cause: Some(format!("{}: {error}", location.path().display())),
+            ..Failure::from(error)
+        }
     }
 }
 
@@ -195,20 +215,21 @@ impl Processor for MailDir {
         _: Sender<'a>,
     ) -> Pending<'a, Result<(), Failure>> {
         Box::pin(async move {
-            for destination in &recipient.destinations {
-                if destination.location.create {
-                    continue;
-                }
-                let takers = self.takers.clone();
-                let wanted = destination.clone();
-                let found =
-                    smol::unblock(move || takers.find(&wanted).map(|taker| taker.is_some()))
-                        .await?;
-                if !found {
-                    return Err(Failure::new(reply::USER_UNKNOWN, no_maildir(destination)));
-                }
+            self.disks.check(recipient)?;
+            let wanted = |it: &&Destination| !it.location.create;
+            let wanted = recipient.destinations.iter().filter(wanted);
+            let wanted: Vec<_> = wanted.cloned().collect();
+            if wanted.is_empty() {
+                return Ok(());
             }
-            Ok(())
+            let takers = self.takers.clone();
+            let turn = self.disks.turn_aside(slice::from_ref(recipient)).await;
+            smol::unblock(move || {
+                let outcome = takers.find_all(&wanted);
+                drop(turn);
+                outcome
+            })
+            .await
         })
     }
 
@@ -231,6 +252,14 @@ struct Takers {
 }
 
 impl Takers {
+    fn find_all(&self, destinations: &[Destination]) -> Result<(), Failure> {
+        for destination in destinations {
+            self.find(destination)?
+                .ok_or_else(|| Failure::new(reply::USER_UNKNOWN, no_maildir(destination)))?;
+        }
+        Ok(())
+    }
+
     /// The first of a destination and its stand-ins that is there or may be made.
     fn find<'a>(&self, destination: &'a Destination) -> io::Result<Option<&'a Destination>> {
         let mut candidate = Some(destination);
@@ -298,12 +327,19 @@ impl maildir::Stream for Streamed<'_> {
 /// The copies of one message, written and not visible yet.
 struct Copies {
     store: Arc<Store>,
+    disks: Arc<Disks>,
+    roots: Vec<Arc<Path>>,
     staged: Vec<maildir::Staged>,
 }
 
 impl Commit for Copies {
     fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
-        Box::pin(async move { self.store.commit(&mut self.staged).map_err(Failure::from) })
+        Box::pin(async move {
+            self.store.commit(&mut self.staged).map_err(|error| {
+                self.disks.failed(&self.roots, &error);
+                Failure::from(error)
+            })
+        })
     }
 
     fn abort(&mut self) -> Pending<'_, ()> {

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::content::Content;
+use crate::disks::Disks;
 use crate::envelope::{Destination, Envelope, Mail, Transmission};
 use crate::maildir::{Location, Settings, Store};
 use crate::smtp::address::{ForwardPath, Mailbox};
@@ -31,9 +32,11 @@ impl World {
 
     fn with(line_ends: LineEnds) -> Self {
         let store = Arc::new(Store::new(Settings::default()));
+        let root = tempfile::tempdir().unwrap();
+        let disks = Arc::new(Disks::new(&[root.path().into()], 1, 0));
         Self {
-            root: tempfile::tempdir().unwrap(),
-            maildir: MailDir::new(store, line_ends, 2),
+            root,
+            maildir: MailDir::new(store, disks, line_ends, 2),
         }
     }
 

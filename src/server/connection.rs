@@ -20,7 +20,7 @@ use super::intake::Intake;
 use super::limits::Share;
 use super::record::SessionLog;
 use super::{Service, Shutdown, spool_failure};
-use crate::chain::Fate;
+use crate::chain::{Fate, Known};
 use crate::content::Content;
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
@@ -221,12 +221,13 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     async fn fates(&mut self, mail: &Arc<Mail>, share: Share) -> Vec<Fate> {
         let service = Arc::clone(&self.service);
         let deadline = Clock::answer_deadline(&service.timeouts);
-        let late = |cause| for_all(mail, &Failure::new(reply::LOCAL_FAULT, cause));
-        let Some(turn) = self.alarm.before(deadline, service.chain.turn()).await else {
-            return late("no turn to deliver in time");
+        let turn = service.chain.turn(&mail.envelope.recipients);
+        let Some(turn) = self.alarm.before(deadline, turn).await else {
+            return late(mail, &Known::default(), "no turn to deliver in time");
         };
         let protocol = self.profile.protocol;
-        let delivery = service.deliver(Arc::clone(mail), protocol, turn);
+        let known = Arc::new(Known::default());
+        let delivery = service.deliver(Arc::clone(mail), protocol, turn, Arc::clone(&known));
         let mut delivery = delivery.boxed();
         if let Some(fates) = self.alarm.before(deadline, &mut delivery).await {
             return fates;
@@ -239,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         if let Err(error) = thread::Builder::new().name("late".into()).spawn(finish) {
             log::error!(error:% = error; "a late delivery is broken off");
         }
-        late("the delivery took too long")
+        late(mail, &known, "the delivery took too long")
     }
 
     /// Writes content to disk until there is room for these octets, or says that there is none.
@@ -327,4 +328,10 @@ fn poll_read<R>(
 /// The same failure for all recipients.
 fn for_all(mail: &Mail, failure: &Failure) -> Vec<Fate> {
     vec![Err(failure.clone()); mail.envelope.recipients.len()]
+}
+
+/// The same transient failure for all recipients whose fate is not known.
+fn late(mail: &Mail, known: &Known, cause: &str) -> Vec<Fate> {
+    let failure = Failure::new(reply::LOCAL_FAULT, cause);
+    known.or_else(mail.envelope.recipients.len(), &failure)
 }

@@ -39,6 +39,9 @@ use listener::Stream;
 /// another connection; without a rest it would spin.
 const REST: Duration = Duration::from_millis(100);
 
+/// How long processors may take to close. What they have promised is safe without that.
+const CLOSING: Duration = Duration::from_secs(3);
+
 /// Accepts connections on all listeners until `shutdown` is requested; then
 /// closes the listeners, lets every message that has begun arrive, says 421 to
 /// the other clients, and returns. Who is not done by then is cut off.
@@ -66,7 +69,10 @@ pub async fn run(
     if let Either::Right(_) = select(Box::pin(all_done.recv()), grace).await {
         log::warn!("some sessions did not end in time and are cut off");
     }
-    service.chain.shutdown().await;
+    let close = service.chain.shutdown();
+    if let Either::Right(_) = select(Box::pin(close), Timer::after(CLOSING)).await {
+        log::warn!("a processor did not close in time and is left as it is");
+    }
 }
 
 /// One listener and all that a connection through it needs.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Limits, Linger, Spooler, Timeouts};
-use crate::chain::{Chain, Fate, Sender, Turn};
+use crate::chain::{Chain, Fate, Known, Sender};
 use crate::content::Content;
+use crate::disks::Turn;
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
 use crate::failure::Failure;
 use crate::recipients::Recipients;
@@ -85,16 +86,18 @@ impl Service {
         Arc::new(Mail::new(envelope, content))
     }
 
-    /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message.
+    /// Delivers: one fate for an SMTP message, one per recipient for an LMTP message; these are
+    /// `known` as they come.
     pub(super) async fn deliver(
         self: Arc<Self>,
         mail: Arc<Mail>,
         protocol: Protocol,
         turn: Turn,
+        known: Arc<Known>,
     ) -> Vec<Fate> {
         match protocol {
             Protocol::Smtp => vec![self.chain.deliver(mail, turn).await],
-            Protocol::Lmtp => self.chain.deliver_each(mail, turn).await,
+            Protocol::Lmtp => self.chain.deliver_each(mail, turn, &known).await,
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::load::Receipt;
 pub struct Findings {
     /// The copies that are there and whole: user and token.
     pub whole: HashSet<(String, String)>,
+    /// Copies that are there once more.
+    pub twice: usize,
     /// The files that are there and not whole, and why.
     pub broken: Vec<String>,
     /// Files in the `tmp/` of all.
@@ -30,6 +32,8 @@ pub struct Verdict {
     pub lost: Vec<String>,
     /// How many of those were promised before the fault.
     pub lost_before: usize,
+    /// Copies that are there once more.
+    pub twice: usize,
     /// Files in `new/` or `cur/` that are not whole.
     pub broken: Vec<String>,
     /// Copies that are there although they were refused.
@@ -49,7 +53,7 @@ pub fn look(root: &Path) -> Findings {
             match read(&file, &user) {
                 Ok(letter) => {
                     let copy = (user.clone(), letter.token().to_string());
-                    findings.whole.insert(copy);
+                    findings.twice += usize::from(!findings.whole.insert(copy));
                 }
                 Err(fault) => findings.broken.push(format!("{}: {fault}", file.display())),
             }
@@ -118,6 +122,7 @@ impl Findings {
                 verdict.shown.push(copy);
             }
         }
+        verdict.twice = self.twice;
         verdict.broken = self.broken;
         verdict
     }
@@ -132,6 +137,7 @@ impl Verdict {
             lost_before,
             broken,
             shown,
+            ..
         } = self;
         assert!(
             lost.is_empty() && broken.is_empty() && shown.is_empty(),

@@ -9,10 +9,9 @@
 
 use std::fs;
 
-use crate::power::{Rig, Tally, control, prove, prove_for};
-use crate::program::{PROMISES, need_root, rounds};
+use crate::power::{CYCLES, Rig, Tally, control, survives};
 use crate::server::Plan;
-use crate::volume::{BTRFS, EXT4, EXT4_FAST_COMMIT, Kind, Volume, XFS, alone};
+use crate::volume::{BTRFS, EXT4, EXT4_FAST_COMMIT, Kind, Volume, XFS};
 
 /// A file system on a disk with a cache. The inner one goes first.
 struct Cached {
@@ -63,34 +62,24 @@ impl Rig for Cached {
     }
 }
 
-fn survives(kind: Kind) {
-    need_root();
-    let _alone = alone();
-    let mut rig = Cached::new(kind);
-    for durability in PROMISES {
-        let plan = rig.plan(durability);
-        prove(&mut rig, &plan);
-    }
-}
-
 #[test]
 fn mail_survives_the_loss_of_a_disk_cache_on_ext4() {
-    survives(EXT4);
+    survives(CYCLES, || Cached::new(EXT4));
 }
 
 #[test]
 fn mail_survives_the_loss_of_a_disk_cache_on_ext4_with_fast_commit() {
-    survives(EXT4_FAST_COMMIT);
+    survives(CYCLES, || Cached::new(EXT4_FAST_COMMIT));
 }
 
 #[test]
 fn mail_survives_the_loss_of_a_disk_cache_on_xfs() {
-    survives(XFS);
+    survives(CYCLES, || Cached::new(XFS));
 }
 
 #[test]
 fn mail_survives_the_loss_of_a_disk_cache_on_btrfs() {
-    survives(BTRFS);
+    survives(CYCLES, || Cached::new(BTRFS));
 }
 
 /// Other ways to make and to mount ext4. What is right for most may be wrong for one. (Without a
@@ -130,37 +119,25 @@ const OTHERS: &[Kind] = &[
 
 #[test]
 fn mail_survives_the_loss_of_a_disk_cache_on_other_kinds_of_ext4() {
-    need_root();
-    let _alone = alone();
     for kind in OTHERS {
-        let mut rig = Cached::new(*kind);
-        for durability in PROMISES {
-            let plan = rig.plan(durability);
-            prove_for(&mut rig, &plan, rounds(4));
-        }
+        survives(4, || Cached::new(*kind));
     }
 }
 
 /// A file system that never flushes the disk loses mail, whatever the receiver does.
 #[test]
 fn control_without_barriers_mail_is_lost() {
-    need_root();
-    let _alone = alone();
-    let mut rig = Cached::new(Kind {
-        name: "ext4 without barriers",
-        options: "nobarrier",
-        ..EXT4
+    control("full", Tally::has_lost, || {
+        Cached::new(Kind {
+            name: "ext4 without barriers",
+            options: "nobarrier",
+            ..EXT4
+        })
     });
-    let plan = rig.plan("full");
-    control(&mut rig, &plan, "durability: full", Tally::has_lost);
 }
 
 /// Without the sync of the folder, names are lost here as well.
 #[test]
 fn control_without_folder_sync_mail_is_lost() {
-    need_root();
-    let _alone = alone();
-    let mut rig = Cached::new(BTRFS);
-    let plan = rig.plan("file");
-    control(&mut rig, &plan, "durability: file", Tally::has_lost);
+    control("file", Tally::has_lost, || Cached::new(BTRFS));
 }

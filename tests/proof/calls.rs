@@ -13,8 +13,9 @@ use crate::server::{Plan, Server};
 use crate::strace::{Strace, Trace};
 use crate::volume::{EXT4, Kind, Volume, XFS, alone};
 
-/// A thread that serves and one that waits, so that strace has little to hold.
-const FEW_THREADS: &str = "threads: 1\nlimits: {deliveries: 1}";
+/// A thread that serves and one that waits, so that strace has little to hold; and the disk is given
+/// up for no number of errors.
+const FEW_THREADS: &str = "threads: 1\nlimits: {deliveries: 1, disk_errors: 0}";
 
 /// The call that makes the content durable: what it is depends on the file system.
 const SYNC: &str = "sync";

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::audit::look;
+use crate::audit::{Verdict, look};
 use crate::load::Load;
 use crate::program::{PROMISES, any_below, report, rounds, time};
 use crate::server::{Plan, Server};
@@ -36,9 +36,11 @@ fn mail_survives_kill_9() {
         }
         let verdict = look(&plan.root).compare(&receipts, Instant::now());
         verdict.must_hold(durability);
-        let promised = verdict.promised;
+        let Verdict {
+            promised, twice, ..
+        } = verdict;
         report(format_args!(
-            "kill -9, {durability}: {round} rounds, {promised} copies promised, all there"
+            "kill -9, {durability}: {round} cycles, {promised} copies promised, 0 lost, 0 broken, {twice} twice"
         ));
     }
 }

@@ -9,7 +9,9 @@
 //! | `calls` | each system call of a delivery fails |
 //! | `between` | `kill -9` just before each system call of a delivery |
 //! | `full` | disks, inodes, quotas and limits are really used up |
-//! | `hung` | a disk answers nothing any more |
+//! | `ill` | the syncs of a disk fail again and again |
+//! | `hung` | a disk does not answer any more |
+//! | `large` | a disk does not answer, and messages are too large for the memory |
 //! | `gone` | Maildirs are removed, moved and replaced while mail arrives |
 //!
 //! The rest are tools: `load` sends, and writes down what was promised; `audit` compares it with
@@ -17,7 +19,7 @@
 //! durability the same machinery must find mail lost.
 //!
 //! Most of this mounts file systems and needs root: `sudo tests/run`. With `MAIASAURA_PROOF=long`
-//! the loops run about twenty times as long.
+//! the loops run about twenty times as long; `tests/long` does that and writes a report.
 
 mod audit;
 mod between;
@@ -27,7 +29,9 @@ mod client;
 mod full;
 mod gone;
 mod hung;
+mod ill;
 mod kill;
+mod large;
 mod letter;
 mod load;
 mod power;

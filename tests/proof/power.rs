@@ -9,6 +9,7 @@
 //! image counts here even if no flush followed, as if the disk had no cache. A cut that takes the
 //! cache as well is in `cache`.
 
+use std::fmt::{self, Display, Formatter};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ use crate::volume::{EXT4, EXT4_FAST_COMMIT, Kind, Volume, XFS, alone, remove};
 const CLIENTS: [usize; 3] = [8, 1, 2];
 /// Copies that are promised before the power is cut, at least.
 const WARM: usize = 20;
+/// Cycles of a proof, if there is time for them.
+pub const CYCLES: u32 = 15;
 /// Cycles in which a control must have found what it looks for.
 const CONTROL: u32 = 40;
 
@@ -79,6 +82,8 @@ impl Rig for Plain {
 pub struct Tally {
     cycles: u32,
     promised: usize,
+    /// There more than once, which may be.
+    twice: usize,
     /// Promised before the cut, and not there.
     lost: usize,
     /// In `new/`, and not whole.
@@ -107,54 +112,61 @@ fn cycle(rig: &mut dyn Rig, plan: &Plan, number: u32) -> Verdict {
     verdict
 }
 
-/// Cuts again and again; every promise must be kept each time.
-pub fn prove(rig: &mut dyn Rig, plan: &Plan) {
-    prove_for(rig, plan, rounds(15));
+/// Cuts again and again, so many cycles at most, with every durability that promises anything; each
+/// promise must be kept each time. Nothing else is cut meanwhile, so the rig is made here.
+pub fn survives<R: Rig>(most: u32, new: impl FnOnce() -> R) {
+    need_root();
+    let _alone = alone();
+    let mut rig = new();
+    for durability in PROMISES {
+        let plan = rig.plan(durability);
+        prove(&mut rig, &plan, most);
+    }
 }
 
-/// The same, for so many cycles at most.
-pub fn prove_for(rig: &mut dyn Rig, plan: &Plan, most: u32) {
+fn prove(rig: &mut dyn Rig, plan: &Plan, most: u32) {
     let mut tally = Tally::default();
     let begun = Instant::now();
-    while tally.cycles < most && begun.elapsed() < time(Duration::from_secs(8)) {
+    let what = format!("power cut, {}, {}", rig.name(), plan.durability);
+    while tally.cycles < rounds(most) && begun.elapsed() < time(Duration::from_secs(8)) {
         let verdict = cycle(rig, plan, tally.cycles);
-        let name = rig.name();
-        verdict.must_hold(&format!(
-            "{name}, {}, cycle {}",
-            plan.durability, tally.cycles
-        ));
+        verdict.must_hold(&format!("{what}, cycle {}", tally.cycles));
         tally.add(&verdict);
     }
-    let Tally {
-        cycles, promised, ..
-    } = tally;
-    let (name, durability) = (rig.name(), plan.durability);
-    report(format_args!(
-        "power cut, {name}, {durability}: {cycles} cycles, {promised} copies promised, all there"
-    ));
+    report(format_args!("{what}: {tally}"));
 }
 
 /// Cuts until enough is found: a machinery that cannot see losses proves nothing.
-pub fn control(rig: &mut dyn Rig, plan: &Plan, what: &str, found: impl Fn(&Tally) -> bool) {
+pub fn control<R: Rig>(
+    durability: &'static str,
+    found: impl Fn(&Tally) -> bool,
+    new: impl FnOnce() -> R,
+) {
+    need_root();
+    let _alone = alone();
+    let mut rig = new();
+    let plan = rig.plan(durability);
+    see(&mut rig, &plan, durability, found);
+}
+
+fn see(rig: &mut dyn Rig, plan: &Plan, how: &str, found: impl Fn(&Tally) -> bool) {
     let mut tally = Tally::default();
+    let what = format!("control, power cut, {}, {how}", rig.name());
     while !found(&tally) {
-        let name = rig.name();
         assert!(
             tally.cycles < CONTROL,
-            "{name}, {what}: nothing found, so losses cannot be seen: {tally:?}"
+            "{what}: nothing found, so losses cannot be seen: {tally}"
         );
         tally.add(&cycle(rig, plan, tally.cycles));
     }
-    let name = rig.name();
-    report(format_args!(
-        "power cut, {name}, {what}: sees losses, as it must: {tally:?}"
-    ));
+    report(format_args!("{what}: {tally}, as it must be"));
 }
 
 impl Tally {
     fn add(&mut self, verdict: &Verdict) {
         self.cycles += 1;
         self.promised += verdict.promised;
+        self.twice += verdict.twice;
         self.lost += verdict.lost_before;
         self.broken += verdict.broken.len();
     }
@@ -170,52 +182,51 @@ impl Tally {
     }
 }
 
-fn survives(kind: Kind) {
-    need_root();
-    let _alone = alone();
-    let mut rig = Plain::new(kind);
-    for durability in PROMISES {
-        let plan = rig.plan(durability);
-        prove(&mut rig, &plan);
+impl Display for Tally {
+    /// `tests/long` adds these numbers up.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            cycles,
+            promised,
+            lost,
+            broken,
+            twice,
+        } = self;
+        write!(
+            f,
+            "{cycles} cycles, {promised} copies promised, {lost} lost, {broken} broken, {twice} twice"
+        )
     }
 }
 
 #[test]
 fn mail_survives_a_power_cut_on_ext4() {
-    survives(EXT4);
+    survives(CYCLES, || Plain::new(EXT4));
 }
 
 #[test]
 fn mail_survives_a_power_cut_on_ext4_with_fast_commit() {
-    survives(EXT4_FAST_COMMIT);
+    survives(CYCLES, || Plain::new(EXT4_FAST_COMMIT));
 }
 
 #[test]
 fn mail_survives_a_power_cut_on_xfs() {
-    survives(XFS);
+    survives(CYCLES, || Plain::new(XFS));
 }
 
 /// Without the sync of the folder, names are lost.
 #[test]
 fn control_without_folder_sync_mail_is_lost() {
-    need_root();
-    let _alone = alone();
     for kind in [EXT4, XFS] {
-        let mut rig = Plain::new(kind);
-        let plan = rig.plan("file");
-        control(&mut rig, &plan, "durability: file", Tally::has_lost);
+        control("file", Tally::has_lost, || Plain::new(kind));
     }
 }
 
 /// Without any sync, mail is lost, and on ext4 there are empty messages in `new/`.
 #[test]
 fn control_without_any_sync_mail_is_lost() {
-    need_root();
-    let _alone = alone();
     for kind in [EXT4, XFS] {
-        let mut rig = Plain::new(kind);
-        let plan = rig.plan("none");
-        control(&mut rig, &plan, "durability: none", Tally::has_lost);
+        control("none", Tally::has_lost, || Plain::new(kind));
     }
 }
 
@@ -231,7 +242,7 @@ fn control_under_eatmydata_messages_are_torn() {
         through: &["eatmydata"],
         ..rig.plan("full")
     };
-    control(&mut rig, &plan, "full under eatmydata", Tally::has_broken);
+    see(&mut rig, &plan, "full under eatmydata", Tally::has_broken);
 }
 
 /// Where files are synced with `fdatasync`, every sync is a system call of our own.
@@ -244,7 +255,7 @@ fn eatmydata_cannot_lie_on_xfs() {
         through: &["eatmydata"],
         ..rig.plan("full")
     };
-    prove(&mut rig, &plan);
+    prove(&mut rig, &plan, CYCLES);
 }
 
 /// A file system that meets an error in its journal shuts itself down, and the receiver lives on.

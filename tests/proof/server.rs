@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::audit::list;
 use crate::client::{Client, Protocol};
 use crate::program::path;
 
@@ -20,6 +22,8 @@ pub struct Plan {
     pub root: PathBuf,
     /// `maildir.durability`.
     pub durability: &'static str,
+    /// `recipients.users`.
+    pub users: String,
     /// Keys beside those.
     pub keys: &'static str,
     /// A command line to put before the program.
@@ -32,6 +36,7 @@ impl Plan {
         Self {
             root: root.to_path_buf(),
             durability,
+            users: "any".to_string(),
             keys: "limits: {connections_per_ip: 1000}",
             through: &[],
         }
@@ -43,9 +48,10 @@ impl Plan {
              listeners:\n\
              - {{address: \"127.0.0.1:0\", protocol: smtp}}\n\
              - {{address: \"127.0.0.1:0\", protocol: lmtp}}\n\
-             recipients: {{hosts: [example.org]}}\n\
+             recipients: {{hosts: [example.org], users: {}}}\n\
              maildir: {{path: \"{}/{{host}}/{{user}}\", durability: {}}}\n\
              log: {{level: warn}}\n{}\n",
+            self.users,
             self.root.display(),
             self.durability,
             self.keys
@@ -133,6 +139,30 @@ impl Server {
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process"), Signal::TERM).expect("it is there");
+    }
+
+    /// What the threads of its process do, one letter for each, as in `/proc/<pid>/stat`.
+    pub fn states(&self) -> String {
+        let tasks = format!("/proc/{}/task", self.pid());
+        let state = |task: PathBuf| {
+            let stat = fs::read_to_string(task.join("stat")).ok()?;
+            stat.rsplit_once(") ")?.1.chars().next()
+        };
+        list(Path::new(&tasks))
+            .into_iter()
+            .filter_map(state)
+            .collect()
+    }
+
+    /// Waits for its end, and tells how it was.
+    pub fn end(&mut self) -> ExitStatus {
+        self.child.wait().expect("it is ours")
     }
 
     /// `kill -9`, or waits for its end if it was killed already.

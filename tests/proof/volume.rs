@@ -3,7 +3,10 @@
 use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -142,6 +145,47 @@ impl Volume {
     }
 }
 
+/// How long a file system is frozen at most: whoever forgets it hangs until then.
+const FROST: Duration = Duration::from_secs(90);
+
+/// A file system that takes nothing more and lets everyone wait, as a disk that does not answer.
+/// It thaws when this is dropped, and by itself when that takes too long.
+pub struct Frozen {
+    thaw: Option<Sender<()>>,
+    watchdog: Option<JoinHandle<bool>>,
+}
+
+impl Volume {
+    /// Freezes it. Everything that may wait for it is to be dropped after what this returns.
+    pub fn freeze(&self) -> Frozen {
+        let path = self.path().display().to_string();
+        let (thaw, asked) = channel::<()>();
+        let point = path.clone();
+        let watchdog = thread::spawn(move || {
+            let late = asked.recv_timeout(FROST) == Err(RecvTimeoutError::Timeout);
+            run("fsfreeze", &["--unfreeze", &point]);
+            !late
+        });
+        let frozen = Frozen {
+            thaw: Some(thaw),
+            watchdog: Some(watchdog),
+        };
+        run("fsfreeze", &["--freeze", &path]);
+        frozen
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.thaw = None;
+        let thawed = self.watchdog.take().map(JoinHandle::join);
+        assert!(
+            matches!(thawed, Some(Ok(true))) || thread::panicking(),
+            "it was frozen for too long"
+        );
+    }
+}
+
 /// A folder in memory, if there is a file system for that.
 fn scratch() -> TempDir {
     let shared = Path::new("/dev/shm");
@@ -197,7 +241,7 @@ impl Drop for Mount {
 /// A proof must not leave anything behind; one that has failed already says why itself.
 fn finish(outcome: Result<String, String>) {
     if let Err(fault) = outcome
-        && !std::thread::panicking()
+        && !thread::panicking()
     {
         panic!("{fault}");
     }

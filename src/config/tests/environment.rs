@@ -176,7 +176,7 @@ fn overrides_in_lists_and_maps() {
 #[test]
 fn wrong_overrides() {
     let limits = "known keys: message_size, recipients, errors, idle_commands, messages_per_connection, hops, \
-                  connections, connections_per_ip, deliveries, memory, data_rate";
+                  connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
     for (variable, value, message) in [
         (
             "LIMITS__CONECTIONS",

@@ -5,7 +5,7 @@ use super::complaint;
 const ALL: &str = "hostname, listeners, smtp, recipients, maildir, validate, save, wildcard, \
                    compressor, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, messages_per_connection, \
-                      hops, connections, connections_per_ip, deliveries, memory, data_rate";
+                      hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
 
 /// A text, and what is said about it, after the name of the file; `{all}` and `{limits}` are the
 /// keys above.

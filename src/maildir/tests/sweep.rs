@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, flock, utimensat};
 
 use super::super::{Swept, sweep};
 use super::Nest;
@@ -134,4 +134,18 @@ fn unreadable_folders_are_counted() {
     fs::create_dir(nest.path("locked")).unwrap();
     fs::set_permissions(nest.path("locked"), fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(sweep_in(&nest, 1000).skipped, 1);
+}
+
+#[test]
+fn one_process_sweeps_at_a_time() {
+    let nest = Nest::new();
+    nest.deliver(&nest.at("jane"), "x").unwrap();
+    fs::write(nest.path("jane/tmp/old"), "12345").unwrap();
+    let other = fs::File::open(nest.root.path()).unwrap();
+    flock(&other, FlockOperation::LockExclusive).unwrap();
+    assert_eq!(sweep_in(&nest, 40), Swept::default());
+    drop(other);
+    assert_eq!(sweep_in(&nest, 40).files, 1);
+    let after = fs::File::open(nest.root.path()).unwrap();
+    flock(&after, FlockOperation::NonBlockingLockExclusive).expect("it was given back");
 }

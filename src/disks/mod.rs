@@ -1,0 +1,213 @@
+//! The file systems that Maildirs are on: who may work on which, and which takes no mail.
+//!
+//! A disk that does not answer keeps every thread that works on it. So each file system has turns
+//! of its own, and when all of one are taken, others go on. Mail for Maildirs on several file
+//! systems at once has turns of its own as well: it waits for the slowest of them, and must not
+//! take the turns of the others with it.
+
+mod health;
+mod turns;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustix::io::Errno;
+pub use turns::Turn;
+
+use crate::envelope::{Destination, Recipient};
+use crate::failure::Failure;
+use crate::maildir::{self, ProbeError};
+use crate::smtp::reply;
+use health::{Advice, Health};
+use turns::Turns;
+
+/// File systems with turns of their own, at most: turns are threads. The last one stands for all
+/// others.
+const MOST: usize = 8;
+/// Roots that are named in the log, at most.
+const SHOWN: usize = 3;
+
+/// All file systems that the roots of the configuration are on, as they were when it was loaded.
+#[derive(Debug)]
+pub struct Disks {
+    systems: Vec<Disk>,
+    by_root: HashMap<Arc<Path>, usize>,
+    /// For mail that goes to several file systems; the only one where there is one.
+    several: Turns,
+}
+
+/// One file system.
+#[derive(Debug)]
+struct Disk {
+    turns: Turns,
+    health: Health,
+    roots: Vec<Arc<Path>>,
+}
+
+/// What mail needs to be where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Nothing,
+    One(usize),
+    Several,
+}
+
+impl Disks {
+    /// The file systems that `roots` are on, or would be on if they were made. At most `deliveries`
+    /// messages are delivered at once to each of them. One that has had so many `errors` within a
+    /// minute takes no mail until it works again; with 0 it goes on.
+    pub fn new(roots: &[Arc<Path>], deliveries: usize, errors: usize) -> Self {
+        let mut numbers = HashMap::new();
+        let mut by_root = HashMap::new();
+        let mut grouped: Vec<Vec<Arc<Path>>> = Vec::new();
+        for root in roots {
+            // Where that cannot be told, the delivery will say what is wrong.
+            let device = maildir::device(root).ok();
+            let next = grouped.len().min(MOST - 1);
+            let number = *numbers.entry(device).or_insert(next);
+            if number == grouped.len() {
+                grouped.push(Vec::new());
+            }
+            grouped[number].push(Arc::clone(root));
+            by_root.insert(Arc::clone(root), number);
+        }
+        let shares = grouped.len() + 1;
+        let disk = |roots| Disk {
+            turns: Turns::new(deliveries, shares),
+            health: Health::new(errors),
+            roots,
+        };
+        Self {
+            systems: grouped.into_iter().map(disk).collect(),
+            by_root,
+            several: Turns::new(deliveries, shares),
+        }
+    }
+
+    /// Waits until a message for all these recipients may be delivered.
+    pub async fn turn(&self, recipients: &[Recipient]) -> Turn {
+        self.turns(recipients).delivery().await
+    }
+
+    /// Waits until one of the threads that are there for work that blocks may work for all these
+    /// recipients. The turn is to be kept until that work is done, however it ends.
+    pub async fn turn_aside(&self, recipients: &[Recipient]) -> Turn {
+        self.turns(recipients).aside().await
+    }
+
+    /// How many deliveries there may be at once, on all file systems together.
+    pub fn deliveries(&self, each: usize) -> usize {
+        match self.systems.len() {
+            0 | 1 => each,
+            several => each * (several + 1),
+        }
+    }
+
+    /// The roots, those on one file system together.
+    pub fn roots(&self) -> impl Iterator<Item = &[Arc<Path>]> {
+        self.systems.iter().map(|disk| disk.roots.as_slice())
+    }
+
+    /// Refuses mail, at once, for a file system that had too many errors. When it was left alone
+    /// for a while it is tried with `probe`.
+    pub fn admit(
+        &self,
+        root: &Arc<Path>,
+        probe: impl FnOnce(&Path) -> Result<(), ProbeError>,
+    ) -> Result<(), Failure> {
+        let Some(disk) = self.disk(root) else {
+            return Ok(());
+        };
+        let outcome = match disk.health.advice(Instant::now()) {
+            Advice::Use => return Ok(()),
+            Advice::Leave => return Err(ill()),
+            Advice::Try => probe(root),
+        };
+        if let Err(error) = outcome {
+            log::debug!(root:% = root.display(), error:% = error; "the disk does not work yet");
+            return Err(ill());
+        }
+        disk.health.recovered();
+        log::warn!(root:% = root.display(); "the disk works again, mail for it is taken");
+        Ok(())
+    }
+
+    /// Refuses a recipient whose mail would be refused now.
+    pub fn check(&self, recipient: &Recipient) -> Result<(), Failure> {
+        let mut disks = recipient
+            .destinations
+            .iter()
+            .filter_map(|destination| self.disk(&destination.location.root));
+        let now = Instant::now();
+        if disks.any(|disk| disk.health.rests(now)) {
+            return Err(ill());
+        }
+        Ok(())
+    }
+
+    /// Counts an error of a delivery below all these roots, if it comes from a disk and it is clear
+    /// from which.
+    pub fn failed<'a>(&self, roots: impl IntoIterator<Item = &'a Arc<Path>>, error: &io::Error) {
+        if Errno::from_io_error(error) != Some(Errno::IO) {
+            return;
+        }
+        let need = self.need(roots);
+        if let Need::One(number) = need
+            && self.systems[number].health.failed(Instant::now())
+        {
+            let roots: Vec<_> = self.systems[number].roots.iter().take(SHOWN).collect();
+            log::error!(roots:? = roots, retry = health::REST.as_secs(); "a disk fails again and again: no mail for it is taken until it works");
+        }
+    }
+
+    fn disk(&self, root: &Arc<Path>) -> Option<&Disk> {
+        match self.systems.as_slice() {
+            // As everywhere here: the common case costs nothing.
+            [disk] => Some(disk),
+            disks => disks.get(*self.by_root.get(root)?),
+        }
+    }
+
+    fn turns(&self, recipients: &[Recipient]) -> &Turns {
+        // The common case is one file system, and costs nothing.
+        if let [disk] = self.systems.as_slice() {
+            return &disk.turns;
+        }
+        let destinations = recipients
+            .iter()
+            .flat_map(|recipient| &recipient.destinations);
+        let roots = destinations
+            .flat_map(with_stand_ins)
+            .map(|destination| &destination.location.root);
+        match self.need(roots) {
+            Need::One(number) => &self.systems[number].turns,
+            _ => &self.several,
+        }
+    }
+
+    /// On which file systems these roots are.
+    fn need<'a>(&self, roots: impl IntoIterator<Item = &'a Arc<Path>>) -> Need {
+        let numbers = roots.into_iter().map(|root| self.by_root.get(root));
+        numbers.fold(Need::Nothing, |need, number| match (need, number) {
+            (Need::Nothing, Some(&number)) => Need::One(number),
+            (Need::One(one), Some(&number)) if one == number => need,
+            _ => Need::Several,
+        })
+    }
+}
+
+/// What the client hears is as for any other fault of ours.
+fn ill() -> Failure {
+    Failure::new(reply::LOCAL_FAULT, "its disk had too many errors")
+}
+
+/// A destination and its stand-ins.
+fn with_stand_ins(destination: &Destination) -> impl Iterator<Item = &Destination> {
+    std::iter::successors(Some(destination), |it| it.otherwise.as_deref())
+}
+
+#[cfg(test)]
+mod tests;
