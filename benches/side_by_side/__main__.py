@@ -103,6 +103,7 @@ def count_syncs(subjects_, scratch, results):
         except (OSError, CannotStart) as error:
             results.syncs[server.name] = "–"
             results.troubles.append(f"{server.name}, syncs per message: {error}")
+            say(results.troubles[-1])
 
 
 def more_tables(options):

@@ -57,10 +57,10 @@ class Exim(Server):
         )  # fmt: skip
 
     def stop(self):
-        """Ends the process namespace at once, by its first process: the mail is counted, and neither does unshare pass
-        a signal on, nor does its own end reach a program that changed its user."""
+        """Ends the process namespace at once, by its first process: the mail is counted, and unshare passes no signal
+        on. It waits for that one, and ends by itself."""
         if self.pid is not None:
-            for pid in processes.tree(self.pid):
+            for pid in processes.tree(self.pid).keys() - {self.pid}:
                 processes.send(pid, signal.SIGKILL)
         super().stop()
 

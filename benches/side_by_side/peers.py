@@ -70,7 +70,8 @@ class Postfix(Server):
         etc = os.path.join(self.folder, "etc")
         write(os.path.join(etc, "main.cf"), self.main_cf(cell))
         write(os.path.join(etc, "master.cf"), self.master_cf())
-        boxes = (f"user{number}@example.org example.org/user{number}/\n" for number in range(cell.boxes(self.tools) + 1))
+        count = cell.boxes(self.tools) + 1
+        boxes = (f"user{number}@example.org example.org/user{number}/\n" for number in range(count))
         write(os.path.join(etc, "mailboxes"), "".join(boxes))
         status, output, errors, _ = processes.run(["/usr/sbin/postfix", "-c", etc, "start"], 30)
         if status:

@@ -140,7 +140,8 @@ def markdown(results, facts, extras):
     """The whole report."""
     lines = ["# Side by side", "", *(f"- {fact}" for fact in facts)]
     if results.cells:
-        lines += rates(results) + ratios(results) + details(results) + syncs(results)
+        lines += rates(results) + ratios(results) + details(results)
+    lines += syncs(results)
     for extra in extras:
         lines += table(extra.title, extra.head, extra.rows)
     if results.failed:

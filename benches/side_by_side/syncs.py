@@ -4,15 +4,20 @@
 slows the server down so much that fewer messages may share a sync.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
+import time
 
 from . import cells, processes
 from .cells import Disappointed
 from .servers import CannotStart
 
 CALLS = ("fsync", "fdatasync", "sync_file_range", "syncfs")
+ATTEMPTS = 5
+# Seconds to attach to all processes of a server.
+PATIENCE = 20
 
 
 class Counter:
@@ -31,16 +36,41 @@ class Counter:
 
     def attach(self, root):
         """Begins to count what the tree of `root` does from now on, and all that it will start."""
-        pids = list(map(str, processes.tree(root)))
-        which = ["-p", ",".join(pids)]
+        for _ in range(ATTEMPTS):
+            # A process that ends just now makes the program give up.
+            if self.attached(list(map(str, processes.tree(root)))):
+                return
+            self.detach()
+            time.sleep(0.5)
+        raise CannotStart(f"{self.method} did not attach to the server")
+
+    def attached(self, pids):
+        """Starts the program on `pids`, and waits until it counts all of them: it tells nobody, but then it opens no
+        more files, and strace traces every process."""
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([*self.command(), *which], start_new_session=True, **quiet)
-        try:
-            # It tells nobody when it has attached to all.
-            self.process.wait(1)
-        except subprocess.TimeoutExpired:
-            return
-        raise CannotStart(f"{self.method} did not stay with the server")
+        command = [*self.command(), "-p", ",".join(pids)]
+        self.process = subprocess.Popen(command, start_new_session=True, **quiet)
+        before, deadline = None, time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            time.sleep(0.5)
+            if self.process.poll() is not None:
+                return False
+            now = self.open_files(), self.traced(pids)
+            if now == before and (self.method == "perf stat" or now[1] == len(pids)):
+                return True
+            before = now
+        return False
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def traced(self, pids):
+        """How many of the processes have somebody who traces them, or have ended."""
+        free = 0
+        for pid in pids:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+                free += "TracerPid:\t0\n" in file.read()
+        return len(pids) - free
 
     def detach(self):
         if self.process is not None:
