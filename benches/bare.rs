@@ -1,24 +1,31 @@
 //! The bare disk loop: what the file system alone can do, with no protocol in front of it.
 //!
 //! Every thread delivers one message after the other as a Maildir wants it: create in `tmp`, write, sync,
-//! close, rename into `new` without replacing, sync `new`. Prints the same line of JSON as `load`.
+//! close, rename into `new` without replacing, sync `new`. With `--recipients` every message goes to several Maildirs,
+//! phase by phase; with `--durability journal` into a log and no Maildir. Prints the same line of JSON as `load`.
 
 mod figures;
+#[path = "bare/log.rs"]
+mod log;
+#[path = "bare/maildir.rs"]
+mod maildir;
+#[path = "bare/pool.rs"]
+mod pool;
 
-use std::fs::{DirBuilder, File};
-use std::io::{self, Write};
+use std::fs::create_dir_all;
+use std::io;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use rustix::fs::{Mode, OFlags, RenameFlags, fdatasync, fsync, openat, renameat_with};
 
 use figures::{Figures, microseconds};
+use log::Log;
+use maildir::{Maildir, deliver_phased};
+use pool::Pool;
 
 /// Delivers messages into Maildirs without any protocol and prints one line of JSON.
 #[derive(Parser)]
@@ -39,6 +46,9 @@ struct Options {
     /// Octets of each message
     #[arg(long, default_value_t = 5000)]
     size: usize,
+    /// Maildirs that each message goes to, in phases: write all, sync all, name all, sync all folders
+    #[arg(long, default_value = "1")]
+    recipients: NonZeroU64,
     /// Deliveries rotate over user0, user1 ... @example.org
     #[arg(long, default_value = "1")]
     mailboxes: NonZeroU64,
@@ -52,16 +62,21 @@ struct Options {
 enum Durability {
     /// The file and the folder
     Full,
+    /// A record in a log, one sync for all that wait; no file and no folder
+    Journal,
     /// The file only
     File,
     /// Nothing
     None,
 }
 
-/// The two folders of a Maildir that a delivery touches, held open.
-struct Maildir {
-    tmp: OwnedFd,
-    new: OwnedFd,
+/// Where the messages go.
+enum Disk {
+    /// One Maildir for each message.
+    Single(Vec<Maildir>),
+    /// Several Maildirs for each message, and the threads that sync them.
+    Phased(Vec<Maildir>, Pool),
+    Log(Log),
 }
 
 fn main() -> ExitCode {
@@ -82,17 +97,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// Delivers everything; the clock starts when the Maildirs are there.
+/// Delivers everything; the clock starts when the Maildirs or the log are there.
 fn run(options: &Options, root: &Path) -> io::Result<Figures> {
-    let maildirs: Vec<_> = (0..options.mailboxes.get())
-        .map(|number| Maildir::open(&root.join(format!("example.org/user{number}"))))
-        .collect::<io::Result<_>>()?;
+    if options.recipients > options.mailboxes {
+        return Err(io::Error::other(
+            "--recipients may not be above --mailboxes",
+        ));
+    }
+    let disk = Disk::open(options, root)?;
     let content = vec![b'x'; options.size];
     let next = AtomicU64::new(0);
     let begin = Instant::now();
     let waits = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..options.threads.get())
-            .map(|_| scope.spawn(|| deliver_all(options, &maildirs, &content, &next)))
+            .map(|_| scope.spawn(|| deliver_all(options, &disk, &content, &next)))
             .collect();
         let waits = threads
             .into_iter()
@@ -110,59 +128,60 @@ fn run(options: &Options, root: &Path) -> io::Result<Figures> {
 /// One thread: takes messages by number until none is left. Returns the time each took, in microseconds.
 fn deliver_all(
     options: &Options,
-    maildirs: &[Maildir],
+    disk: &Disk,
     content: &[u8],
     next: &AtomicU64,
 ) -> io::Result<Vec<u32>> {
-    let process = std::process::id();
     let mut waits = Vec::new();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= options.messages {
             return Ok(waits);
         }
-        let mailbox =
-            usize::try_from(number % options.mailboxes).expect("a mailbox number was a length");
         let begin = Instant::now();
-        maildirs[mailbox].deliver(
-            &format!("{number}.P{process}.bare"),
-            content,
-            options.durability,
-        )?;
+        disk.deliver(number, content, options)?;
         waits.push(microseconds(begin.elapsed()));
     }
 }
 
-impl Maildir {
-    /// Makes the Maildir at `path` if it is not there, and opens it.
-    fn open(path: &Path) -> io::Result<Self> {
-        for folder in ["tmp", "new", "cur"] {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(path.join(folder))?;
+impl Disk {
+    /// Makes and opens what `options` ask for below `root`.
+    fn open(options: &Options, root: &Path) -> io::Result<Self> {
+        if options.durability == Durability::Journal {
+            create_dir_all(root)?;
+            let most = options.threads.get() * (options.size + 64);
+            return Log::create(&root.join("log"), most).map(Self::Log);
         }
-        let open = |folder| File::open(path.join(folder)).map(OwnedFd::from);
-        Ok(Self {
-            tmp: open("tmp")?,
-            new: open("new")?,
+        let maildirs = (0..options.mailboxes.get())
+            .map(|number| Maildir::open(&root.join(format!("example.org/user{number}"))))
+            .collect::<io::Result<_>>()?;
+        Ok(if options.recipients.get() == 1 {
+            Self::Single(maildirs)
+        } else {
+            Self::Phased(maildirs, Pool::new())
         })
     }
 
-    /// Delivers one message under the unique name `name`.
-    fn deliver(&self, name: &str, content: &[u8], durability: Durability) -> io::Result<()> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(openat(&self.tmp, name, flags, Mode::RUSR | Mode::WUSR)?);
-        file.write_all(content)?;
-        if durability != Durability::None {
-            fdatasync(&file)?;
+    /// Delivers message `number`; neighbouring messages go to different Maildirs.
+    fn deliver(&self, number: u64, content: &[u8], options: &Options) -> io::Result<()> {
+        let recipients = options.recipients.get();
+        let name = format!("{number}.P{}.bare", std::process::id());
+        let nth = |maildirs: &[Maildir], recipient| {
+            let place = (number * recipients + recipient) % maildirs.len() as u64;
+            usize::try_from(place).expect("below a length")
+        };
+        match self {
+            Self::Single(maildirs) => {
+                maildirs[nth(maildirs, 0)].deliver(&name, content, options.durability)
+            }
+            Self::Phased(maildirs, pool) => {
+                let chosen: Vec<_> = (0..recipients)
+                    .map(|recipient| &maildirs[nth(maildirs, recipient)])
+                    .collect();
+                deliver_phased(&chosen, &name, content, options.durability, pool)
+            }
+            // One record is enough for all recipients.
+            Self::Log(log) => log.append(number, content),
         }
-        drop(file);
-        renameat_with(&self.tmp, name, &self.new, name, RenameFlags::NOREPLACE)?;
-        if durability == Durability::Full {
-            fsync(&self.new)?;
-        }
-        Ok(())
     }
 }

@@ -1,6 +1,5 @@
-"""The whole run: options, build, servers, rounds, report."""
+"""The whole run: build, servers, rounds, report."""
 
-import argparse
 import contextlib
 import json
 import os
@@ -9,36 +8,13 @@ import subprocess
 import sys
 import types
 
-from . import cells, machine, report, servers
+from . import cells, extras, flat, limits, machine, more_peers, packages, peers, picture, report, servers, syncs
+from .options import arguments
 from .processes import say
 from .servers import CannotStart
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-KINDS = ("maiasaura", "dovecot", "postfix", "bare", "sink")
-
-
-def arguments():
-    parser = argparse.ArgumentParser(prog="benches/run", description="Measures Maiasaura beside its peers.")
-    extent = parser.add_mutually_exclusive_group()
-    extent.add_argument("--quick", action="store_true", help="only 5 kB over 1, 10 and 100 kept connections")
-    extent.add_argument("--full", action="store_true", help="all sizes and connections; takes hours")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds over all cells and servers (default 3)")
-    parser.add_argument("--only", default=",".join(KINDS), help="a list out of " + ",".join(KINDS))
-    parser.add_argument("--mailboxes", type=int, default=10, help="Maildirs the mail is spread over (default 10)")
-    parser.add_argument("--idle", type=int, default=5000, help="idle connections of the memory test; 0 for none")
-    parser.add_argument("--other", action="append", default=[], metavar="NAME=127.0.0.1:PORT,MAILDIR_ROOT[,PID]",
-                        help="measure a running SMTP server as well")  # fmt: skip
-    parser.add_argument("--server-binary", help="the maiasaura to measure instead of the one built here")
-    parser.add_argument("--scratch", default="/var/tmp", help="where temporary folders go (default /var/tmp)")
-    parser.add_argument("--image-gb", type=int, default=6, help="size of the loop-mounted file system, if one is needed")
-    parser.add_argument("--report", metavar="FILE", help="write the report to FILE too")
-    options = parser.parse_args()
-    unknown = set(options.only.split(",")) - set(KINDS)
-    if unknown:
-        parser.error(f"--only does not know {', '.join(sorted(unknown))}")
-    if options.mailboxes < 10:
-        parser.error("--mailboxes is at least 10: a cell has 10 recipients for each message")
-    return options
+LEVELS = ("full", "journal", "file", "none")
 
 
 def build(server_binary):
@@ -65,43 +41,81 @@ def build(server_binary):
 def subjects(options, tools):
     """The servers to measure, in the order of the columns."""
     make = {
-        "maiasaura": [lambda level=level: servers.Maiasaura(tools, level) for level in ("full", "journal", "file", "none")],
-        "dovecot": [lambda: servers.Dovecot(tools)],
-        "postfix": [lambda: servers.Postfix(tools)],
-        "bare": [lambda: servers.Bare(tools)],
-        "sink": [lambda: servers.Sink(tools)],
+        "maiasaura": [lambda level=level: servers.Maiasaura(tools, level) for level in LEVELS],
+        "dovecot": [lambda: peers.Dovecot(tools)],
+        "postfix": [lambda: peers.Postfix(tools)],
+        "exim": [lambda: more_peers.Exim(tools)],
+        "aiosmtpd": [lambda: more_peers.Aiosmtpd(tools)],
+        "node": [lambda: more_peers.NodeServer(tools)],
+        "bare": [lambda: limits.Bare(tools), lambda: limits.BareLog(tools)],
+        "sink": [lambda: limits.Sink(tools)],
     }
-    chosen = [constructor() for kind in KINDS if kind in options.only.split(",") for constructor in make[kind]]
+    chosen = [constructor() for kind in options.only for constructor in make[kind]]
     return chosen + [servers.Other(tools, text) for text in options.other]
 
 
-def measure_all(options, subjects_, scratch, results, failed):
+def prepare(subjects_, scratch, failed):
+    """Has every server fetch what it needs; who cannot is left out, with the reason."""
+    wanted = sorted({package for server in subjects_ for package in server.packages} | {"e2fsprogs"})
+    missing = packages.install(wanted)
+    for number, server in enumerate(subjects_):
+        reasons = [missing[package] for package in server.packages if package in missing]
+        folder = os.path.join(scratch.home, f"peer{number}")
+        os.mkdir(folder)
+        try:
+            if reasons:
+                raise CannotStart("; ".join(reasons))
+            server.prepare(folder)
+        except (OSError, CannotStart) as error:
+            give_up(server, error, failed)
+
+
+def give_up(server, error, failed):
+    failed[server.name] = str(error)
+    say(f"{server.name} CANNOT BE HAD: {error}")
+
+
+def measure_all(options, subjects_, scratch, results):
     """Rounds over all cells and servers, interleaved so that a bad minute of the machine hits all alike."""
     for number in range(1, options.rounds + 1):
         for cell in results.cells:
-            for server in [server for server in subjects_ if server.name not in failed]:
-                if cell.generator == "smtp-source" and server.name == "bare":
+            for server in subjects_:
+                if server.name in results.failed or not cell.wants(server):
                     continue
                 try:
                     sample = cells.measure(server, cell, scratch)
                 except CannotStart as error:
-                    failed[server.name] = str(error)
-                    say(f"{server.name} COULD NOT BE STARTED: {error}")
+                    give_up(server, error, results.failed)
                     continue
                 results.add(cell, server.name, sample)
                 say(f"round {number}: {cell.title()}: {server.name}: {sample.rate:,.0f}/s {sample.remark}")
 
 
-def memory_test(options, subjects_, scratch, failed):
-    """The idle connections, held against Maiasaura; None when it is not among the servers."""
+def count_syncs(subjects_, scratch, results):
+    """Apart from the timed runs, because counting disturbs."""
     for server in subjects_:
-        if server.name == "maiasaura full" and server.name not in failed and options.idle:
-            say(f"holding {options.idle} idle connections")
-            try:
-                return options.idle, *cells.hold_idle(server, options.idle, scratch)
-            except CannotStart as error:
-                failed["maiasaura full, idle connections"] = str(error)
-    return None
+        if server.name in results.failed or server.name == "smtp-sink":
+            continue
+        try:
+            each, results.counted_by = syncs.per_message(server, cells.GOAL, scratch)
+            results.syncs[server.name] = each
+            say(f"syncs per message: {server.name}: {each:.2f}")
+        except (OSError, CannotStart) as error:
+            results.syncs[server.name] = "–"
+            results.troubles.append(f"{server.name}, syncs per message: {error}")
+            say(results.troubles[-1])
+
+
+def more_tables(options):
+    """The tables beside the rows, in order."""
+    make = {
+        "idle": lambda: [extras.idle(options.idle)],
+        "visible": lambda: [extras.visible()],
+        "big": lambda: [extras.big()],
+        "long": lambda: [extras.long(options.long)],
+        "flat": flat.tables,
+    }
+    return [table for part in options.parts if part in make for table in make[part]()]
 
 
 def interrupted(_number, _frame):
@@ -114,31 +128,44 @@ def be_deaf():
         signal.signal(number, signal.SIG_IGN)
 
 
+def write_out(options, results, facts, tables):
+    text = report.markdown(results, facts, tables)
+    print(text)
+    if options.report:
+        servers.write(options.report, text)
+    if options.svg:
+        servers.write(options.svg, picture.svg(report.panels(results), facts))
+
+
 def main():
     options = arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
-    tools = types.SimpleNamespace(mailboxes=options.mailboxes, **build(options.server_binary))
+    tools = types.SimpleNamespace(
+        mailboxes=options.mailboxes, seconds=options.seconds, **build(options.server_binary)
+    )
     chosen = subjects(options, tools)
-    machine.install(sorted({package for server in chosen for package in server.packages} | {"e2fsprogs"}))
     cells.raise_file_limit()
     rows = cells.QUICK if options.quick else cells.FULL if options.full else cells.USUAL
-    results, failed = report.Results(rows, [server.name for server in chosen]), {}
+    results = report.Results(rows if "rows" in options.parts else [], [server.name for server in chosen])
+    results.others = [server.name for server in chosen if isinstance(server, servers.Other)]
+    tables = more_tables(options)
     with contextlib.ExitStack() as stack:
         scratch = machine.Scratch(options.scratch, options.image_gb)
         stack.callback(scratch.close)
         stack.callback(be_deaf)
+        prepare(chosen, scratch, results.failed)
         facts = machine.describe(scratch)
-        facts.append(f"{options.rounds} rounds, medians; {options.mailboxes} mailboxes")
+        facts.append(f"{options.rounds} rounds, medians; {options.mailboxes} mailboxes; loads of {options.seconds:g} s")
         say("\n".join(facts))
-        measure_all(options, chosen, scratch, results, failed)
-        idle = memory_test(options, chosen, scratch, failed)
-    results.troubles += [f"{name} could not be started: {reason}" for name, reason in failed.items()]
-    text = report.markdown(results, facts, idle)
-    print(text)
-    if options.report:
-        servers.write(options.report, text)
-    return 1 if failed or results.lost else 0
+        measure_all(options, chosen, scratch, results)
+        if "syncs" in options.parts:
+            count_syncs(chosen, scratch, results)
+        for table in tables:
+            table.fill(chosen, results.failed, scratch)
+    write_out(options, results, facts, tables)
+    ours = [name for name in results.failed if name.startswith("maiasaura")]
+    return 1 if ours or results.lost else 0
 
 
 if __name__ == "__main__":

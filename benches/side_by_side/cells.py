@@ -2,16 +2,12 @@
 
 import contextlib
 import dataclasses
-import os
 import resource
-import socket
 import subprocess
 import time
 
-from . import processes
-from .servers import DEADLINE, CannotStart
+from .servers import DEADLINE
 
-SECONDS = 5
 MOST_MESSAGES = 100_000
 
 
@@ -25,11 +21,28 @@ class Cell:
     recipients: int = 1
     idle: int = 0
     generator: str = "load"
+    # MAIL, RCPT and DATA in one write.
+    pipelining: bool = False
+    # Maildirs the mail is spread over; 0 is what the options say.
+    mailboxes: int = 0
+    # The names of the servers that are measured; empty is all of them.
+    names: tuple = ()
+
+    def boxes(self, tools):
+        """The Maildirs the mail is spread over."""
+        return self.mailboxes or max(tools.mailboxes, self.recipients)
+
+    def wants(self, server):
+        """Whether `server` is measured in this cell; smtp-source cannot drive a loop without a protocol."""
+        drives = self.generator == "load" or server.protocol
+        return bool(drives) and (not self.names or server.name in self.names)
 
     def title(self):
         size = f"{self.size // 1_000_000} MB" if self.size >= 1_000_000 else f"{self.size // 1_000} kB"
         parts = [size, f"{self.connections} {'new' if self.reconnect else 'kept'}"]
         parts += [f"{self.recipients} recipients each"] * (self.recipients > 1)
+        parts += [f"{self.mailboxes} mailbox{'es' * (self.mailboxes > 1)}"] * (self.mailboxes > 0)
+        parts += ["pipelined"] * self.pipelining
         parts += [f"{self.idle} idle"] * (self.idle > 0)
         parts += [f"by {self.generator}"] * (self.generator != "load")
         return ", ".join(parts)
@@ -37,8 +50,15 @@ class Cell:
 
 GOAL = Cell(connections=100)
 QUICK = [Cell(connections=1), Cell(connections=10), GOAL]
+# Where a log does not care and Maildirs do.
+LOGS = ("maiasaura full", "maiasaura journal", "bare", "bare log")
 SPECIAL = [
+    Cell(connections=100, pipelining=True),
     Cell(recipients=10),
+    Cell(recipients=50),
+    Cell(connections=1, recipients=100),
+    Cell(connections=100, mailboxes=1, names=LOGS),
+    Cell(connections=100, mailboxes=50, names=LOGS),
     Cell(idle=500),
     Cell(connections=100, generator="smtp-source"),
 ]
@@ -81,16 +101,40 @@ class Sample:
 def measure(server, cell, scratch):
     """Starts the server on new folders, warms it up, loads it, counts what it delivered, and stops it."""
     try:
+        with started(server, cell, scratch) as rate:
+            return one_load(server, cell, messages_for(server, cell, rate, scratch))
+    except Disappointed as error:
+        return error.sample
+
+
+class Disappointed(Exception):
+    """The warm-up went wrong already; its sample says how."""
+
+    def __init__(self, sample):
+        super().__init__(sample.remark)
+        self.sample = sample
+
+
+@contextlib.contextmanager
+def started(server, cell, scratch):
+    """The server on new folders and warmed up; gives the messages a second it may reach, and stops it afterwards."""
+    try:
         server.start(scratch.fresh(), cell)
         rate, warm_up = warm(server, cell)
         if warm_up.remark:
-            return warm_up
-        messages = int(max(cell.connections * 4, min(rate * SECONDS, room_for(cell, scratch), MOST_MESSAGES)))
-        return one_load(server, cell, messages)
+            raise Disappointed(warm_up)
+        yield rate
     except subprocess.TimeoutExpired as error:
-        return Sample(remark=f"no end within {error.timeout} s")
+        raise Disappointed(Sample(remark=f"no end within {error.timeout} s")) from error
     finally:
         server.stop()
+
+
+def messages_for(server, cell, rate, scratch, seconds=None):
+    """As many messages as take about so many seconds, and find room."""
+    wanted = rate * (seconds or server.tools.seconds)
+    most = MOST_MESSAGES if seconds is None else wanted
+    return int(max(cell.connections * 4, min(wanted, room_for(cell, scratch), most)))
 
 
 def room_for(cell, scratch):
@@ -100,17 +144,18 @@ def room_for(cell, scratch):
 
 def warm(server, cell):
     """Fills caches, makes the Maildirs, and finds out roughly how many messages a second are to be expected."""
-    first = one_load(server, cell, max(50, cell.connections * 2, server.tools.mailboxes))
+    first = one_load(server, cell, max(50, cell.connections * 2, cell.boxes(server.tools) // cell.recipients))
     if first.remark or first.rate <= 0:
         return 0, first
-    second = one_load(server, cell, int(max(cell.connections * 2, min(first.rate, MOST_MESSAGES / SECONDS))))
+    messages = min(first.rate * server.tools.seconds, MOST_MESSAGES) / 5
+    second = one_load(server, cell, int(max(cell.connections * 2, messages)))
     return second.rate, second
 
 
-def one_load(server, cell, messages):
+def one_load(server, cell, messages, deadline=DEADLINE):
     """Sends the messages and waits for the files."""
-    before, cpu = delivered(server.maildirs), server.cpu_seconds()
-    figures = server.load(cell, messages)
+    before, cpu = server.delivered() if server.keeps_mail else 0, server.cpu_seconds()
+    figures = server.load(cell, messages, deadline)
     expected = figures["messages"] * cell.recipients
     files, waited = wait_for_files(server, before, expected)
     seconds = figures["seconds"] + waited
@@ -120,20 +165,10 @@ def one_load(server, cell, messages):
         sample.cpu_ms = (server.cpu_seconds() - cpu) * 1000 / figures["messages"]
     if figures["errors"]:
         sample.remark = f"{figures['errors']} of {messages} refused: {figures['first_error']}"
-    if files != expected and server.name != "smtp-sink":
+    if files != expected and server.keeps_mail:
         sample.lost = max(0, expected - files)
         sample.remark += f" {expected} files were to be in the Maildirs, {files} are"
     return sample
-
-
-def delivered(maildirs):
-    """Messages in all Maildirs below: files in new/."""
-    total = 0
-    with contextlib.suppress(FileNotFoundError), os.scandir(os.path.join(maildirs, "example.org")) as boxes:
-        for box in boxes:
-            with contextlib.suppress(FileNotFoundError):
-                total += len(os.listdir(os.path.join(box.path, "new")))
-    return total
 
 
 def wait_for_files(server, before, expected):
@@ -141,46 +176,18 @@ def wait_for_files(server, before, expected):
 
     Looking costs time that the server could use, so it is done seldom while much is missing.
     """
-    begin = time.monotonic()
-    if server.name == "smtp-sink":
+    if not server.keeps_mail:
         return expected, 0.0
-    files = delivered(server.maildirs) - before
+    begin = progress = time.monotonic()
+    files = server.delivered() - before
     waited = 0.0
-    progress = begin
     while files < expected and time.monotonic() - progress < DEADLINE / 2:
         time.sleep(min(0.5, max(0.01, (expected - files) / 10_000)))
-        earlier, files = files, delivered(server.maildirs) - before
+        earlier, files = files, server.delivered() - before
         waited = time.monotonic() - begin
         if files > earlier:
             progress = time.monotonic()
     return files, waited
-
-
-def hold_idle(server, count, scratch):
-    """Memory of the server with `count` idle connections. Returns octets without and with them, and a Sample of the
-    mail that is taken meanwhile."""
-    cell = Cell(connections=10)
-    try:
-        server.start(scratch.fresh(), cell)
-        one_load(server, cell, 1000)
-        empty = processes.memory(server.pid, "VmRSS")
-        with contextlib.ExitStack() as held:
-            for number in range(count):
-                connection = held.enter_context(open_idle(server.port, number))
-                if not connection.recv(512).startswith(b"220"):
-                    raise CannotStart(f"idle connection {number} was not greeted")
-            full = processes.memory(server.pid, "VmRSS")
-            return empty, full, one_load(server, cell, 2000)
-    except OSError as error:
-        raise CannotStart(f"{count} idle connections: {error}") from error
-    finally:
-        server.stop()
-
-
-def open_idle(port, number):
-    """A connection from 127.0.0.2 on, 250 from each address."""
-    source = (f"127.0.0.{2 + number // 250 % 250}", 0)
-    return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=source)
 
 
 def raise_file_limit():

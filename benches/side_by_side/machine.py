@@ -1,4 +1,4 @@
-"""The machine: what must be installed on it, what it is, and a file system worth measuring on."""
+"""The machine: what it is, and a file system worth measuring on."""
 
 import contextlib
 import datetime
@@ -9,39 +9,6 @@ import tempfile
 import time
 
 from .processes import say
-
-INSTALL = """
-set -e
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-    trap 'rm -f "$policy"' EXIT
-    printf '#!/bin/sh\\nexit 101\\n' > "$policy"
-    chmod 755 "$policy"
-fi
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -q
-apt-get install -y -q --no-install-recommends --no-remove "$@"
-"""
-
-# The package of each program, and where Debian puts the program.
-PROGRAMS = {
-    "postfix": "/usr/sbin/postfix",
-    "dovecot-lmtpd": "/usr/lib/dovecot/lmtp",
-    "e2fsprogs": "/sbin/mkfs.ext4",
-}
-
-
-def install(packages):
-    """Installs by apt what is missing. Nothing that comes with it is started (policy-rc.d), nothing else is removed."""
-    missing = [package for package in packages if not os.path.exists(PROGRAMS[package])]
-    if not missing:
-        return
-    say(f"installing {' '.join(missing)}")
-    sudo = [] if os.geteuid() == 0 else ["sudo"]
-    try:
-        subprocess.run([*sudo, "sh", "-c", INSTALL, "install", *missing], check=True, stdout=subprocess.DEVNULL)
-    except (OSError, subprocess.CalledProcessError) as error:
-        say(f"could not install {' '.join(missing)}: {error}")
 
 
 def describe(scratch):
@@ -141,11 +108,15 @@ class Scratch:
         return free.f_bavail * free.f_frsize
 
     def recycle(self):
-        """Deletes the trees of earlier measurements when less than half of the octets or inodes is free."""
+        """Deletes the trees of earlier measurements when less than half of the octets or inodes of an own file system
+        is free, or less than 4 GB of one that others use too."""
         free = os.statvfs(self.path)
         inodes = free.f_favail / free.f_files if free.f_files else 1
-        mine = self.path != self.home
-        if (mine and (free.f_bavail / free.f_blocks < 0.5 or inodes < 0.5)) or self.room() < 4_000_000_000:
+        if self.path != self.home:
+            scarce = free.f_bavail / free.f_blocks < 0.5 or inodes < 0.5
+        else:
+            scarce = self.room() < 4_000_000_000
+        if scarce:
             for name in os.listdir(self.path):
                 if name.startswith("run"):
                     shutil.rmtree(os.path.join(self.path, name))
