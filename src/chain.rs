@@ -100,7 +100,7 @@ impl Chain {
             deliveries.push(*places.entry(place).or_insert(index));
         }
         let runs = places.into_values().map(|index| {
-            let run = self.run_apart(Arc::clone(&mail), index);
+            let run = self.run_apart(Arc::clone(&mail), index, known);
             let sharing = deliveries.iter().enumerate();
             let sharing = sharing.filter(move |(_, delivery)| **delivery == index);
             run.map(move |fate| {
@@ -129,10 +129,14 @@ impl Chain {
     }
 
     /// Delivers to one recipient on a thread for work that blocks.
-    async fn run_apart(&self, mail: Arc<Mail>, index: usize) -> Fate {
+    async fn run_apart(&self, mail: Arc<Mail>, index: usize, known: &Known) -> Fate {
         let save = Arc::clone(&self.save);
         let recipients = &mail.envelope.recipients[index..=index];
         let turn = self.disks.turn_aside(recipients).await;
+        if known.is_closed() {
+            let cause = "nobody waits for it any more";
+            return Err(Failure::new(reply::LOCAL_FAULT, cause));
+        }
         let delivery = Delivery::new(mail, index..index + 1);
         smol::unblock(move || {
             let fate = smol::block_on(pass(&save, delivery));
@@ -145,25 +149,38 @@ impl Chain {
 
 /// The fates of some recipients of a message that is still being delivered to others.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<HashMap<usize, Fate>>);
+pub struct Known(Mutex<Fates>);
+
+#[derive(Debug, Default)]
+struct Fates {
+    by_recipient: HashMap<usize, Fate>,
+    /// Whether the client was told: what has not begun by then does not.
+    told: bool,
+}
 
 impl Known {
     fn add(&self, recipients: impl Iterator<Item = usize>, fate: &Fate) {
         let fates = recipients.map(|recipient| (recipient, fate.clone()));
-        self.fates().extend(fates);
+        self.fates().by_recipient.extend(fates);
     }
 
-    /// One fate for each of `count` recipients: what is known, else `otherwise`.
-    pub fn or_else(&self, count: usize, otherwise: &Failure) -> Vec<Fate> {
-        let fates = self.fates();
-        let fate = |recipient| fates.get(&recipient).cloned();
+    fn is_closed(&self) -> bool {
+        self.fates().told
+    }
+
+    /// One fate for each of `count` recipients: what is known, else `otherwise`. Deliveries that
+    /// have not begun are not begun any more.
+    pub fn close(&self, count: usize, otherwise: &Failure) -> Vec<Fate> {
+        let mut fates = self.fates();
+        fates.told = true;
+        let fate = |recipient| fates.by_recipient.get(&recipient).cloned();
         (0..count)
             .map(|recipient| fate(recipient).unwrap_or_else(|| Err(otherwise.clone())))
             .collect()
     }
 
     /// What the lock guards is whole at every moment, so a panic elsewhere does not spoil it.
-    fn fates(&self) -> MutexGuard<'_, HashMap<usize, Fate>> {
+    fn fates(&self) -> MutexGuard<'_, Fates> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -252,28 +252,50 @@ impl Processor for Picky {
     }
 }
 
-#[test]
-fn each_recipient_has_a_fate_and_equal_places_share_one() {
+/// A chain that takes what Picky takes, mail for these recipients, and how many Picky was shown.
+fn picky(names: &[&str]) -> (Chain, Arc<Mail>, Arc<Mutex<Vec<usize>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let mut registry = Registry::default();
-    let picky = Arc::clone(&seen);
-    registry.add("Picky", move || Ok(Arc::new(Picky(Arc::clone(&picky)))));
+    let shown = Arc::clone(&seen);
+    registry.add("Picky", move || Ok(Arc::new(Picky(Arc::clone(&shown)))));
     let chain = Chain::new(&registry, &[], &["Picky".into()], disks()).unwrap();
-    let names = ["bob@x.test", "full@x.test", "alice@x.test", "bob@x.test"];
-    let mut mail = mail(&names);
+    let mut mail = mail(names);
     let recipients = &mut Arc::get_mut(&mut mail).unwrap().envelope.recipients;
     for (recipient, name) in recipients.iter_mut().zip(names) {
         recipient.destinations.push(destination(name));
     }
-    let known = Known::default();
-    let fates = smol::block_on(async {
+    (chain, mail, seen)
+}
+
+fn deliver_each(chain: &Chain, mail: Arc<Mail>, known: &Known) -> Vec<Fate> {
+    smol::block_on(async {
         let turn = chain.turn(&mail.envelope.recipients).await;
-        chain.deliver_each(mail, turn, &known).await
-    });
+        chain.deliver_each(mail, turn, known).await
+    })
+}
+
+#[test]
+fn each_recipient_has_a_fate_and_equal_places_share_one() {
+    let names = ["bob@x.test", "full@x.test", "alice@x.test", "bob@x.test"];
+    let (chain, mail, seen) = picky(&names);
+    let known = Known::default();
+    let fates = deliver_each(&chain, mail, &known);
     let full = Err(Failure::from(reply::MAILBOX_FULL));
     assert_eq!(fates, [Ok(()), full, Ok(()), Ok(())]);
-    assert_eq!(known.or_else(4, &Failure::from(reply::LOCAL_FAULT)), fates);
+    assert_eq!(known.close(4, &Failure::from(reply::LOCAL_FAULT)), fates);
     assert_eq!(*seen.lock().unwrap(), [1, 1, 1]);
+}
+
+/// Who was told 451 will try again: a delivery that had not begun by then would come twice.
+#[test]
+fn what_had_not_begun_when_the_client_was_told_does_not_begin() {
+    let (chain, mail, seen) = picky(&["bob@x.test", "alice@x.test"]);
+    let known = Known::default();
+    let told = known.close(2, &Failure::from(reply::LOCAL_FAULT));
+    assert!(told.iter().all(Fate::is_err));
+    let fates = deliver_each(&chain, mail, &known);
+    assert!(fates.iter().all(Fate::is_err));
+    assert!(seen.lock().unwrap().is_empty());
 }
 
 fn destination(address: &str) -> crate::envelope::Destination {

@@ -138,7 +138,7 @@ impl Daemon {
     /// Spools to the disk of the first mailbox: if that is full, the message has no place anyway.
     fn spooler(&self) -> Spooler {
         let store = Arc::clone(&self.store);
-        Spooler::new(self.config.limits.deliveries, move |recipient| {
+        Spooler::new(Arc::clone(&self.disks), move |recipient| {
             let first = recipient.destinations.first();
             store.unnamed(&first.ok_or(io::ErrorKind::NotFound)?.location)
         })

@@ -35,7 +35,7 @@ const SHOWN: usize = 3;
 pub struct Disks {
     systems: Vec<Disk>,
     by_root: HashMap<Arc<Path>, usize>,
-    /// For mail that goes to several file systems; the only one where there is one.
+    /// For mail that goes to several file systems.
     several: Turns,
 }
 
@@ -74,7 +74,10 @@ impl Disks {
             grouped[number].push(Arc::clone(root));
             by_root.insert(Arc::clone(root), number);
         }
-        let shares = grouped.len() + 1;
+        let shares = match grouped.len() {
+            0 | 1 => 1,
+            several => several + 1,
+        };
         let disk = |roots| Disk {
             turns: Turns::new(deliveries, shares),
             health: Health::new(errors),

@@ -75,7 +75,16 @@ pub(super) fn write(
     }
     write_all(&file, parts)?;
     if let Some(stream) = stream {
-        stream.each(&mut |piece| write_all(&file, &[piece]))?;
+        let mut octets = 0;
+        stream.each(&mut |piece| {
+            octets += piece.len() as u64;
+            write_all(&file, &[piece])
+        })?;
+        if octets != stream.octets() {
+            return Err(io::Error::other(
+                "the content is not as long as it was said to be",
+            ));
+        }
     }
     Ok(Written {
         file,

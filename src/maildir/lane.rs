@@ -262,7 +262,9 @@ impl Lane {
                 std::thread::yield_now();
             }
             self.leave();
-            threads.into_iter().map(|it| it.join().unwrap()).collect()
+            let outcomes = threads.into_iter().map(|it| it.join().unwrap()).collect();
+            lock(&self.0).leaders -= LEADERS - 1;
+            outcomes
         })
     }
 
@@ -281,6 +283,6 @@ impl Lane {
 
     pub(super) fn is_idle(&self) -> bool {
         let queue = lock(&self.0);
-        queue.waiting.is_empty()
+        queue.waiting.is_empty() && queue.leaders == 0
     }
 }

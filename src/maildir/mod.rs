@@ -5,7 +5,7 @@
 //! | state | where | what holds |
 //! |---|---|---|
 //! | D1 | neither `tmp/` nor `new/` | nothing yet, or finished and taken by a reader |
-//! | D2 staged | `tmp/` | written and synced, invisible; a crash leaves at most a file in `tmp/` |
+//! | D2 staged | `tmp/` | written, invisible; a crash leaves at most a file in `tmp/` |
 //! | D3 linked | `new/` | visible, not yet promised |
 //! | D4 committed | `new/`, and the folder is synced | the promise may be given |
 //!

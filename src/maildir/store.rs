@@ -113,10 +113,13 @@ impl Store {
     /// As those of [`stage`](Self::stage).
     pub fn stage_link(&self, location: &Location, original: &Staged) -> io::Result<Option<Staged>> {
         location.check()?;
-        let maildir = self.maildirs.get(location)?;
         if original.state != State::Tmp || original.owner != location.owner.unwrap_or(self.own) {
             return Ok(None);
         }
+        // What is wrong with it, `stage` will find out, and mend where that can be done.
+        let Ok(maildir) = self.maildirs.get(location) else {
+            return Ok(None);
+        };
         let sizes = (original.octets, original.crlf_octets);
         self.check_quota(location, &maildir, sizes.0)?;
         let name = self.names.next(sizes.0, sizes.1);

@@ -109,14 +109,13 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                         self.make_room(&rest).await;
                     }
                 }
-                Step::Discard => self.discard().await,
+                Step::Discard => drop(self.take_intake()),
                 Step::Deliver(submission) => self.deliver(submission).await,
                 Step::Close => break,
             }
         }
         let _ = self.stream.close().await;
         self.log.closed(&self.session);
-        self.discard().await;
     }
 
     /// Gives the session what came before the greeting, if anything did.
@@ -194,36 +193,34 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
 
     async fn deliver(&mut self, submission: Submission<Recipient>) {
         let begun = Instant::now();
-        let (content, kept) = match self.finish().await {
+        let deadline = Clock::answer_deadline(&self.service.timeouts);
+        let first = submission.recipients.first().cloned();
+        let (content, kept) = match self.finish(first.as_ref(), deadline).await {
             Ok((content, share)) => (content, Ok(share)),
             Err(failure) => (Vec::new().into(), Err(failure)),
         };
         let service = &self.service;
         let mail = service.mail(submission, &self.profile, &self.client, content);
         let fates = match kept {
-            Ok(share) => self.fates(&mail, share).await,
+            Ok(share) => self.fates(&mail, share, deadline).await,
             Err(failure) => for_all(&mail, &failure),
         };
         self.log.delivered(&mail, &fates, begun.elapsed());
         let stored = reply::OK.with_text(format!("Ok: queued as {}", mail.envelope.id));
         let told = |fate: Fate| fate.map_or_else(|failure| failure.reply, |()| stored.clone());
         let replies: Vec<Reply> = fates.into_iter().map(told).collect();
-        if mail.content.octets().is_none() {
-            // Closing a large file can take a while, which is no reason to answer later.
-            smol::unblock(move || drop(mail)).detach();
-        }
         self.session.delivered(&replies);
     }
 
     /// Delivers, and waits for it until the deadline. A message that has not had
     /// its turn by then is not delivered. One that has begun runs to its end all
     /// the same; nobody is told of that any more.
-    async fn fates(&mut self, mail: &Arc<Mail>, share: Share) -> Vec<Fate> {
+    async fn fates(&mut self, mail: &Arc<Mail>, share: Share, deadline: Instant) -> Vec<Fate> {
         let service = Arc::clone(&self.service);
-        let deadline = Clock::answer_deadline(&service.timeouts);
         let turn = service.chain.turn(&mail.envelope.recipients);
         let Some(turn) = self.alarm.before(deadline, turn).await else {
-            return late(mail, &Known::default(), "no turn to deliver in time");
+            let failure = Failure::new(reply::LOCAL_FAULT, "no turn to deliver in time");
+            return for_all(mail, &failure);
         };
         let protocol = self.profile.protocol;
         let known = Arc::new(Known::default());
@@ -232,15 +229,20 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         if let Some(fates) = self.alarm.before(deadline, &mut delivery).await {
             return fates;
         }
-        let finish = move || {
+        let run_to_its_end = move || {
             smol::block_on(delivery);
             drop(share);
         };
+        let failure = Failure::new(reply::LOCAL_FAULT, "the delivery took too long");
+        let fates = known.close(mail.envelope.recipients.len(), &failure);
         // Not on the threads for blocking work: it may be waiting for those.
-        if let Err(error) = thread::Builder::new().name("late".into()).spawn(finish) {
+        if let Err(error) = thread::Builder::new()
+            .name("late".into())
+            .spawn(run_to_its_end)
+        {
             log::error!(error:% = error; "a late delivery is broken off");
         }
-        late(mail, &known, "the delivery took too long")
+        fates
     }
 
     /// Writes content to disk until there is room for these octets, or says that there is none.
@@ -249,7 +251,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         while !rest.is_empty() {
             if let Err(failure) = self.spill().await {
                 self.log.not_kept(&self.session, &failure);
-                self.discard().await;
+                drop(self.take_intake());
                 self.session.refuse(failure.reply);
                 return;
             }
@@ -265,11 +267,13 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         };
         let mut intake = self.take_intake();
         let service = Arc::clone(&self.service);
+        let deadline = Clock::answer_deadline(&service.timeouts);
+        let taker = recipient.clone();
         let work = move || {
-            let outcome = intake.spill(|| service.spooler.open(&recipient));
+            let outcome = intake.spill(|| service.spooler.open(&taker));
             (intake, outcome)
         };
-        let (intake, outcome) = self.apart(work).await?;
+        let (intake, outcome) = self.apart(&recipient, deadline, work).await?;
         self.intake = intake;
         // How long that took is not the client's fault.
         self.clock.heard();
@@ -277,21 +281,20 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     }
 
     /// The whole content, and the memory that is counted for it.
-    async fn finish(&mut self) -> Result<(Content, Share), Failure> {
+    async fn finish(
+        &mut self,
+        recipient: Option<&Recipient>,
+        deadline: Instant,
+    ) -> Result<(Content, Share), Failure> {
         let intake = self.take_intake();
-        let finished = if intake.is_spooled() {
-            self.apart(move || intake.finish()).await?
-        } else {
-            intake.finish()
+        let finished = match recipient {
+            Some(recipient) if intake.is_spooled() => {
+                let work = move || intake.finish();
+                self.apart(recipient, deadline, work).await?
+            }
+            _ => intake.finish(),
         };
         finished.map_err(spool_failure)
-    }
-
-    async fn discard(&mut self) {
-        let intake = self.take_intake();
-        if intake.is_spooled() {
-            let _ = self.apart(move || drop(intake)).await;
-        }
     }
 
     fn take_intake(&mut self) -> Intake {
@@ -301,10 +304,12 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Does what a disk can hold up, where nobody else has to wait for it.
     async fn apart<T: Send + 'static>(
         &mut self,
+        recipient: &Recipient,
+        deadline: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        let deadline = Clock::answer_deadline(&self.service.timeouts);
-        let done = self.alarm.before(deadline, self.service.spooler.run(work));
+        let work = self.service.spooler.run(recipient, work);
+        let done = self.alarm.before(deadline, work);
         let late = || Failure::new(reply::LOCAL_FAULT, "the disk took too long");
         done.await.ok_or_else(late)
     }
@@ -328,10 +333,4 @@ fn poll_read<R>(
 /// The same failure for all recipients.
 fn for_all(mail: &Mail, failure: &Failure) -> Vec<Fate> {
     vec![Err(failure.clone()); mail.envelope.recipients.len()]
-}
-
-/// The same transient failure for all recipients whose fate is not known.
-fn late(mail: &Mail, known: &Known, cause: &str) -> Vec<Fate> {
-    let failure = Failure::new(reply::LOCAL_FAULT, cause);
-    known.or_else(mail.envelope.recipients.len(), &failure)
 }

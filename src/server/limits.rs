@@ -101,13 +101,15 @@ impl Share {
     pub fn grow(&mut self, octets: u64, all: bool) -> bool {
         let limit = if all { self.limit } else { self.limit / 2 };
         let more = octets.saturating_sub(self.octets);
-        let before = self.in_flight.fetch_add(more, Ordering::Relaxed);
-        if before.saturating_add(more) > limit {
-            self.in_flight.fetch_sub(more, Ordering::Relaxed);
-            return false;
+        let room = |taken: u64| taken.checked_add(more).filter(|taken| *taken <= limit);
+        let grown = self
+            .in_flight
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
+            .is_ok();
+        if grown {
+            self.octets += more;
         }
-        self.octets += more;
-        true
+        grown
     }
 
     /// Gives back what is beyond `octets`.

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::slice;
 use std::sync::Arc;
 
-use smol::lock::Semaphore;
-
+use crate::disks::Disks;
 use crate::envelope::Recipient;
 use crate::failure::Failure;
 use crate::smtp::reply;
@@ -14,22 +14,22 @@ use crate::smtp::reply;
 /// Opens an unnamed file on the disk where the mail of a recipient goes.
 type Open = Box<dyn Fn(&Recipient) -> io::Result<OwnedFd> + Send + Sync>;
 
-/// Opens spools, and does what blocks on threads for that. A disk that hangs keeps no more of them than there are
-/// lanes, and none of those that serve sockets.
+/// Opens spools, and does what blocks on threads for that: as many as the disk has turns aside, and none of those that
+/// serve sockets.
 pub struct Spooler {
     open: Open,
-    lanes: Arc<Semaphore>,
+    disks: Arc<Disks>,
 }
 
 impl Spooler {
-    /// At most `lanes` threads write at once; `open` gives a file without a name, to read and write.
+    /// `open` gives a file without a name, to read and write.
     pub fn new(
-        lanes: usize,
+        disks: Arc<Disks>,
         open: impl Fn(&Recipient) -> io::Result<OwnedFd> + Send + Sync + 'static,
     ) -> Self {
         Self {
             open: Box::new(open),
-            lanes: Arc::new(Semaphore::new(lanes)),
+            disks,
         }
     }
 
@@ -38,25 +38,23 @@ impl Spooler {
         (self.open)(recipient)
     }
 
-    /// Does what may block. Once begun it runs to its end, and has its lane until then, even if nobody waits for it.
+    /// Does what the disk of `recipient` can hold up. Once begun it runs to its end, and has its turn until then, even
+    /// if nobody waits for it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        recipient: &Recipient,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        let lane = self.lanes.acquire_arc().await;
-        let work = move || {
-            let result = work();
-            drop(lane);
-            result
-        };
-        smol::unblock(work).await
+        let turn = self.disks.turn_aside(slice::from_ref(recipient)).await;
+        let (result, _turn) = smol::unblock(move || (work(), turn)).await;
+        result
     }
 }
 
 impl fmt::Debug for Spooler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spooler")
-            .field("lanes", &self.lanes)
+            .field("disks", &self.disks)
             .finish_non_exhaustive()
     }
 }

@@ -66,6 +66,16 @@ impl Client {
 
     /// Sends a text whose lines end in LF, none of them with a dot at its start.
     pub fn send_text(&mut self, text: &str, users: &[String]) -> io::Result<Vec<Reply>> {
+        self.send_parts(["", text], users, || {})
+    }
+
+    /// As `send_text`, with something that happens when the first part is on its way.
+    pub fn send_parts(
+        &mut self,
+        [first, rest]: [&str; 2],
+        users: &[String],
+        between: impl FnOnce(),
+    ) -> io::Result<Vec<Reply>> {
         let mut commands = "MAIL FROM:<sender@example.net>\r\n".to_string();
         for user in users {
             // Writing to a String cannot fail.
@@ -83,7 +93,9 @@ impl Client {
         if !go.0.starts_with("354") || refusal.is_some() {
             return Ok(vec![refusal.unwrap_or(go); users.len()]);
         }
-        self.say(&(text.replace('\n', "\r\n") + ".\r\n"))?;
+        self.say(&first.replace('\n', "\r\n"))?;
+        between();
+        self.say(&(rest.replace('\n', "\r\n") + ".\r\n"))?;
         match self.protocol {
             Protocol::Smtp => Ok(vec![self.reply()?; users.len()]),
             Protocol::Lmtp => users.iter().map(|_| self.reply()).collect(),

@@ -147,6 +147,14 @@ impl Server {
         kill_process(pid.expect("a process"), Signal::TERM).expect("it is there");
     }
 
+    /// How many files without a name it has open.
+    pub fn unnamed_files(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs");
+        let names = open.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        let unnamed = names.filter(|name| name.to_string_lossy().ends_with(" (deleted)"));
+        unnamed.count()
+    }
+
     /// What the threads of its process do, one letter for each, as in `/proc/<pid>/stat`.
     pub fn states(&self) -> String {
         let tasks = format!("/proc/{}/task", self.pid());
