@@ -19,6 +19,8 @@ pub mod chain;
 
 pub mod processor;
 
+pub mod spool;
+
 pub mod recipients;
 
 pub mod envelope;

@@ -1,12 +1,14 @@
 //! A [`Config`] becomes the settings of each layer, none of which knows YAML.
 
+use std::path::Path;
+
 use super::recipients::OWN_NAME;
 use super::{Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Protocol};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Subaddress};
 use crate::server::{Limits, Timeouts};
 use crate::smtp::address::Domain;
-use crate::{maildir, recipients, smtp};
+use crate::{maildir, recipients, smtp, spool};
 
 /// Descriptors of a Maildir that is kept open, at most.
 const PER_MAILDIR: u64 = 3;
@@ -78,6 +80,35 @@ impl Config {
             host: self.hostname(),
             require_root: config.require_root,
             cached_maildirs: config.cached_maildirs,
+        }
+    }
+
+    /// Where the spool is.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with `maildir.path`, beside whose Maildirs it is.
+    pub fn spool(&self) -> Result<spool::Place, String> {
+        let require_root = self.maildir.require_root;
+        if let Some(path) = &self.spool.path {
+            return Ok(spool::Place::at(Path::new(path), require_root));
+        }
+        let root = recipients::root_of(&self.maildir.path)?;
+        Ok(spool::Place::beside(&root, require_root))
+    }
+
+    /// How letters are handed over.
+    pub fn spool_worker(&self) -> spool::Settings {
+        let spool = &self.spool;
+        spool::Settings {
+            at_once: spool.at_once,
+            timeout: spool.timeout.get(),
+            schedule: spool::Schedule {
+                give_up_after: spool.give_up_after.get(),
+                ..spool::Schedule::default()
+            },
+            failures: spool.failures,
+            longest_pause: spool.longest_pause.get(),
         }
     }
 

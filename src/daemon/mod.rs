@@ -1,5 +1,6 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+mod handing;
 mod line;
 mod logging;
 mod recovery;
@@ -19,6 +20,7 @@ pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target};
 pub use signals::{Request, requests};
 
+use self::handing::Consumers;
 use crate::chain::{Chain, Registry};
 use crate::config::{self, Config, ConfigError, Source};
 use crate::maildir::{self, Store};
@@ -27,6 +29,7 @@ use crate::processor::{
 };
 use crate::recipients::{HostPatterns, Recipients};
 use crate::server::{self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Trigger};
+use crate::spool::Consumer;
 
 /// How long threads may take to end when all sessions have.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -48,6 +51,7 @@ pub struct Daemon {
     source: Source,
     registry: Registry,
     store: Arc<Store>,
+    consumers: Consumers,
 }
 
 /// Why a daemon cannot start.
@@ -86,7 +90,21 @@ impl Daemon {
             source,
             registry,
             store,
+            consumers: Consumers::default(),
         }
+    }
+
+    /// Adds an application that gets its mail later, and a processor `name` that chains may name:
+    /// it puts mail into the application's queue, in one commit with the Maildirs.
+    #[must_use]
+    pub fn consumer(mut self, name: &str, consumer: Arc<dyn Consumer>) -> Self {
+        self.consumers.add(name, consumer);
+        let (of, config, store) = (
+            name.to_owned(),
+            self.config.clone(),
+            Arc::clone(&self.store),
+        );
+        self.processor(name, move || handing::filler(&of, &config, &store))
     }
 
     /// Adds a processor that the chains may name.
@@ -126,7 +144,11 @@ impl Daemon {
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
         let service = Arc::new(self.service()?);
-        let roots = service.recipients.roots();
+        let mut roots = service.recipients.roots();
+        let spool = self.consumers.place(&self.config);
+        roots.extend(spool.map(|place| Arc::clone(place.root())));
+        roots.sort();
+        roots.dedup();
         self.probe(&roots);
         for recovered in self.store.recover(&roots)? {
             recovery::report(&recovered);
@@ -141,14 +163,19 @@ impl Daemon {
         let (finished, all_served) = Shutdown::new();
         let sweep = self.sweep(roots);
         executor.spawn(sweep).detach();
-        let serve = server::run(Arc::clone(&executor), listeners, service, shutdown);
+        let threads = self.threads();
+        let patience = self.config.timeouts.shutdown.get();
+        let workers = self
+            .consumers
+            .start(&self.config, &self.store, &executor, &shutdown);
+        let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
         executor
             .spawn(async move {
-                serve.await;
+                handing::finish(serve, workers, shutdown, patience).await;
                 finished.pull();
             })
             .detach();
-        let threads = (0..self.threads())
+        let threads = (0..threads)
             .map(|number| serve_on_thread(number, &executor, &all_served))
             .collect::<io::Result<_>>()?;
         Ok(Running {

@@ -1,6 +1,7 @@
 //! `Hasher`: a digest that names a message for a recipient, the same on every retry.
 
 use super::{Delivery, Pending, Processor, Staged};
+use crate::envelope::Recipient;
 use crate::failure::Failure;
 
 /// BLAKE3 over content, reverse-path and forward-path. The same message sent
@@ -16,21 +17,23 @@ impl Processor for Hasher {
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
-            let mut message = blake3::Hasher::new();
-            // The length keeps content and addresses apart.
-            message.update(&(delivery.mail.content.len() as u64).to_le_bytes());
-            message.update(&delivery.mail.content);
-            message.update(format!("<{}>", delivery.mail.envelope.reverse_path).as_bytes());
-            delivery.digests = delivery
-                .recipients()
-                .iter()
-                .map(|recipient| {
-                    let mut hasher = message.clone();
-                    hasher.update(format!("<{}>", recipient.forward_path).as_bytes());
-                    hasher.finalize().to_hex().to_string()
-                })
-                .collect();
+            delivery.digests = digests(delivery);
             Ok(Staged::Done)
         })
     }
+}
+
+/// One digest for each recipient.
+pub(super) fn digests(delivery: &Delivery) -> Vec<String> {
+    let mut message = blake3::Hasher::new();
+    // The length keeps content and addresses apart.
+    message.update(&(delivery.mail.content.len() as u64).to_le_bytes());
+    message.update(&delivery.mail.content);
+    message.update(format!("<{}>", delivery.mail.envelope.reverse_path).as_bytes());
+    let digest = |recipient: &Recipient| {
+        let mut hasher = message.clone();
+        hasher.update(format!("<{}>", recipient.forward_path).as_bytes());
+        hasher.finalize().to_hex().to_string()
+    };
+    delivery.recipients().iter().map(digest).collect()
 }

@@ -1,13 +1,14 @@
 //! `MailDir`: one copy for each Maildir the recipients lead to.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Commit, Delivery, Pending, Processor, Sender, Staged};
+use super::{Delivery, Pending, Processor, Sender, Staged};
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
-use crate::maildir::{self, Store};
+use crate::maildir::{self, Location, Store};
 use crate::smtp::reply;
 
 /// Which line ends a message has in its file.
@@ -37,26 +38,27 @@ impl MailDir {
         }
     }
 
-    fn stage_copies(&self, delivery: &Delivery) -> Result<Copies, Failure> {
+    fn stage_copies(&self, delivery: &Delivery) -> Result<Vec<(usize, PathBuf)>, Failure> {
         let text = self.text(delivery);
-        let mut staged = Vec::new();
-        let mut places = HashSet::new();
-        for recipient in delivery.recipients() {
+        let mut stored = Vec::new();
+        let mut places: HashMap<&Location, PathBuf> = HashMap::new();
+        for (index, recipient) in delivery.indices().zip(delivery.recipients()) {
             for destination in &recipient.destinations {
                 let destination = self
                     .takers
                     .find(destination)?
                     .ok_or_else(|| Failure::new(reply::USER_UNKNOWN, no_maildir(destination)))?;
                 // Whoever is named twice gets one copy.
-                if places.insert(&destination.location) {
-                    staged.push(self.stage_copy(&text, delivery, recipient, destination)?);
+                let location = &destination.location;
+                if !places.contains_key(location) {
+                    let copy = self.stage_copy(&text, delivery, recipient, destination)?;
+                    places.insert(location, location.path().join("new").join(copy.name()));
+                    delivery.files.add(copy);
                 }
+                stored.push((index, places[location].clone()));
             }
         }
-        Ok(Copies {
-            store: Arc::clone(&self.takers.store),
-            staged,
-        })
+        Ok(stored)
     }
 
     /// The content as all copies have it.
@@ -142,7 +144,10 @@ impl Processor for MailDir {
     }
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
-        Box::pin(async move { Ok(Staged::Until(Box::new(self.stage_copies(delivery)?))) })
+        Box::pin(async move {
+            delivery.stored = self.stage_copies(delivery)?;
+            Ok(delivery.files.until_committed(&self.takers.store))
+        })
     }
 
     /// What is promised is put where it belongs.
@@ -198,26 +203,4 @@ struct Text<'a> {
     pieces: Vec<&'a [u8]>,
     crlf_size: u64,
     crlf: bool,
-}
-
-/// The copies of one message, written and not visible yet.
-struct Copies {
-    store: Arc<Store>,
-    staged: Vec<maildir::Staged>,
-}
-
-impl Commit for Copies {
-    fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
-        Box::pin(async move { self.store.commit(&mut self.staged).map_err(Failure::from) })
-    }
-
-    fn abort(&mut self) -> Pending<'_, ()> {
-        Box::pin(async move {
-            for mut copy in self.staged.drain(..) {
-                if let Err(error) = copy.revoke() {
-                    log::error!(file = copy.name(), error:% = error; "could not take a copy back");
-                }
-            }
-        })
-    }
 }
