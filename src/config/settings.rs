@@ -173,13 +173,20 @@ impl Config {
     }
 
     /// How many file descriptors may be open at once when all limits are reached: a connection has
-    /// one, a delivery a Maildir and a file.
+    /// one, a delivery a Maildir and a file, and a letter that is handed over a file and a connection.
     pub fn descriptors(&self) -> u64 {
         let limits = &self.limits;
         let maildirs = limits
             .deliveries
             .saturating_add(self.maildir.cached_maildirs);
-        let single = [limits.connections, limits.deliveries, self.listeners.len()];
+        let handed_over = self.spool.at_once.saturating_mul(2);
+        let listeners = self.listeners.len();
+        let single = [
+            limits.connections,
+            limits.deliveries,
+            listeners,
+            handed_over,
+        ];
         let single = single
             .into_iter()
             .fold(SPARE, |sum, number| sum.saturating_add(number as u64));

@@ -34,9 +34,10 @@ impl Breaker {
 
     /// How many letters may be under way `now`, of `most`.
     pub(super) fn room(&self, now: u64, most: usize) -> usize {
-        match self.is_open() {
-            false => most,
-            true => usize::from(now >= self.until).min(most),
+        if self.is_open() {
+            usize::from(now >= self.until).min(most)
+        } else {
+            most
         }
     }
 

@@ -62,7 +62,7 @@ impl DeadLetters {
         };
         self.place.make(DEAD, &[])?;
         let staged = self.store.stage(&self.place.location(DEAD), &message)?;
-        self.store.commit(&mut vec![staged])?;
+        self.store.commit(&mut Vec::from([staged]))?;
         queue.remove(name)
     }
 

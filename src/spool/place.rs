@@ -72,11 +72,8 @@ impl Place {
             return Err(io::Error::new(io::ErrorKind::NotFound, message));
         }
         // Maildirs below a root that is made by root may have other owners, who must get there.
-        let passable = if rustix::process::geteuid().is_root() {
-            0o711
-        } else {
-            0o700
-        };
+        let is_shared = self.below.is_some() && rustix::process::geteuid().is_root();
+        let passable = if is_shared { 0o711 } else { 0o700 };
         make(&self.root, passable)?;
         let top = self.path().join(name);
         for folder in [self.path(), top.clone()] {
@@ -101,8 +98,8 @@ fn make(path: &Path, mode: u32) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make(parent, mode)?;
-            let made = DirBuilder::new().mode(mode).create(path);
-            made.or_else(|error| match error.kind() {
+            let retried = DirBuilder::new().mode(mode).create(path);
+            retried.or_else(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Ok(()),
                 _ => Err(error),
             })?;

@@ -114,7 +114,8 @@ impl Queue {
     ///
     /// As [`stage`](Self::stage) and [`Store::commit`]; then it is not there.
     pub fn put(&self, slip: Slip, content: &[&[u8]]) -> io::Result<()> {
-        self.store.commit(&mut vec![self.stage(slip, content)?])
+        let mut staged = Vec::from([self.stage(slip, content)?]);
+        self.store.commit(&mut staged)
     }
 
     /// The names of all letters, in order of time.

@@ -21,7 +21,7 @@ use crate::maildir::{self, Store};
 use crate::smtp::address::{ForwardPath, ReversePath};
 
 /// No test waits longer for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const MAIL: &[u8] = b"Subject: t\r\n\r\nbody\r\n";
 
 /// A spool of its own for one test.

@@ -137,7 +137,7 @@ fn stamps(folders: &[PathBuf; 2]) -> io::Result<[SystemTime; 2]> {
 
 /// What the kernel has to tell, at most a buffer of it.
 fn read(inotify: &Async<OwnedFd>, letters: i32) -> Vec<Change> {
-    let mut buffer = [MaybeUninit::uninit(); BUFFER];
+    let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
     let mut reader = Reader::new(inotify, &mut buffer);
     let mut changes = Vec::new();
     loop {

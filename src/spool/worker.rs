@@ -82,9 +82,9 @@ impl Worker {
     ) -> Self {
         Self {
             queue,
+            settings,
             dead,
             consumer,
-            settings,
         }
     }
 

@@ -135,7 +135,7 @@ fn a_dead_letter_tells_why_and_can_be_replayed() {
         let seen = nest.path("dead/cur").join("seen:2,S");
         fs::rename(&file, &seen).unwrap();
         nest.dead.replay(&seen).unwrap();
-        assert_eq!(nest.dead.files().unwrap(), [PathBuf::new(); 0]);
+        assert!(nest.dead.files().unwrap().is_empty());
         let letter = nest.queue.letter(&nest.name()).unwrap();
         assert_eq!(letter.content().unwrap(), content);
         assert_eq!(letter.slip.key, "key of 1");
