@@ -60,7 +60,7 @@ struct Office {
 
 impl Office {
     fn new(yaml: &str, is_up: bool) -> Self {
-        let (given, gives) = channel();
+        let (given, receiver) = channel();
         let app = Arc::new(App {
             is_up: AtomicBool::new(is_up),
             given: Mutex::new(given),
@@ -71,7 +71,7 @@ impl Office {
         Self {
             house,
             app,
-            given: gives,
+            given: receiver,
         }
     }
 
@@ -192,11 +192,11 @@ fn an_application_may_be_down() {
             deliver(&mut client, &[BOB]);
         }
         let keys = [(); 3].map(|()| office.next().slip.key.clone());
-        office.app.is_up.store(true, Ordering::SeqCst);
-        eventually("they wait", || office.waiting().len() == 3);
         eventually("they are noted", || {
             office.house.folder.files(".spool/app/state").len() == 3
         });
+        assert_eq!(office.waiting().len(), 3);
+        office.app.is_up.store(true, Ordering::SeqCst);
         office.says(&["retry", "--all"]);
         for _ in 0..3 {
             assert!(keys.contains(&office.next().slip.key));
@@ -349,13 +349,13 @@ fn dead_letters_are_replayed() {
             Box::pin(async move { answer })
         }
     }
-    let (given, gives) = channel();
+    let (given, receiver) = channel();
     let refuses = Arc::new(Refuses(AtomicBool::new(true), Mutex::new(given)));
     let app = Arc::clone(&refuses) as Arc<dyn Consumer>;
     let house = House::with(&usual(""), |daemon| daemon.consumer("App", app));
     configure(&house.folder, &usual(""));
     deliver(&mut house.client(), &[BOB]);
-    let next = || gives.recv_timeout(PATIENCE).expect("it is given");
+    let next = || receiver.recv_timeout(PATIENCE).expect("it is given");
     let key = next();
     let dead = || house.folder.files(".spool/dead/new");
     eventually("it is dead", || {
