@@ -229,7 +229,12 @@ impl Desk {
                 }
             }
             Outcome::Waits { next } => {
-                self.agenda.again(name, next, attempts);
+                // Who has asked for it since the attempt ended was not heard while it was under way.
+                let is_asked =
+                    |state: State| state.next == State::NOW && state.attempts == attempts;
+                let asked = self.worker.queue.state(&name).is_some_and(is_asked);
+                let due = if asked { State::NOW } else { next };
+                self.agenda.again(name, due, attempts);
                 self.failed();
             }
             Outcome::Stays => {
