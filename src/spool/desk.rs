@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::pending;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +34,9 @@ pub(super) struct Desk {
     agenda: Agenda,
     breaker: Breaker,
     watch: Option<Watch>,
+    /// Held as long as the queue is watched: one worker at a time.
+    lock: Option<OwnedFd>,
+    is_alone: bool,
     /// Letters that were handed over and could not be removed.
     done: HashSet<Arc<str>>,
 }
@@ -49,6 +54,8 @@ impl Desk {
             breaker: Breaker::new(settings.failures, settings.longest_pause),
             agenda: Agenda::default(),
             watch: None,
+            lock: None,
+            is_alone: true,
             done: HashSet::new(),
             worker: Arc::new(worker),
         }
@@ -92,15 +99,25 @@ impl Desk {
 
     /// Begins to watch the queue, and looks at all that is there.
     async fn open(&mut self) {
+        self.lock = None;
         let worker = Arc::clone(&self.worker);
         let opened = smol::unblock(move || {
             worker.queue.make()?;
-            Watch::new(&worker.queue)
+            let lock = worker.queue.lock()?;
+            Ok((lock, Watch::new(&worker.queue)?))
         });
         match opened.await {
-            Ok(watch) => {
+            Ok((lock, watch)) => {
+                self.lock = Some(lock);
                 self.watch = Some(watch);
+                self.is_alone = true;
                 self.scan().await;
+            }
+            Err(error) if is_busy(&error) => {
+                if self.is_alone {
+                    log::warn!(consumer = self.worker.queue.name(); "another process hands over its letters: ours wait until it has ended");
+                }
+                self.is_alone = false;
             }
             Err(error) => {
                 log::debug!(consumer = self.worker.queue.name(), error:% = error; "there is no queue to look at");
@@ -256,4 +273,8 @@ impl Desk {
             log::warn!(consumer = self.worker.queue.name(), letters = self.agenda.len(); "it seems to be down: one letter at a time is tried until it answers");
         }
     }
+}
+
+fn is_busy(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::dead::DEAD;
 use super::{Letter, Place, Slip, State};
@@ -80,6 +83,17 @@ impl Queue {
     /// Makes what is missing of its folder.
     pub fn make(&self) -> io::Result<()> {
         self.place.make(&self.name, &[STATE])
+    }
+
+    /// Keeps other workers away as long as it lives.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is one.
+    pub(super) fn lock(&self) -> io::Result<OwnedFd> {
+        let folder = fs::File::open(self.place.path().join(&self.name))?;
+        flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(folder.into())
     }
 
     /// Writes a letter, to be committed with what else its message becomes.

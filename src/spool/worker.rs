@@ -73,7 +73,8 @@ pub(super) enum Outcome {
 }
 
 impl Worker {
-    /// A worker for one queue. There must be no other for it.
+    /// A worker for one queue. If there is another for it, in whatever process, this one waits until
+    /// that has ended.
     pub fn new(
         queue: Queue,
         dead: DeadLetters,

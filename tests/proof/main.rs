@@ -10,6 +10,7 @@
 //! | `between` | `kill -9` just before each system call of a delivery |
 //! | `full` | disks, inodes, quotas and limits are really used up |
 //! | `gone` | Maildirs are removed, moved and replaced while mail arrives |
+//! | `queue` | letters wait for an application that is down: a full disk, a power cut |
 //!
 //! The rest are tools: `load` sends, and writes down what was promised; `audit` compares it with
 //! what is there. Every proof that can come to nothing has a control beside it: with less
@@ -30,6 +31,7 @@ mod letter;
 mod load;
 mod power;
 mod program;
+mod queue;
 mod server;
 mod strace;
 mod volume;

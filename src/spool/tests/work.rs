@@ -89,6 +89,26 @@ fn what_was_under_way_is_handed_over_again() {
     assert_eq!(work.next(), ("1".into(), "key of 1".into(), 1));
 }
 
+/// A second worker would hand over what the first has under way.
+#[test]
+fn one_worker_at_a_time() {
+    let nest = Nest::new();
+    let settings = Settings {
+        schedule: Schedule::default(),
+        ..quick()
+    };
+    let mut first = nest.work(settings.clone(), |_, _| later());
+    nest.put("1");
+    first.next();
+    let second = nest.work(settings, |_, _| Answer::Delivered);
+    nest.put("2");
+    assert_eq!(first.next().0, "2");
+    assert!(second.asks.try_recv().is_err());
+    first.stop();
+    nest.put("3");
+    assert_eq!(second.next().0, "3");
+}
+
 #[test]
 fn attempts_are_remembered() {
     let nest = Nest::new();
