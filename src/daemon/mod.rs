@@ -5,25 +5,25 @@ mod line;
 mod logging;
 mod recovery;
 mod signals;
+mod sweeping;
 
 use std::io;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use log::LevelFilter;
-use smol::{Executor, Timer};
+use smol::Executor;
 
 pub use line::{Addresses, Format};
-pub use logging::{Logging, Settings as LogSettings, Target};
+pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
 use self::handing::Consumers;
 use crate::chain::{Chain, Registry};
-use crate::config::{self, Config, ConfigError, Source};
-use crate::maildir::{self, Store};
+use crate::config::{Config, ConfigError, Source};
+use crate::maildir::Store;
 use crate::processor::{
     Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
 };
@@ -33,9 +33,6 @@ use crate::spool::Consumer;
 
 /// How long threads may take to end when all sessions have.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How often the Maildirs are swept.
-const SWEEP_EVERY: Duration = Duration::from_hours(24);
 
 /// A receiver that can be started.
 ///
@@ -96,6 +93,27 @@ impl Daemon {
 
     /// Adds an application that gets its mail later, and a processor `name` that chains may name:
     /// it puts mail into the application's queue, in one commit with the Maildirs.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    ///
+    /// use maiasaura::spool::{Answer, Consumer, Letter, Pending};
+    /// use maiasaura::{Config, Daemon};
+    ///
+    /// struct Mine;
+    ///
+    /// impl Consumer for Mine {
+    ///     fn hand(&self, letter: Arc<Letter>, attempt: u32) -> Pending<'_, Answer> {
+    ///         println!("{} for {}, attempt {attempt}", letter.slip.id, letter.slip.rcpt);
+    ///         Box::pin(async { Answer::Delivered })
+    ///     }
+    /// }
+    ///
+    /// let mut config = Config::default();
+    /// config.save.push("Mine".into());
+    /// let running = Daemon::new(config).consumer("Mine", Arc::new(Mine)).start()?;
+    /// # Ok::<(), maiasaura::StartError>(())
+    /// ```
     #[must_use]
     pub fn consumer(mut self, name: &str, consumer: Arc<dyn Consumer>) -> Self {
         self.consumers.add(name, consumer);
@@ -161,8 +179,8 @@ impl Daemon {
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
-        let sweep = self.sweep(roots);
-        executor.spawn(sweep).detach();
+        let age = self.config.maildir.sweep_after.get();
+        executor.spawn(sweeping::every_day(roots, age)).detach();
         let threads = self.threads();
         let patience = self.config.timeouts.shutdown.get();
         let workers = self
@@ -222,32 +240,6 @@ impl Daemon {
         };
         serving + 2 * self.config.limits.deliveries
     }
-
-    /// Removes what interrupted deliveries left in `tmp/`, now and every day.
-    fn sweep(&self, roots: Vec<Arc<Path>>) -> impl Future<Output = ()> + use<> {
-        let age = self.config.maildir.sweep_after.get();
-        async move {
-            loop {
-                for root in &roots {
-                    let root = Arc::clone(root);
-                    smol::unblock(move || sweep(&root, age)).await;
-                }
-                Timer::after(SWEEP_EVERY).await;
-            }
-        }
-    }
-}
-
-fn sweep(root: &Path, age: Duration) {
-    match maildir::sweep(root, age, SystemTime::now()) {
-        Ok(swept) if swept.files > 0 => {
-            log::info!(root:% = root.display(), files = swept.files, octets = swept.octets; "swept old files out of tmp");
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            log::warn!(root:% = root.display(), error:% = error; "cannot sweep");
-        }
-        _ => {}
-    }
 }
 
 fn bind_error(address: &Address, error: io::Error) -> StartError {
@@ -270,37 +262,6 @@ fn bind_error(address: &Address, error: io::Error) -> StartError {
         address: address.clone(),
         error,
         hint,
-    }
-}
-
-/// What the configuration says of the log.
-pub fn log_settings(config: &Config) -> LogSettings {
-    let log = &config.log;
-    LogSettings {
-        level: match log.level {
-            config::Level::Error => LevelFilter::Error,
-            config::Level::Warn => LevelFilter::Warn,
-            config::Level::Info => LevelFilter::Info,
-            config::Level::Debug => LevelFilter::Debug,
-            config::Level::Trace => LevelFilter::Trace,
-        },
-        format: match log.format {
-            config::Format::Text => Format::Text,
-            config::Format::Logfmt => Format::Logfmt,
-            config::Format::Json => Format::Json,
-        },
-        target: match &log.file {
-            config::File::Stderr => Target::Stderr,
-            config::File::Stdout => Target::Stdout,
-            config::File::Off => Target::Off,
-            config::File::Path(path) => Target::File(path.clone()),
-        },
-        addresses: match log.addresses {
-            config::Addresses::Full => Addresses::Full,
-            config::Addresses::Domain => Addresses::Domain,
-            config::Addresses::Hash => Addresses::Hash,
-            config::Addresses::None => Addresses::None,
-        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the processors of one delivery share.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use memchr::memmem;
 
 use super::{Files, Trace};
 use crate::envelope::{Mail, Recipient};
+use crate::maildir::Location;
 
 /// One message on its way through the chain to recipients that share one fate.
 #[derive(Debug)]
@@ -28,9 +30,8 @@ pub struct Delivery {
     pub compressed: Option<Vec<u8>>,
     /// What is written into Maildirs and becomes visible in one commit.
     pub files: Files,
-    /// Where the copies will be, set by `MailDir`: an index among the envelope's recipients, and the
-    /// path of a file.
-    pub stored: Vec<(usize, PathBuf)>,
+    /// Where the copies will be, set by `MailDir`: for each Maildir the file in it.
+    pub stored: HashMap<Location, PathBuf>,
 }
 
 /// The fields of a header that processors ask for, decoded (RFC 2047).
@@ -72,7 +73,7 @@ impl Delivery {
             omitted: Vec::new(),
             compressed: None,
             files: Files::default(),
-            stored: Vec::new(),
+            stored: HashMap::new(),
         }
     }
 

@@ -54,3 +54,10 @@ impl Commit for Together {
         })
     }
 }
+
+/// Whoever lets go of one part of a delivery lets go of all of it. What is committed stays.
+impl Drop for Together {
+    fn drop(&mut self) {
+        self.files.lock().clear();
+    }
+}

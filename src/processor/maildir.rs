@@ -38,11 +38,11 @@ impl MailDir {
         }
     }
 
-    fn stage_copies(&self, delivery: &Delivery) -> Result<Vec<(usize, PathBuf)>, Failure> {
+    /// Stages all copies, and says where they will be.
+    fn stage_copies(&self, delivery: &Delivery) -> Result<HashMap<Location, PathBuf>, Failure> {
         let text = self.text(delivery);
-        let mut stored = Vec::new();
-        let mut places: HashMap<&Location, PathBuf> = HashMap::new();
-        for (index, recipient) in delivery.indices().zip(delivery.recipients()) {
+        let mut stored = HashMap::new();
+        for recipient in delivery.recipients() {
             for destination in &recipient.destinations {
                 let destination = self
                     .takers
@@ -50,12 +50,12 @@ impl MailDir {
                     .ok_or_else(|| Failure::new(reply::USER_UNKNOWN, no_maildir(destination)))?;
                 // Whoever is named twice gets one copy.
                 let location = &destination.location;
-                if !places.contains_key(location) {
+                if !stored.contains_key(location) {
                     let copy = self.stage_copy(&text, delivery, recipient, destination)?;
-                    places.insert(location, location.path().join("new").join(copy.name()));
+                    let path = location.path().join("new").join(copy.name());
+                    stored.insert(location.clone(), path);
                     delivery.files.add(copy);
                 }
-                stored.push((index, places[location].clone()));
             }
         }
         Ok(stored)

@@ -1,6 +1,10 @@
 //! A letter for an application that gets it later: it waits in the spool.
 
+use std::iter::successors;
+use std::path::PathBuf;
+
 use super::{Delivery, Pending, Processor, Staged, digests};
+use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
 use crate::spool::{Queue, Slip};
 
@@ -35,8 +39,7 @@ impl Queued {
         let indices = delivery.indices();
         for ((index, recipient), key) in indices.zip(delivery.recipients()).zip(keys) {
             let mut slip = Slip::new(self.queue.name(), envelope, index, key.clone());
-            let stored = delivery.stored.iter().filter(|(of, _)| *of == index);
-            slip.files = stored.map(|(_, file)| file.clone()).collect();
+            slip.files = copies(delivery, recipient);
             let trace = delivery.trace.as_ref().zip(recipient.destinations.first());
             let fields = trace.map(|(trace, first)| trace.fields(recipient, first));
             let fields = fields.unwrap_or_default().replace('\n', "\r\n");
@@ -53,6 +56,15 @@ impl Queued {
         }
         Ok(())
     }
+}
+
+/// Where the copies for a recipient will be: of a mailbox and its stand-ins one has a Maildir.
+fn copies(delivery: &Delivery, recipient: &Recipient) -> Vec<PathBuf> {
+    let find = |first: &Destination| {
+        let mut stand_ins = successors(Some(first), |it| it.otherwise.as_deref());
+        stand_ins.find_map(|it| delivery.stored.get(&it.location).cloned())
+    };
+    recipient.destinations.iter().filter_map(find).collect()
 }
 
 impl Processor for Queued {

@@ -163,6 +163,20 @@ fn every_recipient_is_a_letter_of_its_own() {
     assert!(bob.files[0].starts_with(maildir("bob")) && ann.files[0].starts_with(maildir("ann")));
 }
 
+/// Two aliases of one mailbox, and a folder that is not there: all lead to one copy.
+#[test]
+fn letters_tell_where_the_copy_is() {
+    let yaml = "recipients: {hosts: [example.org], aliases: {info: [bob@example.org]}, \
+                subaddress: {folder: existing}}";
+    let office = Office::new(yaml, true);
+    let to = [BOB, "info@example.org", "bob+lists@example.org"];
+    deliver(&mut office.house.client(), &to);
+    let copy = office.house.folder.mail("example.org/bob").path;
+    for _ in to {
+        assert_eq!(office.next().slip.files, std::slice::from_ref(&copy));
+    }
+}
+
 #[test]
 fn lmtp_recipients_too() {
     let yaml = "listeners: [{address: \"127.0.0.1:0\", protocol: lmtp}]";
