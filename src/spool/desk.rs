@@ -25,6 +25,9 @@ const REMOVE_AGAIN: u64 = 10_000;
 /// How many milliseconds it sleeps, at most: clocks are set, and machines wake up.
 const LONGEST_SLEEP: u64 = 60_000;
 
+/// How many milliseconds a letter waits, at most: a day and what is added to it.
+const LONGEST_WAIT: u64 = 27 * 3_600_000;
+
 /// The attempts under way.
 pub(super) type UnderWay = FuturesUnordered<Pending<'static, Ended>>;
 
@@ -190,7 +193,8 @@ impl Desk {
 
     fn enter(&mut self, name: &str, state: Option<State>) {
         let (due, attempts) = match state {
-            Some(state) => (state.next, state.attempts),
+            // However the clock was when that was written.
+            Some(state) => (state.next.min(now() + LONGEST_WAIT), state.attempts),
             // In the order in which they came; and nobody has asked for them by hand.
             None => (
                 Queue::time(name)

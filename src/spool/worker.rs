@@ -164,6 +164,11 @@ impl Worker {
         let next = after.and_then(|after| schedule.next(name, queued, attempts, time, after));
         let Some(next) = next else {
             log::error!(id = id, consumer = consumer, to = to, attempts = attempts, cause = why; "not handed over: a dead letter");
+            let why = if answered {
+                why
+            } else {
+                format!("given up: {why}")
+            };
             return self.bury(name, attempts, why, answered);
         };
         log::warn!(id = id, consumer = consumer, to = to, attempts = attempts, seconds = next.saturating_sub(time) / 1000, cause = why; "not handed over yet");

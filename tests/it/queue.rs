@@ -13,7 +13,10 @@ use std::thread;
 
 use maiasaura::config::{Config, Environment};
 use maiasaura::daemon::Daemon;
+use maiasaura::failure::Failure;
+use maiasaura::processor::{Commit, Delivery, Processor, Staged};
 use maiasaura::server::Address;
+use maiasaura::smtp::reply;
 use maiasaura::spool::{Answer, Consumer, Letter, Pending};
 use rustix::process::Signal;
 
@@ -243,6 +246,56 @@ fn nothing_is_in_the_maildir_that_is_not_in_the_queue() {
             deliver(&mut client, &[BOB]);
             office.next();
         }
+    }
+}
+
+/// A processor whose commit fails.
+struct Fails;
+
+impl Processor for Fails {
+    fn name(&self) -> &'static str {
+        "Fails"
+    }
+
+    fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        Box::pin(async { Ok(Staged::Until(Box::new(Self))) })
+    }
+}
+
+impl Commit for Fails {
+    fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
+        Box::pin(async { Err(Failure::from(reply::LOCAL_FAULT)) })
+    }
+
+    fn abort(&mut self) -> Pending<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// What was committed is taken back when a later processor fails.
+#[test]
+fn a_commit_that_fails_takes_back_copy_and_letter() {
+    for (save, durability) in [
+        ("Header|MailDir|App|Fails", "full"),
+        ("Header|App|MailDir|Fails", "full"),
+        ("Header|MailDir|App|Fails", "journal"),
+    ] {
+        let (given, _receiver) = channel();
+        let app = Arc::new(App {
+            is_up: AtomicBool::new(false),
+            given: Mutex::new(given),
+        });
+        let yaml = format!(
+            "save: {save}\nmaildir: {{path: \"${{ROOT}}/{{host}}/{{user}}\", durability: {durability}}}"
+        );
+        let mut house = House::with(&yaml, |daemon| {
+            let daemon = daemon.processor("Fails", || Ok(Arc::new(Fails)));
+            daemon.consumer("App", app)
+        });
+        let reply = house.client().deliver(SENDER, &[BOB, ANN], MAIL);
+        assert!(reply.starts_with("451 4.3.0 "), "{save}: {reply}");
+        house.close();
+        assert_eq!(house.folder.mail_count(), 0, "{save}, {durability}");
     }
 }
 

@@ -63,7 +63,7 @@ fn garbage_is_tried_and_given_up_and_stops_nobody() {
     let file = nest.dead.files().unwrap().remove(0);
     let text = fs::read_to_string(&file).unwrap();
     assert!(
-        text.starts_with("X-Queue-Reason: the letter cannot be read: it is no letter"),
+        text.starts_with("X-Queue-Reason: given up: the letter cannot be read: it is no letter"),
         "{text}"
     );
     assert!(text.ends_with("\r\n\r\nwhat is this\n"), "{text}");
