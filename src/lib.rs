@@ -20,6 +20,7 @@ pub mod chain;
 pub mod processor;
 
 pub mod disks;
+pub mod spool;
 
 pub mod recipients;
 

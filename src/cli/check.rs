@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
@@ -25,7 +26,11 @@ pub(super) fn run(load: impl FnOnce() -> Loaded) -> Outcome {
     ));
     let mut faults = 0;
     let store = Store::new(config.maildir());
-    for root in service.recipients.roots() {
+    let mut roots = service.recipients.roots();
+    if let (Some(_), Ok(spool)) = (&config.spool.path, config.spool()) {
+        roots.push(Arc::clone(spool.root()));
+    }
+    for root in roots {
         faults += u32::from(!root_is_sound(&store, &root));
     }
     faults += u32::from(!owners_can_be_served(&config.recipients.users));

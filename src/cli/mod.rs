@@ -10,6 +10,7 @@ mod content;
 mod deliver;
 mod exit;
 mod explain;
+mod queue;
 mod serve;
 
 use std::fmt::Display;
@@ -29,7 +30,8 @@ Examples:
   maiasaura serve -c mail.yaml           receive as mail.yaml says
   maiasaura check -c mail.yaml           is everything in order?
   maiasaura explain bob@example.org      where does mail for bob go, and why?
-  maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input";
+  maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
+  maiasaura queue list                   which mail do applications not have yet?";
 
 /// A Maildir-first local delivery agent: SMTP, LMTP or a pipe in, durable Maildirs out.
 #[derive(Debug, Parser)]
@@ -57,6 +59,8 @@ enum Command {
     Check,
     /// Tell what would happen to mail for an address, and why.
     Explain(explain::Explain),
+    /// What waits for applications that get their mail later: list, show, retry, drop, replay.
+    Queue(queue::Arguments),
     /// Print the version.
     Version,
 }
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Some(Command::Deliver(deliver)) => deliver::run(load, &deliver),
         Some(Command::Check) => check::run(load),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
+        Some(Command::Queue(arguments)) => queue::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));
             Ok(())

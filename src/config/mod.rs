@@ -22,6 +22,7 @@ mod recipients;
 mod scalars;
 mod settings;
 mod source;
+mod spool;
 mod storage;
 mod suggestion;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig}
 pub use self::log::{Addresses, File, Format, Level, LogConfig};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
+pub use self::spool::SpoolConfig;
 pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
 pub use self::units::{Size, Time};
 
@@ -68,6 +70,8 @@ pub struct Config {
     pub wildcard: Option<WildcardConfig>,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
+    /// Where mail waits for applications.
+    pub spool: SpoolConfig,
     /// How much clients may do.
     pub limits: LimitsConfig,
     /// How long things may take.
@@ -91,6 +95,7 @@ impl Default for Config {
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
             compressor: CompressorConfig::default(),
+            spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
             log: LogConfig::default(),

@@ -20,6 +20,7 @@ mod player;
 mod process;
 mod processors;
 mod program;
+mod queue;
 mod recipients;
 mod session;
 mod signals;

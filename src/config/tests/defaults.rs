@@ -49,6 +49,7 @@ fn the_file_has_every_key() {
         "maildir: {}",
         "wildcard: {}",
         "compressor: {}",
+        "spool: {}",
         "limits: {}",
         "timeouts: {}",
         "log: {}",

@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, smtp, recipients, maildir, validate, save, wildcard, \
-                   compressor, limits, timeouts, log, threads";
+                   compressor, spool, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
 
@@ -96,6 +96,10 @@ const WRONG: &[(&str, &str)] = &[
     ("validate: [[a]]", "1:12: validate[0]: expected a text, found a list"),
     ("wildcard: {}", "1:11: wildcard.hosts: no host is named, so that nobody's mail is taken; write one such as example.org"),
     ("compressor: {level: 10}", "1:21: compressor.level: 10 is not a level; write 0 to 9"),
+    ("spool: {at_once: 0}", "1:18: spool.at_once: 0 is not a number of letters from 1 to 1000"),
+    ("spool: {path: \"\"}", "1:15: spool.path: an empty path leads nowhere; write one, or ~ for .spool beside the Maildirs"),
+    ("spool: {give_up_after: 0d}", "1:24: spool.give_up_after: no time at all is not enough; write a time such as 60s"),
+    ("spool: {timeouts: 1m}", "1:9: spool: unknown key \"timeouts\"; did you mean \"timeout\"? known keys: path, at_once, timeout, give_up_after, failures, longest_pause"),
     ("log: {file: stdrr}", "1:13: log.file: unknown word \"stdrr\"; did you mean \"stderr\"? known words: stderr, stdout, off; a file is written with its path, such as ./mail.log"),
     ("log: {level: verbose}", "1:14: log.level: unknown word \"verbose\"; known words: error, warn, info, debug, trace"),
     ("log: {file: [a]}", "1:13: log.file: expected stderr, stdout, off or a path, found a list"),
