@@ -19,6 +19,9 @@ pub mod chain;
 
 pub mod processor;
 
+#[cfg(feature = "fastcgi")]
+pub mod fastcgi;
+
 pub mod recipients;
 
 pub mod envelope;

@@ -10,12 +10,13 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 12] = [
+const STAIR: [&str; 13] = [
     "smtp",
     "maildir",
     "failure",
     "envelope",
     "recipients",
+    "fastcgi",
     "spool",
     "processor",
     "chain",
@@ -26,10 +27,11 @@ const STAIR: [&str; 12] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 3] = [
+const STRANGERS: [(&str, &[&str]); 4] = [
     ("maildir", &["smtp"]),
     ("envelope", &["failure"]),
-    ("server", &["maildir", "spool", "processor"]),
+    ("fastcgi", &["maildir", "failure", "envelope", "recipients"]),
+    ("server", &["maildir", "fastcgi", "spool", "processor"]),
 ];
 
 /// What else a module may not name: `smtp` does no I/O and knows no time, and

@@ -1,0 +1,119 @@
+//! A message for one recipient, as it is handed to PHP.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// What is said about a message: plain texts, so that whoever keeps a letter for
+/// later can write them down and read them back. Nothing here is trusted: what
+/// cannot be in a parameter is cleaned where it becomes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Our name for the message.
+    pub id: String,
+    /// When it was received.
+    pub received: SystemTime,
+    /// The argument of MAIL; empty for a bounce.
+    pub mail_from: String,
+    /// The recipient as the client gave it.
+    pub rcpt: String,
+    /// The mailbox that stands for; the first of several.
+    pub mailbox: String,
+    /// What the captures of the host pattern matched, by name.
+    pub captures: BTreeMap<String, String>,
+    /// The name that the client gave itself.
+    pub helo: Option<String>,
+    /// The client's address; none for a Unix socket or a pipe.
+    pub client: Option<IpAddr>,
+    /// The client's port.
+    pub client_port: Option<u16>,
+    /// Where the client connected to.
+    pub server: Option<SocketAddr>,
+    /// Our name there.
+    pub host: String,
+    /// The version of TLS, such as `TLSv1.3`; none for a plain connection.
+    pub tls: Option<String>,
+    /// [`idempotency_key`] of the message: the same on every attempt.
+    pub key: String,
+}
+
+/// Trace fields and message.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// In memory, in pieces that follow each other.
+    Pieces(&'a [&'a [u8]]),
+    /// The file from its beginning, which must have this many octets. It is read
+    /// where it is needed, in blocks, on the thread that hands it over.
+    File(&'a File, u64),
+}
+
+/// A message on its way to PHP.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'a> {
+    /// What is said about it.
+    pub envelope: &'a Envelope,
+    /// What it says.
+    pub content: Content<'a>,
+    /// Where it lies, for a PHP that reads the file itself.
+    pub path: Option<&'a Path>,
+}
+
+impl Content<'_> {
+    /// How many octets there are.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Pieces(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
+            Self::File(_, size) => *size,
+        }
+    }
+
+    /// Copies what there is from `at` on into `buffer`, and returns how much; 0
+    /// at the end. A file that is shorter than it should be is an error.
+    pub fn read_at(&self, mut at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() || at >= self.size() {
+            return Ok(0);
+        }
+        match self {
+            Self::Pieces(pieces) => {
+                for piece in *pieces {
+                    let Some(rest) = usize::try_from(at).ok().and_then(|at| piece.get(at..)) else {
+                        at -= piece.len() as u64;
+                        continue;
+                    };
+                    if rest.is_empty() {
+                        at = 0;
+                        continue;
+                    }
+                    let length = rest.len().min(buffer.len());
+                    buffer[..length].copy_from_slice(&rest[..length]);
+                    return Ok(length);
+                }
+                Ok(0)
+            }
+            Self::File(file, size) => {
+                let rest = usize::try_from(size - at).unwrap_or(usize::MAX);
+                let length = rest.min(buffer.len());
+                match file.read_at(&mut buffer[..length], at)? {
+                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                    read => Ok(read),
+                }
+            }
+        }
+    }
+}
+
+/// What names a message for a recipient: 64 hexadecimal digits of BLAKE3 over the
+/// content as received, the reverse-path and the recipient. Who sees it twice has
+/// the same message twice.
+pub fn idempotency_key(content: &[u8], mail_from: &str, rcpt: &str) -> String {
+    let mut hasher = blake3::Hasher::new();
+    // The length keeps content and addresses apart.
+    hasher.update(&(content.len() as u64).to_le_bytes());
+    hasher.update(content);
+    hasher.update(format!("<{mail_from}><{rcpt}>").as_bytes());
+    hasher.finalize().to_hex().to_string()
+}
