@@ -1,5 +1,6 @@
 //! A message for one recipient, as it is handed to PHP.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -41,7 +42,7 @@ pub struct Envelope {
     pub key: String,
 }
 
-/// Trace fields and message.
+/// What a message says.
 #[derive(Clone, Copy, Debug)]
 pub enum Content<'a> {
     /// In memory, in pieces that follow each other.
@@ -56,6 +57,9 @@ pub enum Content<'a> {
 pub struct Letter<'a> {
     /// What is said about it.
     pub envelope: &'a Envelope,
+    /// Trace fields that are put before it, their lines ending as its lines do;
+    /// empty where it has them.
+    pub trace: &'a str,
     /// What it says.
     pub content: Content<'a>,
     /// Where it lies, for a PHP that reads the file itself.
@@ -69,6 +73,19 @@ impl Content<'_> {
             Self::Pieces(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             Self::File(_, size) => *size,
         }
+    }
+
+    /// All of it in memory, where it is not there already.
+    pub(super) fn whole(&self) -> io::Result<Cow<'_, [u8]>> {
+        if let Self::Pieces([all]) = self {
+            return Ok(Cow::Borrowed(all));
+        }
+        let mut whole = vec![0; usize::try_from(self.size()).map_err(io::Error::other)?];
+        let mut at = 0;
+        while at < whole.len() {
+            at += self.read_at(at as u64, &mut whole[at..])?;
+        }
+        Ok(Cow::Owned(whole))
     }
 
     /// Copies what there is from `at` on into `buffer`, and returns how much; 0
