@@ -21,7 +21,11 @@ pub use signals::{Request, requests};
 
 use crate::chain::{Chain, Registry};
 use crate::config::{self, Config, ConfigError, Source};
+#[cfg(feature = "fastcgi")]
+use crate::fastcgi::Bridge;
 use crate::maildir::{self, Store};
+#[cfg(feature = "fastcgi")]
+use crate::processor::FastCgi;
 use crate::processor::{
     Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
 };
@@ -315,6 +319,8 @@ fn registry(config: &Config, store: &Arc<Store>) -> Registry {
             HostPatterns::new(hosts).map_err(|error| format!("wildcard.hosts: {error}"))?;
         Ok(Arc::new(Wildcard::new(patterns)))
     });
+    let fastcgi = php(config);
+    registry.add("FastCGI", move || fastcgi.clone());
     let (store, line_ends) = (Arc::clone(store), config.line_ends());
     let max_folders = config.recipients.subaddress.max_folders;
     registry.add("MailDir", move || {
@@ -322,6 +328,28 @@ fn registry(config: &Config, store: &Arc<Store>) -> Registry {
         Ok(Arc::new(MailDir::new(store, line_ends, max_folders)))
     });
     registry
+}
+
+/// The way to PHP, or what is missing for it.
+#[cfg(feature = "fastcgi")]
+fn php(config: &Config) -> Result<Arc<dyn Processor>, String> {
+    let section = "the section fastcgi is missing: where PHP-FPM listens, and the script";
+    let section = config.fastcgi.as_ref().ok_or(section)?;
+    let saves = config
+        .save
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case("FastCGI"));
+    if saves && section.delivery == config::Handover::Queued {
+        return Err("fastcgi.delivery: there is no queue yet; write `delivery: inline`".into());
+    }
+    let bridge = Arc::new(Bridge::new(section.settings()?));
+    Ok(Arc::new(FastCgi::new(bridge, section.times())))
+}
+
+/// This program was built without it.
+#[cfg(not(feature = "fastcgi"))]
+fn php(_: &Config) -> Result<Arc<dyn Processor>, String> {
+    Err("FastCGI is not in this build: build with `--features fastcgi`".into())
 }
 
 /// A daemon at work.

@@ -135,3 +135,6 @@ fn why(what: &str, response: &Response, output: &Output) -> String {
         status => format!("{what}: status {status}, {name} {said:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

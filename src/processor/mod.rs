@@ -12,6 +12,8 @@
 mod compressor;
 mod debugger;
 mod delivery;
+#[cfg(feature = "fastcgi")]
+mod fastcgi;
 mod hasher;
 mod header;
 mod headers_parser;
@@ -25,6 +27,8 @@ use std::pin::Pin;
 pub use compressor::Compressor;
 pub use debugger::Debugger;
 pub use delivery::{Delivery, Headers};
+#[cfg(feature = "fastcgi")]
+pub use fastcgi::{FastCgi, Times};
 pub use hasher::Hasher;
 pub use header::Header;
 pub use headers_parser::HeadersParser;

@@ -1,10 +1,14 @@
 //! One binary for all integration tests: a file per subject.
 
+#[cfg(feature = "fastcgi")]
+mod application;
 mod check;
 mod client;
 mod delivery;
 mod dialogues;
 mod examples;
+#[cfg(feature = "fastcgi")]
+mod fastcgi;
 mod house;
 mod layers;
 mod limits;

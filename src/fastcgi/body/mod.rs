@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use mail_parser::HeaderName;
+use mail_parser::{HeaderName, Message, MessageParser};
 
 use super::parameters::seconds;
 use super::settings::Body;
@@ -22,6 +22,8 @@ use pieces::Coding;
 pub(super) use pieces::{Pieces, form_text};
 
 const JSON: &str = "application/json";
+/// Octets of a header that are looked at for the subject alone.
+const HEADER: usize = 128 << 10;
 
 /// A body that can be sent.
 #[derive(Debug)]
@@ -62,12 +64,12 @@ pub(super) async fn with<T>(
     match body {
         Body::Raw => Ok(send(raw(letter)?).await),
         Body::Path => Ok(send(path(material)?).await),
+        Body::Guerrilla => Ok(send(guerrilla(material)?).await),
         _ => {
             let octets = letter.content.whole()?;
             let mail = Mail::parse(letter.trace, &octets);
             let made = match body {
                 Body::Multipart => multipart(material, &mail),
-                Body::Guerrilla => guerrilla(material, &mail)?,
                 Body::Sendgrid => presets::sendgrid(material, &mail),
                 Body::Mailgun => presets::mailgun(material, &mail),
                 Body::Postmark => presets::postmark(material, &mail),
@@ -160,13 +162,19 @@ fn multipart<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a> {
 }
 
 /// The form of go-guerrilla's fastcgi-processor.
-fn guerrilla<'a>(material: Material<'a>, mail: &Mail<'_>) -> io::Result<Made<'a>> {
+fn guerrilla(material: Material<'_>) -> io::Result<Made<'_>> {
     let Letter {
         envelope,
         trace,
         content,
         ..
     } = material.letter;
+    let mut header = vec![0; HEADER];
+    let length = content.read_at(0, &mut header)?;
+    let parser = MessageParser::new().header_text(HeaderName::Subject);
+    let parser = parser.default_header_ignore();
+    let message = parser.parse_headers(&header[..length]);
+    let subject = message.as_ref().and_then(Message::subject);
     let client = envelope
         .client
         .map(|client| client.to_canonical().to_string());
@@ -175,7 +183,7 @@ fn guerrilla<'a>(material: Material<'a>, mail: &Mail<'_>) -> io::Result<Made<'a>
     for (name, value) in [
         ("rcpt_to_0", envelope.rcpt.as_str()),
         ("remote_ip", client.as_deref().unwrap_or("127.0.0.1")),
-        ("subject", mail.subject().unwrap_or_default()),
+        ("subject", subject.unwrap_or_default()),
         ("tls_on", &encrypted),
         ("helo", envelope.helo.as_deref().unwrap_or_default()),
         ("mail_from", &envelope.mail_from),
