@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -33,6 +35,16 @@ pub type Requests = Arc<Mutex<Vec<Request>>>;
 pub struct Application {
     act: Arc<Mutex<Arc<Act>>>,
     requests: Requests,
+    /// How often it was not spoken to as it should be.
+    faults: Arc<AtomicUsize>,
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            assert_eq!(self.faults.load(Ordering::SeqCst), 0, "see above");
+        }
+    }
 }
 
 impl Application {
@@ -59,7 +71,9 @@ impl Application {
         let application = Self {
             act: Arc::new(Mutex::new(act)),
             requests: Requests::default(),
+            faults: Arc::default(),
         };
+        let faults = Arc::clone(&application.faults);
         let (act, requests) = (
             Arc::clone(&application.act),
             Arc::clone(&application.requests),
@@ -67,8 +81,11 @@ impl Application {
         thread::spawn(move || {
             while let Some(mut stream) = incoming() {
                 let act = Arc::clone(&act.lock().expect("nobody panics with it"));
-                let requests = Arc::clone(&requests);
-                thread::spawn(move || act(&mut stream, &requests));
+                let (requests, faults) = (Arc::clone(&requests), Arc::clone(&faults));
+                thread::spawn(move || {
+                    let outcome = catch_unwind(AssertUnwindSafe(|| act(&mut stream, &requests)));
+                    faults.fetch_add(usize::from(outcome.is_err()), Ordering::SeqCst);
+                });
             }
         });
         application
