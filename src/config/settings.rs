@@ -142,13 +142,19 @@ impl Config {
     }
 
     /// How many file descriptors may be open at once when all limits are reached: a connection has
-    /// one, a delivery a Maildir and a file.
+    /// one, a delivery a Maildir and a file, a request to PHP one.
     pub fn descriptors(&self) -> u64 {
         let limits = &self.limits;
         let maildirs = limits
             .deliveries
             .saturating_add(self.maildir.cached_maildirs);
-        let single = [limits.connections, limits.deliveries, self.listeners.len()];
+        let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
+        let single = [
+            limits.connections,
+            limits.deliveries,
+            self.listeners.len(),
+            php,
+        ];
         let single = single
             .into_iter()
             .fold(SPARE, |sum, number| sum.saturating_add(number as u64));

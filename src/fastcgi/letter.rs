@@ -80,12 +80,18 @@ impl Content<'_> {
         if let Self::Pieces([all]) = self {
             return Ok(Cow::Borrowed(all));
         }
-        let mut whole = vec![0; usize::try_from(self.size()).map_err(io::Error::other)?];
+        self.start(usize::MAX).map(Cow::Owned)
+    }
+
+    /// Its first octets: as many as there are, up to `most`.
+    pub(super) fn start(&self, most: usize) -> io::Result<Vec<u8>> {
+        let size = usize::try_from(self.size()).map_err(io::Error::other)?;
+        let mut start = vec![0; size.min(most)];
         let mut at = 0;
-        while at < whole.len() {
-            at += self.read_at(at as u64, &mut whole[at..])?;
+        while at < start.len() {
+            at += self.read_at(at as u64, &mut start[at..])?;
         }
-        Ok(Cow::Owned(whole))
+        Ok(start)
     }
 
     /// Copies what there is from `at` on into `buffer`, and returns how much; 0

@@ -54,13 +54,13 @@ pub enum Body {
     Path,
     /// The form of go-guerrilla's processor.
     Guerrilla,
-    /// As `SendGrid` Inbound Parse sends it.
+    /// As SendGrid Inbound Parse sends it.
     Sendgrid,
-    /// As routes of `Mailgun` send it.
+    /// As routes of Mailgun send it.
     Mailgun,
-    /// As the inbound webhook of `Postmark` sends it.
+    /// As the inbound webhook of Postmark sends it.
     Postmark,
-    /// As HTTP endpoints of `Postal` send it.
+    /// As HTTP endpoints of Postal send it.
     Postal,
 }
 

@@ -5,7 +5,7 @@
 //! key is, and names the content. PHP says
 //! `hash_hmac('sha256', "$t.$key.$from.$rcpt", $secret)`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -42,7 +42,10 @@ impl Secret {
         };
         mac.update(text.as_bytes());
         let digest = mac.finalize().into_bytes();
-        digest.iter().map(|octet| format!("{octet:02x}")).collect()
+        digest.iter().fold(String::new(), |mut text, octet| {
+            let _ = write!(text, "{octet:02x}");
+            text
+        })
     }
 }
 

@@ -110,7 +110,7 @@ const NO_ANSWERS: &[(&str, Fault)] = &[
     }),
     ("noise", |stream, _| {
         let noise: Vec<u8> = (0..100_000u32)
-            .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1])
             .collect();
         let _ = stream.write_all(&noise);
     }),
@@ -169,7 +169,7 @@ const NO_ANSWERS: &[(&str, Fault)] = &[
         let _ = stream.write_all(&says(said));
     }),
     ("a hundred megabytes", |stream, _| {
-        let megabyte = record(STDOUT, &[b'x'; 50_000]).repeat(20);
+        let megabyte = record(STDOUT, &b"x".repeat(50_000)).repeat(20);
         let all = (0..100).all(|_| stream.write_all(&megabyte).is_ok());
         assert!(!all, "it was listened to all of it");
     }),
@@ -199,8 +199,8 @@ fn an_answer_may_be_long_and_come_in_pieces() {
     let long = [
         record(STDERR, b"PHP Warning: x"),
         record(STDOUT, b"X: y\r\n\r\nSAVED "),
-        record(STDOUT, &[b'x'; 60_000]).repeat(50),
-        record(STDERR, &[b'y'; 60_000]).repeat(5),
+        record(STDOUT, &b"x".repeat(60_000)).repeat(50),
+        record(STDERR, &b"y".repeat(60_000)).repeat(5),
         record(STDOUT, b""),
         end(0, 0),
     ];
@@ -286,7 +286,7 @@ fn an_answer_may_come_early() {
     let application = application(&house, |_, _| {});
     let early: [Fault; 3] = [
         |stream, _| {
-            let many = record(STDOUT, &[b'x'; 60_000]).repeat(10);
+            let many = record(STDOUT, &b"x".repeat(60_000)).repeat(10);
             let _ = stream.write_all(&[record(STDOUT, b"X: y\r\n\r\nSAVED "), many].concat());
             read(stream).expect("the request is whole");
             let _ = stream.write_all(&end(0, 0));

@@ -1,6 +1,7 @@
 //! JSON (RFC 8259), written from the front to the back.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::pieces::{Coding, Pieces};
 
@@ -77,9 +78,9 @@ impl<'a> Json<'a> {
     }
 
     /// A number, true, false or null.
-    pub(super) fn bare(&mut self, key: &str, value: impl ToString) {
+    pub(super) fn bare(&mut self, key: &str, value: impl fmt::Display) {
         self.key(key);
-        self.pieces.text(value.to_string());
+        self.pieces.text(format!("{value}"));
     }
 
     pub(super) fn base64(&mut self, key: &str, octets: impl Into<Cow<'a, [u8]>>) {

@@ -169,11 +169,10 @@ fn guerrilla(material: Material<'_>) -> io::Result<Made<'_>> {
         content,
         ..
     } = material.letter;
-    let mut header = vec![0; HEADER];
-    let length = content.read_at(0, &mut header)?;
+    let header = content.start(HEADER)?;
     let parser = MessageParser::new().header_text(HeaderName::Subject);
     let parser = parser.default_header_ignore();
-    let message = parser.parse_headers(&header[..length]);
+    let message = parser.parse_headers(&header);
     let subject = message.as_ref().and_then(Message::subject);
     let client = envelope
         .client
@@ -255,3 +254,6 @@ fn envelope_members(json: &mut Json<'_>, material: Material<'_>) {
     json.member("host", envelope.host.clone());
     json.optional("tls", envelope.tls.clone());
 }
+
+#[cfg(test)]
+mod tests;

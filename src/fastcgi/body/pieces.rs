@@ -8,6 +8,8 @@ use super::super::Content;
 
 /// Octets that are encoded at once; a multiple of 3, for base64.
 const BLOCK: usize = 24 << 10;
+/// Octets that are encoded when they are added.
+const SHORT: usize = 4 << 10;
 
 /// How octets are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ struct Piece<'a> {
 /// What is sent, and where the reader is.
 #[derive(Clone, Debug, Default)]
 pub struct Pieces<'a> {
-    pieces: Vec<Piece<'a>>,
+    all: Vec<Piece<'a>>,
     /// The piece that is read, and how much of it was.
     piece: usize,
     at: u64,
@@ -47,41 +49,48 @@ pub struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    /// Adds octets as they are.
-    pub(super) fn plain(&mut self, octets: impl Into<Cow<'a, [u8]>>) {
-        let octets = octets.into();
-        // Small texts that follow each other are one piece.
-        if let (
-            Cow::Owned(more),
-            Some(Piece {
-                source: Source::Octets(Cow::Owned(text)),
-                coding: Coding::Plain,
-                size,
-            }),
-        ) = (&octets, self.pieces.last_mut())
-        {
-            text.extend_from_slice(more);
-            *size += more.len() as u64;
-            return;
-        }
-        self.coded(octets, Coding::Plain);
-    }
-
-    pub(super) fn text(&mut self, text: impl Into<String>) {
-        self.plain(Cow::Owned(text.into().into_bytes()));
-    }
-
+    /// Adds octets that are written so. Short ones are at once, and those that
+    /// follow each other are one piece.
     pub(super) fn coded(&mut self, octets: impl Into<Cow<'a, [u8]>>, coding: Coding) {
         let octets = octets.into();
+        if octets.len() <= SHORT {
+            let mut text = Vec::new();
+            encode(&octets, coding, &mut text);
+            self.short(&text);
+            return;
+        }
         let size = match coding {
             Coding::Plain | Coding::Base64 => coded_size(octets.len() as u64, coding),
             Coding::Form | Coding::Json => escaped_size(&octets, coding),
         };
-        self.pieces.push(Piece {
+        self.all.push(Piece {
             source: Source::Octets(octets),
             coding,
             size,
         });
+    }
+
+    fn short(&mut self, octets: &[u8]) {
+        if let Some(Piece {
+            source: Source::Octets(Cow::Owned(text)),
+            coding: Coding::Plain,
+            size,
+        }) = self.all.last_mut()
+        {
+            text.extend_from_slice(octets);
+            *size += octets.len() as u64;
+            return;
+        }
+        self.all.push(Piece {
+            source: Source::Octets(Cow::Owned(octets.to_owned())),
+            coding: Coding::Plain,
+            size: octets.len() as u64,
+        });
+    }
+
+    /// Adds a text as it is.
+    pub(super) fn text(&mut self, text: impl Into<String>) {
+        self.coded(text.into().into_bytes(), Coding::Plain);
     }
 
     /// Adds a message. For a form it has to be read to know how long that will be.
@@ -90,7 +99,7 @@ impl<'a> Pieces<'a> {
             Coding::Plain | Coding::Base64 => coded_size(content.size(), coding),
             Coding::Form | Coding::Json => escaped_content_size(content, coding)?,
         };
-        self.pieces.push(Piece {
+        self.all.push(Piece {
             source: Source::Content(content),
             coding,
             size,
@@ -100,7 +109,7 @@ impl<'a> Pieces<'a> {
 
     /// How many octets will be read.
     pub(super) fn size(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.size).sum()
+        self.all.iter().map(|piece| piece.size).sum()
     }
 
     /// Encodes the next block, if there is one.
@@ -108,7 +117,7 @@ impl<'a> Pieces<'a> {
         self.encoded.clear();
         self.taken = 0;
         let mut block = Vec::new();
-        while let Some(piece) = self.pieces.get(self.piece) {
+        while let Some(piece) = self.all.get(self.piece) {
             block.resize(BLOCK, 0);
             let length = fill(&piece.source, self.at, &mut block)?;
             block.truncate(length);

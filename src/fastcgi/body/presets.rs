@@ -13,7 +13,7 @@ use super::multipart::Form;
 use super::{JSON, Made, Material, fields};
 use crate::fastcgi::parameters::seconds;
 
-/// `SendGrid` Inbound Parse.
+/// SendGrid Inbound Parse.
 pub(super) fn sendgrid<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a> {
     let envelope = material.letter.envelope;
     let attachments = mail.attachments();
@@ -52,7 +52,7 @@ pub(super) fn sendgrid<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'
     }
 }
 
-/// Routes of `Mailgun`, fully parsed.
+/// Routes of Mailgun, fully parsed.
 pub(super) fn mailgun<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a> {
     let envelope = material.letter.envelope;
     let attachments = mail.attachments();
@@ -107,7 +107,7 @@ pub(super) fn mailgun<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a
     }
 }
 
-/// The inbound webhook of `Postmark`.
+/// The inbound webhook of Postmark.
 pub(super) fn postmark<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a> {
     let envelope = material.letter.envelope;
     let from = mail.people(&HeaderName::From);
@@ -162,7 +162,7 @@ pub(super) fn postmark<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'
     }
 }
 
-/// HTTP endpoints of `Postal`, processed, as JSON.
+/// HTTP endpoints of Postal, processed, as JSON.
 pub(super) fn postal<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a> {
     let envelope = material.letter.envelope;
     let attachments = mail.attachments();
