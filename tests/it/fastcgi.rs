@@ -257,6 +257,8 @@ fn a_full_backlog_is_waited_for() {
     let address = socket2::SockAddr::unix(&path).expect("a path");
     socket.bind(&address).expect("the folder is ours");
     socket.listen(0).expect("it is bound");
+    let patience = socket.set_read_timeout(Some(PATIENCE));
+    patience.expect("it is a socket");
     let mut clients: Vec<_> = (0..5).map(|_| house.client()).collect();
     for client in &mut clients {
         client.begin(SENDER, &[BOB]);
