@@ -10,7 +10,8 @@ use crate::application::{
     says,
 };
 use crate::client::{PATIENCE, Stream};
-use crate::house::{House, eventually};
+use crate::house::{Folder, House, eventually};
+use crate::process::Program;
 
 const SENDER: &str = "s@example.net";
 const BOB: &str = "bob@example.org";
@@ -474,4 +475,51 @@ fn what_is_missing_is_said_at_start() {
         let error = daemon.service().expect_err("it cannot run").to_string();
         assert!(error.contains(said), "{error}");
     }
+}
+
+/// Complaints of PHP are in the log, each on one line, and never in a reply.
+#[test]
+fn complaints_are_logged() {
+    let folder = Folder::new();
+    // In quotes, as it is no address of a listener.
+    let yaml = "save: MailDir|FastCGI\nfastcgi: {\"address\": \"unix:${FOLDER}/php.sock\", \
+                script: /x.php, delivery: inline}";
+    let said = [
+        record(STDERR, b"PHP Warning: one\nPHP Warning: two\x1b[0m"),
+        record(STDOUT, b"Status: 500 No\r\n\r\nthe secret of the database"),
+        end(0, 0),
+    ];
+    let _application = Application::unix(&folder.path("php.sock"), answers(said.concat()));
+    let program = Program::serve(&folder, yaml);
+    let reply = program.client().deliver(SENDER, &[BOB], MAIL);
+    assert!(reply.starts_with(LATER), "{reply}");
+    assert!(
+        !reply.contains("PHP") && !reply.contains("secret"),
+        "{reply}"
+    );
+    let line = program.stderr.wait("PHP complains", 1).remove(0);
+    assert!(
+        line.contains("PHP Warning: one") && line.contains("PHP Warning: two"),
+        "{line}"
+    );
+    let line = program.stderr.wait("no success: status 500", 1).remove(0);
+    assert!(line.contains("PHP Warning: one"), "{line}");
+    program.stop();
+}
+
+/// With nothing that stores beside it, an application answers for the message alone.
+#[test]
+fn an_application_may_be_all_there_is() {
+    let house = House::new(
+        "save: FastCGI\nfastcgi: {address: \"unix:${FOLDER}/php.sock\", script: /x.php, \
+         delivery: inline}",
+    );
+    let application = application(&house, answers(says(SAVED)));
+    let reply = house.client().deliver(SENDER, &[BOB], MAIL);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    assert_eq!(application.requests().remove(0).body, MAIL);
+    application.change(|_, _| {});
+    let reply = house.client().deliver(SENDER, &[BOB], MAIL);
+    assert!(reply.starts_with(LATER), "{reply}");
+    assert_eq!(house.folder.mail_count(), 0);
 }
