@@ -8,6 +8,8 @@ mod address;
 mod check;
 mod content;
 mod deliver;
+#[cfg(feature = "fastcgi")]
+mod doctor;
 mod exit;
 mod explain;
 mod queue;
@@ -56,7 +58,7 @@ enum Command {
     /// Deliver one message from standard input; sysexits codes.
     Deliver(deliver::Deliver),
     /// Look whether the configuration and all that it names is in order.
-    Check,
+    Check(check::Check),
     /// Tell what would happen to mail for an address, and why.
     Explain(explain::Explain),
     /// What waits for applications that get their mail later: list, show, retry, drop, replay.
@@ -91,7 +93,7 @@ pub fn main() -> ExitCode {
         None => serve::run(load, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(load, &serve),
         Some(Command::Deliver(deliver)) => deliver::run(load, &deliver),
-        Some(Command::Check) => check::run(load),
+        Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
         Some(Command::Version) => {

@@ -1,6 +1,6 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
-use super::{Config, Folder, LimitsConfig, Size};
+use super::{Config, Folder, LimitsConfig, Size, fastcgi};
 use crate::content::WORTH;
 use crate::server::Address;
 use crate::smtp::address::Domain;
@@ -11,7 +11,7 @@ pub(super) struct Wrong {
     pub(super) message: String,
 }
 
-type Outcome = Result<(), Wrong>;
+pub(super) type Outcome = Result<(), Wrong>;
 
 /// The RFC demands this many recipients (RFC 5321 section 4.5.3.1.8).
 const FEWEST_RECIPIENTS: usize = 100;
@@ -29,6 +29,7 @@ pub(super) fn check(config: &Config) -> Outcome {
     recipients(config)?;
     maildir(config)?;
     processors(config)?;
+    fastcgi::check::check(config)?;
     spool(config)?;
     limits(config)?;
     timeouts(config)?;
@@ -39,7 +40,11 @@ pub(super) fn check(config: &Config) -> Outcome {
     refuse(config.threads > MOST_THREADS, "threads", message)
 }
 
-fn refuse(is_wrong: bool, key: impl Into<String>, message: impl Into<String>) -> Outcome {
+pub(super) fn refuse(
+    is_wrong: bool,
+    key: impl Into<String>,
+    message: impl Into<String>,
+) -> Outcome {
     if is_wrong {
         return Err(Wrong {
             key: key.into(),

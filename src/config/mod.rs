@@ -13,6 +13,7 @@ mod document;
 mod environment;
 mod error;
 mod expand;
+mod fastcgi;
 mod limits;
 mod listeners;
 mod locate;
@@ -34,6 +35,9 @@ use std::path::Path;
 
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Place};
+pub use self::fastcgi::{
+    Acknowledge, BodyForm, FastcgiConfig, FastcgiValidateConfig, Handover, PhpAddress,
+};
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, LogConfig};
@@ -68,6 +72,8 @@ pub struct Config {
     pub save: Vec<String>,
     /// What the processor Wildcard is told (default: nothing, which it does not accept).
     pub wildcard: Option<WildcardConfig>,
+    /// What the processor FastCGI is told (default: nothing, which it does not accept).
+    pub fastcgi: Option<FastcgiConfig>,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
     /// Where mail waits for applications.
@@ -94,6 +100,7 @@ impl Default for Config {
             validate: names(&["MailDir"]),
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
+            fastcgi: None,
             compressor: CompressorConfig::default(),
             spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),

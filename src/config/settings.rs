@@ -173,19 +173,21 @@ impl Config {
     }
 
     /// How many file descriptors may be open at once when all limits are reached: a connection has
-    /// one, a delivery a Maildir and a file, and a letter that is handed over a file and a connection.
+    /// one, a delivery a Maildir and a file, a letter that is handed over a file and a connection, a
+    /// request to PHP one.
     pub fn descriptors(&self) -> u64 {
         let limits = &self.limits;
         let maildirs = limits
             .deliveries
             .saturating_add(self.maildir.cached_maildirs);
+        let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
-        let listeners = self.listeners.len();
         let single = [
             limits.connections,
             limits.deliveries,
-            listeners,
+            self.listeners.len(),
             handed_over,
+            php,
         ];
         let single = single
             .into_iter()

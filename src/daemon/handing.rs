@@ -15,9 +15,17 @@ use crate::processor::{Processor, Queued};
 use crate::server::Shutdown;
 use crate::spool::{Consumer, DeadLetters, Place, Queue, Worker};
 
-/// The consumers of a daemon, by the name of their queue.
+/// The consumers of a daemon.
 #[derive(Default)]
-pub(super) struct Consumers(Vec<(String, Arc<dyn Consumer>)>);
+pub(super) struct Consumers(Vec<Entry>);
+
+struct Entry {
+    /// The name of its queue.
+    name: String,
+    consumer: Arc<dyn Consumer>,
+    /// How long an attempt may take, if not as long as `spool.timeout` says.
+    timeout: Option<Duration>,
+}
 
 /// What fills the queue of the consumer `name`.
 pub(super) fn queued(
@@ -32,7 +40,26 @@ pub(super) fn queued(
 
 impl Consumers {
     pub(super) fn add(&mut self, name: &str, consumer: Arc<dyn Consumer>) {
-        self.0.push((name.to_owned(), consumer));
+        self.push(name, consumer, None);
+    }
+
+    /// The same, for one that has to be waited for so long.
+    #[cfg(feature = "fastcgi")]
+    pub(super) fn add_patient(
+        &mut self,
+        name: &str,
+        consumer: Arc<dyn Consumer>,
+        timeout: Duration,
+    ) {
+        self.push(name, consumer, Some(timeout));
+    }
+
+    fn push(&mut self, name: &str, consumer: Arc<dyn Consumer>, timeout: Option<Duration>) {
+        self.0.push(Entry {
+            name: name.to_owned(),
+            consumer,
+            timeout,
+        });
     }
 
     /// A processor for each, which fills its queue.
@@ -43,7 +70,7 @@ impl Consumers {
         store: &Arc<Store>,
         disks: &Arc<Disks>,
     ) {
-        for (name, _) in &self.0 {
+        for Entry { name, .. } in &self.0 {
             let queued = queued(name, config, store, disks);
             registry.add(name, move || match &queued {
                 Ok(queued) => Ok(Arc::new(queued.clone()) as Arc<dyn Processor>),
@@ -69,14 +96,16 @@ impl Consumers {
         let Some(place) = self.place(config) else {
             return Vec::new();
         };
-        let start = |(name, consumer): (String, _)| {
+        let start = |entry: Entry| {
             // One that cannot have a queue has no processor either, which was said before.
-            let queue = Queue::new(Arc::clone(store), place.clone(), &name).ok()?;
+            let queue = Queue::new(Arc::clone(store), place.clone(), &entry.name).ok()?;
             if let Err(error) = queue.make() {
                 log::error!(folder:% = queue.letters_folder().display(), error:% = error; "mail for an application will be deferred");
             }
             let dead = DeadLetters::new(Arc::clone(store), place.clone());
-            let worker = Worker::new(queue, dead, consumer, config.spool_worker());
+            let mut settings = config.spool_worker();
+            settings.timeout = entry.timeout.unwrap_or(settings.timeout);
+            let worker = Worker::new(queue, dead, entry.consumer, settings);
             let shutdown = shutdown.clone();
             Some(executor.spawn(worker.run(async move { shutdown.requested().await })))
         };

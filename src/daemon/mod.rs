@@ -3,6 +3,8 @@
 mod handing;
 mod line;
 mod logging;
+#[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
+mod php;
 mod processors;
 mod recovery;
 mod roots;
@@ -21,6 +23,7 @@ pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
 use self::handing::Consumers;
+use self::php::Php;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
 use crate::disks::Disks;
@@ -51,6 +54,7 @@ pub struct Daemon {
     added: Registry,
     store: Arc<Store>,
     consumers: Consumers,
+    php: Php,
 }
 
 /// Why a daemon cannot start.
@@ -82,10 +86,15 @@ impl Daemon {
 
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
+        let store = Arc::new(Store::new(config.maildir()));
+        let php = Php::new(&config);
+        let mut consumers = Consumers::default();
+        php.add_consumer(&config, &store, &mut consumers);
         Self {
             added: Registry::default(),
-            store: Arc::new(Store::new(config.maildir())),
-            consumers: Consumers::default(),
+            store,
+            consumers,
+            php,
             config,
             source,
         }
@@ -145,6 +154,8 @@ impl Daemon {
         let disks = Arc::new(self.disks(&recipients));
         let mut registry = processors::registry(config, &self.store, &disks);
         self.consumers
+            .register(&mut registry, config, &self.store, &disks);
+        self.php
             .register(&mut registry, config, &self.store, &disks);
         registry.extend(&self.added);
         let (validate, save) = (&config.validate, &config.save);

@@ -139,6 +139,24 @@ impl Delivery {
         Some(self.kept().map(slice).collect())
     }
 
+    /// Copies what the content has from `at` on into `buffer`, without what is left out, and returns
+    /// how much; 0 at its end.
+    pub(super) fn read_at(&self, mut at: usize, buffer: &mut [u8]) -> io::Result<usize> {
+        for kept in self.kept() {
+            if at >= kept.len() {
+                at -= kept.len();
+                continue;
+            }
+            let start = kept.start + at;
+            let wanted = start..kept.end.min(start + buffer.len());
+            let mut pieces = self.mail.content.parts(iter::once(wanted));
+            let piece = pieces.next_piece()?.unwrap_or_default();
+            buffer[..piece.len()].copy_from_slice(piece);
+            return Ok(piece.len());
+        }
+        Ok(0)
+    }
+
     /// The parts of the content that are not left out and not empty.
     fn kept(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = std::iter::once(0).chain(self.omitted.iter().map(|range| range.end));

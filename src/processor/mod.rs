@@ -12,6 +12,8 @@
 mod compressor;
 mod debugger;
 mod delivery;
+#[cfg(feature = "fastcgi")]
+mod fastcgi;
 mod files;
 mod hasher;
 mod header;
@@ -28,6 +30,8 @@ use std::pin::Pin;
 pub use compressor::Compressor;
 pub use debugger::Debugger;
 pub use delivery::{Delivery, Headers};
+#[cfg(feature = "fastcgi")]
+pub use fastcgi::{FastCgi, Postman, Times};
 pub use files::Files;
 pub use hasher::Hasher;
 pub use header::Header;

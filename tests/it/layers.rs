@@ -10,13 +10,14 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 14] = [
+const STAIR: [&str; 15] = [
     "smtp",
     "maildir",
     "failure",
     "content",
     "envelope",
     "recipients",
+    "fastcgi",
     "disks",
     "spool",
     "processor",
@@ -28,11 +29,15 @@ const STAIR: [&str; 14] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 4] = [
+const STRANGERS: [(&str, &[&str]); 5] = [
     ("maildir", &["smtp"]),
     ("content", &["smtp", "failure"]),
     ("envelope", &["failure"]),
-    ("server", &["maildir", "spool", "processor"]),
+    (
+        "fastcgi",
+        &["maildir", "failure", "content", "envelope", "recipients"],
+    ),
+    ("server", &["maildir", "fastcgi", "spool", "processor"]),
 ];
 
 /// What else a module may not name: `smtp` does no I/O and knows no time, and
