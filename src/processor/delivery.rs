@@ -141,6 +141,7 @@ impl Delivery {
 
     /// Copies what the content has from `at` on into `buffer`, without what is left out, and returns
     /// how much; 0 at its end.
+    #[cfg(feature = "fastcgi")]
     pub(super) fn read_at(&self, mut at: usize, buffer: &mut [u8]) -> io::Result<usize> {
         for kept in self.kept() {
             if at >= kept.len() {

@@ -57,25 +57,21 @@ impl Advice<'_> {
 
     /// The scripts must be there, and whatever else PHP is to read.
     fn paths(&self) -> Vec<Finding> {
-        let of_php = |path: &PathBuf, what: &str| {
-            let basedir = self.ini("open_basedir");
-            let user = self
-                .found
-                .uid
-                .map(|uid| format!(", which runs as uid {uid}"));
-            let user = user.unwrap_or_default();
-            let within = if basedir.is_empty() {
-                String::new()
-            } else {
-                format!("; it may look into {basedir} only (open_basedir)")
-            };
-            fault(format!("{} {what} by PHP{user}{within}", path.display()))
+        let user = self.found.uid;
+        let user = user.map_or(String::new(), |uid| format!(", which runs as uid {uid}"));
+        let within = match self.ini("open_basedir") {
+            "" => String::new(),
+            folders => format!("; it may look into {folders} only (open_basedir)"),
         };
-        let seen = self.paths.iter().zip(&self.found.seen);
-        seen.filter_map(|(path, seen)| match (seen.exists, seen.readable) {
-            (false, _) => Some(of_php(path, "is not seen")),
-            (true, false) => Some(of_php(path, "cannot be read")),
-            (true, true) => None,
+        let each = self.paths.iter().zip(&self.found.seen);
+        each.filter_map(|(path, seen)| {
+            let what = match (seen.exists, seen.readable) {
+                (true, true) => return None,
+                (true, false) => "cannot be read",
+                (false, _) => "is not seen",
+            };
+            let path = path.display();
+            Some(fault(format!("{path} {what} by PHP{user}{within}")))
         })
         .collect()
     }
@@ -90,13 +86,12 @@ impl Advice<'_> {
         }
         let shown = self.ini("post_max_size");
         let line = format!("write in php.ini: post_max_size = {}", rounded(sent));
-        let shows = self.shows_errors();
-        let acknowledged = self.section.acknowledgement == Acknowledge::Required;
+        let by_word = self.section.acknowledgement == Acknowledge::Required;
         Some(if self.is_form() {
             fault(format!(
                 "post_max_size is {shown}: a message of {largest} would come empty; {line}"
             ))
-        } else if shows && acknowledged {
+        } else if by_word && self.shows_errors() {
             fault(format!(
                 "post_max_size is {shown}, and display_errors is on: the warning about a larger \
                  message would spoil the answer; {line}"

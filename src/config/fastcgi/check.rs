@@ -25,7 +25,22 @@ pub(in crate::config) fn check(config: &Config) -> Outcome {
                    `delivery: queued`, or another form such as raw";
     let nowhere = fastcgi.body == BodyForm::Path && fastcgi.delivery == Handover::Inline;
     refuse(nowhere, "fastcgi.body", message)?;
+    file_to_read(config, fastcgi)?;
     times(config, fastcgi)
+}
+
+/// A PHP that reads the file itself needs one.
+fn file_to_read(config: &Config, fastcgi: &FastcgiConfig) -> Outcome {
+    let place = |name: &str| {
+        let mut save = config.save.iter();
+        save.position(|link| link.trim().eq_ignore_ascii_case(name))
+    };
+    let (maildir, php) = (place("MailDir"), place("FastCGI"));
+    let is_without = php.is_some() && maildir.is_none_or(|maildir| Some(maildir) > php);
+    let message = "no file is there for PHP to read; write MailDir before FastCGI in save, or \
+                   another form such as raw";
+    let without = fastcgi.body == BodyForm::Path && is_without;
+    refuse(without, "fastcgi.body", message)
 }
 
 /// Nothing of a client gets into the name of a script.

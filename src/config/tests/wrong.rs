@@ -105,6 +105,7 @@ const WRONG: &[(&str, &str)] = &[
     ("fastcgi: {address: /s, script: /x.php, uri: hook}", "1:45: fastcgi.uri: \"hook\" is not a route; write one such as /webhooks/mail"),
     ("fastcgi: {address: /s, script: /x.php, body: rfc822}", "1:46: fastcgi.body: unknown word \"rfc822\"; known words: raw, json, multipart, path, guerrilla, sendgrid, mailgun, postmark, postal"),
     ("fastcgi: {address: /s, script: /x.php, body: path, delivery: inline}", "1:46: fastcgi.body: the message lies nowhere yet while the client waits; write `delivery: queued`, or another form such as raw"),
+    ("save: FastCGI\nfastcgi: {address: /s, script: /x.php, body: path}", "2:46: fastcgi.body: no file is there for PHP to read; write MailDir before FastCGI in save, or another form such as raw"),
     ("fastcgi: {address: /s, script: /x.php, secret: a, secret_file: /b}", "1:48: fastcgi.secret: is there beside fastcgi.secret_file; keep one of them"),
     ("fastcgi: {address: /s, script: /x.php, secret: \"\"}", "1:48: fastcgi.secret: is empty; write a secret, or ~"),
     ("fastcgi: {address: /s, script: /x.php, connections: 0}", "1:53: fastcgi.connections: with 0 no mail could go to PHP; write a larger number"),

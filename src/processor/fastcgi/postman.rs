@@ -113,12 +113,10 @@ impl Copy {
     /// The first copy that is there: a reader moves it from `new/` to `cur/`, and gives it flags.
     fn open(slip: &Slip) -> io::Result<Self> {
         for path in &slip.files {
-            let path = match path.try_exists()? {
-                true => path.clone(),
-                false => match moved(path) {
-                    Some(path) => path,
-                    None => continue,
-                },
+            let is_there = path.try_exists()?;
+            let place = is_there.then(|| path.clone()).or_else(|| moved(path));
+            let Some(path) = place else {
+                continue;
             };
             let file = File::open(&path)?;
             return Ok(Self {
