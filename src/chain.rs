@@ -235,7 +235,7 @@ async fn unpanicked<T>(
 }
 
 /// Makes one processor from its configuration, or says what is missing.
-type Constructor = Box<dyn Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync>;
+type Constructor = Arc<dyn Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync>;
 
 /// The processors that a configuration may name. A value, not a global: whoever
 /// builds a chain adds constructors of their own.
@@ -253,8 +253,15 @@ impl Registry {
     {
         self.constructors.insert(
             name.to_lowercase(),
-            (name.to_owned(), Box::new(constructor)),
+            (name.to_owned(), Arc::new(constructor)),
         );
+    }
+
+    /// Adds all of another one.
+    pub fn extend(&mut self, other: &Self) {
+        let others = other.constructors.iter();
+        self.constructors
+            .extend(others.map(|(key, named)| (key.clone(), named.clone())));
     }
 
     /// A processor that is named in both chains is made once.

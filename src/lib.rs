@@ -20,6 +20,9 @@ pub mod chain;
 pub mod processor;
 
 pub mod disks;
+#[cfg(feature = "fastcgi")]
+pub mod fastcgi;
+pub mod spool;
 
 pub mod recipients;
 

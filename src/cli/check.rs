@@ -2,10 +2,13 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
+#[cfg(feature = "fastcgi")]
+use super::doctor;
 use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::{Config, File, ListenerConfig};
 use crate::daemon::Daemon;
@@ -13,7 +16,15 @@ use crate::maildir::{self, Store};
 use crate::recipients::{User, Users};
 use crate::server::{Address, PassedSockets};
 
-pub(super) fn run(load: impl FnOnce() -> Loaded) -> Outcome {
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[cfg(feature = "fastcgi")]
+    #[command(flatten)]
+    sample: doctor::Sample,
+}
+
+pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     let (config, source) = load()?;
     say(&format!("ok    configuration: {}", source.name()));
     let daemon = Daemon::from_source(config.clone(), source);
@@ -25,13 +36,18 @@ pub(super) fn run(load: impl FnOnce() -> Loaded) -> Outcome {
     ));
     let mut faults = 0;
     let store = Store::new(config.maildir());
-    for root in service.recipients.roots() {
-        faults += u32::from(!root_is_sound(&store, &root));
+    let mut roots = service.recipients.roots();
+    if let (Some(_), Ok(spool)) = (&config.spool.path, config.spool()) {
+        roots.push(Arc::clone(spool.root()));
+    }
+    for root in &roots {
+        faults += u32::from(!root_is_sound(&store, root));
     }
     faults += u32::from(!owners_can_be_served(&config.recipients.users));
     faults += listener_faults(&config.listeners);
     faults += u32::from(!log_can_be_written(&config.log.file));
     hosts(&config, service.recipients.is_catch_all_host());
+    faults += php_faults(&config, &roots, check)?;
     match faults {
         0 => Ok(()),
         faults => Err(Fault::new(
@@ -39,6 +55,19 @@ pub(super) fn run(load: impl FnOnce() -> Loaded) -> Outcome {
             format!("{faults} of the above must be mended"),
         )),
     }
+}
+
+#[cfg(feature = "fastcgi")]
+fn php_faults(config: &Config, roots: &[Arc<Path>], check: &Check) -> Result<u32, Fault> {
+    let roots: Vec<_> = roots.iter().map(|root| root.to_path_buf()).collect();
+    let faults = doctor::faults(config, &roots);
+    Ok(faults + check.sample.faults(config)?)
+}
+
+/// This program was built without FastCGI.
+#[cfg(not(feature = "fastcgi"))]
+fn php_faults(_: &Config, _: &[Arc<Path>], _: &Check) -> Result<u32, Fault> {
+    Ok(0)
 }
 
 fn root_is_sound(store: &Store, root: &Path) -> bool {

@@ -40,6 +40,14 @@ pub(super) fn content(
     draft.finish().map_err(unspooled)
 }
 
+/// A whole message as it would have come over SMTP.
+#[cfg(feature = "fastcgi")]
+pub(super) fn with_crlf(message: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    append_crlf(&mut lines, &message[after_from(message)..], false);
+    lines
+}
+
 /// Where the message begins in its first piece.
 fn after_from(piece: &[u8]) -> usize {
     let end = memchr::memchr(b'\n', piece).filter(|_| piece.starts_with(b"From "));

@@ -12,6 +12,8 @@ pub enum Exit {
     Usage,
     /// 65: the message itself is at fault.
     DataErr,
+    /// 66: there is no such letter.
+    NoInput,
     /// 67: there is no such recipient.
     NoUser,
     /// 69: an address cannot be listened on.
@@ -33,6 +35,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Usage => 64,
             Exit::DataErr => 65,
+            Exit::NoInput => 66,
             Exit::NoUser => 67,
             Exit::Unavailable => 69,
             Exit::Software => 70,

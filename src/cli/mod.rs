@@ -8,8 +8,11 @@ mod address;
 mod check;
 mod content;
 mod deliver;
+#[cfg(feature = "fastcgi")]
+mod doctor;
 mod exit;
 mod explain;
+mod queue;
 mod serve;
 
 use std::fmt::Display;
@@ -29,7 +32,8 @@ Examples:
   maiasaura serve -c mail.yaml           receive as mail.yaml says
   maiasaura check -c mail.yaml           is everything in order?
   maiasaura explain bob@example.org      where does mail for bob go, and why?
-  maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input";
+  maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
+  maiasaura queue list                   which mail do applications not have yet?";
 
 /// A Maildir-first local delivery agent: SMTP, LMTP or a pipe in, durable Maildirs out.
 #[derive(Debug, Parser)]
@@ -54,9 +58,11 @@ enum Command {
     /// Deliver one message from standard input; sysexits codes.
     Deliver(deliver::Deliver),
     /// Look whether the configuration and all that it names is in order.
-    Check,
+    Check(check::Check),
     /// Tell what would happen to mail for an address, and why.
     Explain(explain::Explain),
+    /// What waits for applications that get their mail later: list, show, retry, drop, replay.
+    Queue(queue::Arguments),
     /// Print the version.
     Version,
 }
@@ -87,8 +93,9 @@ pub fn main() -> ExitCode {
         None => serve::run(load, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(load, &serve),
         Some(Command::Deliver(deliver)) => deliver::run(load, &deliver),
-        Some(Command::Check) => check::run(load),
+        Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
+        Some(Command::Queue(arguments)) => queue::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));
             Ok(())

@@ -1,6 +1,6 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
-use super::{Config, Folder, LimitsConfig, Size};
+use super::{Config, Folder, LimitsConfig, Size, fastcgi};
 use crate::content::WORTH;
 use crate::server::Address;
 use crate::smtp::address::Domain;
@@ -11,7 +11,7 @@ pub(super) struct Wrong {
     pub(super) message: String,
 }
 
-type Outcome = Result<(), Wrong>;
+pub(super) type Outcome = Result<(), Wrong>;
 
 /// The RFC demands this many recipients (RFC 5321 section 4.5.3.1.8).
 const FEWEST_RECIPIENTS: usize = 100;
@@ -19,6 +19,8 @@ const FEWEST_RECIPIENTS: usize = 100;
 const MOST_THREADS: usize = 4096;
 /// Each has a thread.
 const MOST_DELIVERIES: usize = 4096;
+/// Each may be in memory.
+const MOST_AT_ONCE: usize = 1000;
 
 /// Refuses what cannot hold. What is said about recipients is checked where it is compiled.
 pub(super) fn check(config: &Config) -> Outcome {
@@ -27,6 +29,8 @@ pub(super) fn check(config: &Config) -> Outcome {
     recipients(config)?;
     maildir(config)?;
     processors(config)?;
+    fastcgi::check::check(config)?;
+    spool(config)?;
     limits(config)?;
     timeouts(config)?;
     let message = format!(
@@ -36,7 +40,11 @@ pub(super) fn check(config: &Config) -> Outcome {
     refuse(config.threads > MOST_THREADS, "threads", message)
 }
 
-fn refuse(is_wrong: bool, key: impl Into<String>, message: impl Into<String>) -> Outcome {
+pub(super) fn refuse(
+    is_wrong: bool,
+    key: impl Into<String>,
+    message: impl Into<String>,
+) -> Outcome {
     if is_wrong {
         return Err(Wrong {
             key: key.into(),
@@ -145,6 +153,29 @@ fn processors(config: &Config) -> Outcome {
         "compressor.level",
         format!("{level} is not a level; write 0 to 9"),
     )
+}
+
+fn spool(config: &Config) -> Outcome {
+    let spool = &config.spool;
+    let is_empty = spool.path.as_ref().is_some_and(String::is_empty);
+    let message = "an empty path leads nowhere; write one, or ~ for .spool beside the Maildirs";
+    refuse(is_empty, "spool.path", message)?;
+    let message = format!(
+        "{} is not a number of letters from 1 to {MOST_AT_ONCE}",
+        spool.at_once
+    );
+    let fits = (1..=MOST_AT_ONCE).contains(&spool.at_once);
+    refuse(!fits, "spool.at_once", message)?;
+    let times = [
+        ("timeout", spool.timeout),
+        ("give_up_after", spool.give_up_after),
+        ("longest_pause", spool.longest_pause),
+    ];
+    for (key, time) in times {
+        let message = "no time at all is not enough; write a time such as 60s";
+        refuse(time.get().is_zero(), format!("spool.{key}"), message)?;
+    }
+    Ok(())
 }
 
 fn limits(config: &Config) -> Outcome {

@@ -13,6 +13,7 @@ mod document;
 mod environment;
 mod error;
 mod expand;
+mod fastcgi;
 mod limits;
 mod listeners;
 mod locate;
@@ -22,6 +23,7 @@ mod recipients;
 mod scalars;
 mod settings;
 mod source;
+mod spool;
 mod storage;
 mod suggestion;
 #[cfg(test)]
@@ -33,11 +35,15 @@ use std::path::Path;
 
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Place};
+pub use self::fastcgi::{
+    Acknowledge, BodyForm, FastcgiConfig, FastcgiValidateConfig, Handover, PhpAddress,
+};
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, LogConfig};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
+pub use self::spool::SpoolConfig;
 pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
 pub use self::units::{Size, Time};
 
@@ -66,8 +72,12 @@ pub struct Config {
     pub save: Vec<String>,
     /// What the processor Wildcard is told (default: nothing, which it does not accept).
     pub wildcard: Option<WildcardConfig>,
+    /// What the processor FastCGI is told (default: nothing, which it does not accept).
+    pub fastcgi: Option<FastcgiConfig>,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
+    /// Where mail waits for applications.
+    pub spool: SpoolConfig,
     /// How much clients may do.
     pub limits: LimitsConfig,
     /// How long things may take.
@@ -90,7 +100,9 @@ impl Default for Config {
             validate: names(&["MailDir"]),
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
+            fastcgi: None,
             compressor: CompressorConfig::default(),
+            spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
             log: LogConfig::default(),

@@ -1,12 +1,14 @@
 //! A [`Config`] becomes the settings of each layer, none of which knows YAML.
 
+use std::path::Path;
+
 use super::recipients::OWN_NAME;
 use super::{Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Protocol};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Subaddress};
 use crate::server::{Limits, Timeouts};
 use crate::smtp::address::Domain;
-use crate::{maildir, recipients, smtp};
+use crate::{maildir, recipients, smtp, spool};
 
 /// Descriptors of a Maildir that is kept open, at most.
 const PER_MAILDIR: u64 = 3;
@@ -81,6 +83,35 @@ impl Config {
         }
     }
 
+    /// Where the spool is.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with `maildir.path`, beside whose Maildirs it is.
+    pub fn spool(&self) -> Result<spool::Place, String> {
+        let require_root = self.maildir.require_root;
+        if let Some(path) = &self.spool.path {
+            return Ok(spool::Place::at(Path::new(path), require_root));
+        }
+        let root = recipients::root_of(&self.maildir.path)?;
+        Ok(spool::Place::beside(&root, require_root))
+    }
+
+    /// How letters are handed over.
+    pub fn spool_worker(&self) -> spool::Settings {
+        let spool = &self.spool;
+        spool::Settings {
+            at_once: spool.at_once,
+            timeout: spool.timeout.get(),
+            schedule: spool::Schedule {
+                give_up_after: spool.give_up_after.get(),
+                ..spool::Schedule::default()
+            },
+            failures: spool.failures,
+            longest_pause: spool.longest_pause.get(),
+        }
+    }
+
     /// The line ends of stored messages.
     pub fn line_ends(&self) -> LineEnds {
         match self.maildir.eol {
@@ -142,13 +173,22 @@ impl Config {
     }
 
     /// How many file descriptors may be open at once when all limits are reached: a connection has
-    /// one, a delivery a Maildir and a file.
+    /// one, a delivery a Maildir and a file, a letter that is handed over a file and a connection, a
+    /// request to PHP one.
     pub fn descriptors(&self) -> u64 {
         let limits = &self.limits;
         let maildirs = limits
             .deliveries
             .saturating_add(self.maildir.cached_maildirs);
-        let single = [limits.connections, limits.deliveries, self.listeners.len()];
+        let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
+        let handed_over = self.spool.at_once.saturating_mul(2);
+        let single = [
+            limits.connections,
+            limits.deliveries,
+            self.listeners.len(),
+            handed_over,
+            php,
+        ];
         let single = single
             .into_iter()
             .fold(SPARE, |sum, number| sum.saturating_add(number as u64));

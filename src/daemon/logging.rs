@@ -16,6 +16,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::line::{Addresses, Format};
+use crate::config::{self, Config};
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 10_000;
@@ -196,4 +197,35 @@ fn open_file(path: &Path) -> io::Result<File> {
         .create(true)
         .mode(0o640)
         .open(path)
+}
+
+/// What the configuration says of the log.
+pub fn log_settings(config: &Config) -> Settings {
+    let log = &config.log;
+    Settings {
+        level: match log.level {
+            config::Level::Error => LevelFilter::Error,
+            config::Level::Warn => LevelFilter::Warn,
+            config::Level::Info => LevelFilter::Info,
+            config::Level::Debug => LevelFilter::Debug,
+            config::Level::Trace => LevelFilter::Trace,
+        },
+        format: match log.format {
+            config::Format::Text => Format::Text,
+            config::Format::Logfmt => Format::Logfmt,
+            config::Format::Json => Format::Json,
+        },
+        target: match &log.file {
+            config::File::Stderr => Target::Stderr,
+            config::File::Stdout => Target::Stdout,
+            config::File::Off => Target::Off,
+            config::File::Path(path) => Target::File(path.clone()),
+        },
+        addresses: match log.addresses {
+            config::Addresses::Full => Addresses::Full,
+            config::Addresses::Domain => Addresses::Domain,
+            config::Addresses::Hash => Addresses::Hash,
+            config::Addresses::None => Addresses::None,
+        },
+    }
 }

@@ -1,7 +1,11 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+mod handing;
 mod line;
 mod logging;
+#[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
+mod php;
+mod processors;
 mod recovery;
 mod roots;
 mod signals;
@@ -12,24 +16,24 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use log::LevelFilter;
 use smol::Executor;
 
 pub use line::{Addresses, Format};
-pub use logging::{Logging, Settings as LogSettings, Target};
+pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::handing::Consumers;
+use self::php::Php;
 use crate::chain::{Chain, Registry};
-use crate::config::{self, Config, ConfigError, Source};
+use crate::config::{Config, ConfigError, Source};
 use crate::disks::Disks;
 use crate::maildir::Store;
-use crate::processor::{
-    Compressor, Debugger, Hasher, Header, HeadersParser, MailDir, Processor, Wildcard,
-};
-use crate::recipients::{HostPatterns, Recipients, SettingError};
+use crate::processor::Processor;
+use crate::recipients::Recipients;
 use crate::server::{
     self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
+use crate::spool::Consumer;
 
 /// How long threads may take to end when all sessions have.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -46,10 +50,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Daemon {
     config: Config,
     source: Source,
-    registry: Registry,
-    recipients: Result<Recipients, SettingError>,
+    /// Processors that are not of this crate.
+    added: Registry,
     store: Arc<Store>,
-    disks: Arc<Disks>,
+    consumers: Consumers,
+    php: Php,
 }
 
 /// Why a daemon cannot start.
@@ -81,23 +86,47 @@ impl Daemon {
 
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
-        let recipients = Recipients::new(&config.recipients());
-        let roots = recipients.as_ref().map(Recipients::roots);
-        let limits = &config.limits;
-        let disks = Disks::new(
-            &roots.unwrap_or_default(),
-            limits.deliveries,
-            limits.disk_errors,
-        );
-        let (store, disks) = (Arc::new(Store::new(config.maildir())), Arc::new(disks));
+        let store = Arc::new(Store::new(config.maildir()));
+        let php = Php::new(&config);
+        let mut consumers = Consumers::default();
+        php.add_consumer(&config, &store, &mut consumers);
         Self {
-            registry: registry(&config, &store, &disks),
+            added: Registry::default(),
+            store,
+            consumers,
+            php,
             config,
             source,
-            recipients,
-            store,
-            disks,
         }
+    }
+
+    /// Adds an application that gets its mail later, and a processor `name` that chains may name:
+    /// it puts mail into the application's queue, in one commit with the Maildirs.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    ///
+    /// use maiasaura::spool::{Answer, Consumer, Letter, Pending};
+    /// use maiasaura::{Config, Daemon};
+    ///
+    /// struct Mine;
+    ///
+    /// impl Consumer for Mine {
+    ///     fn hand(&self, letter: Arc<Letter>, attempt: u32) -> Pending<'_, Answer> {
+    ///         println!("{} for {}, attempt {attempt}", letter.slip.id, letter.slip.rcpt);
+    ///         Box::pin(async { Answer::Delivered })
+    ///     }
+    /// }
+    ///
+    /// let mut config = Config::default();
+    /// config.save.push("Mine".into());
+    /// let running = Daemon::new(config).consumer("Mine", Arc::new(Mine)).start()?;
+    /// # Ok::<(), maiasaura::StartError>(())
+    /// ```
+    #[must_use]
+    pub fn consumer(mut self, name: &str, consumer: Arc<dyn Consumer>) -> Self {
+        self.consumers.add(name, consumer);
+        self
     }
 
     /// Adds a processor that the chains may name.
@@ -106,39 +135,60 @@ impl Daemon {
     where
         C: Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
     {
-        self.registry.add(name, constructor);
+        self.added.add(name, constructor);
         self
     }
 
     /// The recipients and the chain, without any socket: for local delivery and for checks.
     pub fn service(&self) -> Result<Service, StartError> {
+        Ok(self.assemble()?.0)
+    }
+
+    /// What serves mail, and the disks that it goes to.
+    fn assemble(&self) -> Result<(Service, Arc<Disks>), StartError> {
         let config = &self.config;
-        let recipients = self.recipients.clone().map_err(|error| {
+        let recipients = Recipients::new(&config.recipients()).map_err(|error| {
             self.source
                 .error(&error.key, format!("{:?} {}", error.value, error.message))
         })?;
-        let chain = Chain::new(
-            &self.registry,
-            &config.validate,
-            &config.save,
-            Arc::clone(&self.disks),
-        )
-        .map_err(|error| self.source.error(error.chain, &error.message))?;
-        Ok(Service {
+        let disks = Arc::new(self.disks(&recipients));
+        let mut registry = processors::registry(config, &self.store, &disks);
+        self.consumers
+            .register(&mut registry, config, &self.store, &disks);
+        self.php
+            .register(&mut registry, config, &self.store, &disks);
+        registry.extend(&self.added);
+        let (validate, save) = (&config.validate, &config.save);
+        let chain = Chain::new(&registry, validate, save, Arc::clone(&disks))
+            .map_err(|error| self.source.error(error.chain, &error.message))?;
+        let service = Service {
             recipients,
             chain,
             limits: config.limits(),
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries),
-            spooler: self.spooler(),
+            spooler: self.spooler(&disks),
             ids: crate::envelope::Ids::default(),
-        })
+        };
+        Ok((service, disks))
+    }
+
+    /// Those of the Maildirs, and that of the spool if there is one.
+    fn disks(&self, recipients: &Recipients) -> Disks {
+        let place = self.consumers.place(&self.config);
+        let spool = place.map(|place| Arc::clone(place.root()));
+        let mut roots = recipients.roots();
+        roots.extend(spool.iter().cloned());
+        roots.sort();
+        roots.dedup();
+        let limits = &self.config.limits;
+        Disks::new(&roots, limits.deliveries, limits.disk_errors).always(spool)
     }
 
     /// Spools to the disk of the first mailbox: if that is full, the message has no place anyway.
-    fn spooler(&self) -> Spooler {
+    fn spooler(&self, disks: &Arc<Disks>) -> Spooler {
         let store = Arc::clone(&self.store);
-        Spooler::new(Arc::clone(&self.disks), move |recipient| {
+        Spooler::new(Arc::clone(disks), move |recipient| {
             let first = recipient.destinations.first();
             store.unnamed(&first.ok_or(io::ErrorKind::NotFound)?.location)
         })
@@ -146,9 +196,11 @@ impl Daemon {
 
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
-        let service = Arc::new(self.service()?);
-        roots::probe(&self.store, &self.disks);
-        for recovered in self.store.recover(&service.recipients.roots())? {
+        let (service, disks) = self.assemble()?;
+        let service = Arc::new(service);
+        roots::probe(&self.store, &disks);
+        let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();
+        for recovered in self.store.recover(&all_roots)? {
             recovery::report(&recovered);
         }
         let listeners = self.listeners()?;
@@ -159,18 +211,23 @@ impl Daemon {
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
-        for roots in self.disks.roots() {
+        for roots in disks.roots() {
             let age = self.config.maildir.sweep_after.get();
             executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
         }
-        let serve = server::run(Arc::clone(&executor), listeners, service, shutdown);
+        let threads = self.threads(&disks);
+        let patience = self.config.timeouts.shutdown.get();
+        let workers = self
+            .consumers
+            .start(&self.config, &self.store, &executor, &shutdown);
+        let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
         executor
             .spawn(async move {
-                serve.await;
+                handing::finish(serve, workers, shutdown, patience).await;
                 finished.pull();
             })
             .detach();
-        let threads = (0..self.threads())
+        let threads = (0..threads)
             .map(|number| serve_on_thread(number, &executor, &all_served))
             .collect::<io::Result<_>>()?;
         Ok(Running {
@@ -201,13 +258,13 @@ impl Daemon {
 
     /// A delivery blocks its thread, and as many clients may be waited for on one
     /// each; beside these there are always some that serve sockets.
-    fn threads(&self) -> usize {
+    fn threads(&self, disks: &Disks) -> usize {
         let serving = match self.config.threads {
             0 => thread::available_parallelism().map_or(2, NonZero::get),
             threads => threads,
         };
         let each = self.config.limits.deliveries;
-        serving + self.disks.deliveries(each) + each
+        serving + disks.deliveries(each) + each
     }
 }
 
@@ -234,37 +291,6 @@ fn bind_error(address: &Address, error: io::Error) -> StartError {
     }
 }
 
-/// What the configuration says of the log.
-pub fn log_settings(config: &Config) -> LogSettings {
-    let log = &config.log;
-    LogSettings {
-        level: match log.level {
-            config::Level::Error => LevelFilter::Error,
-            config::Level::Warn => LevelFilter::Warn,
-            config::Level::Info => LevelFilter::Info,
-            config::Level::Debug => LevelFilter::Debug,
-            config::Level::Trace => LevelFilter::Trace,
-        },
-        format: match log.format {
-            config::Format::Text => Format::Text,
-            config::Format::Logfmt => Format::Logfmt,
-            config::Format::Json => Format::Json,
-        },
-        target: match &log.file {
-            config::File::Stderr => Target::Stderr,
-            config::File::Stdout => Target::Stdout,
-            config::File::Off => Target::Off,
-            config::File::Path(path) => Target::File(path.clone()),
-        },
-        addresses: match log.addresses {
-            config::Addresses::Full => Addresses::Full,
-            config::Addresses::Domain => Addresses::Domain,
-            config::Addresses::Hash => Addresses::Hash,
-            config::Addresses::None => Addresses::None,
-        },
-    }
-}
-
 /// Runs the tasks of all connections, until all are served.
 fn serve_on_thread(
     number: usize,
@@ -282,37 +308,6 @@ fn serve_on_thread(
     thread::Builder::new()
         .name(format!("serve-{number}"))
         .spawn(work)
-}
-
-/// The processors of this crate, with their settings.
-fn registry(config: &Config, store: &Arc<Store>, disks: &Arc<Disks>) -> Registry {
-    let mut registry = Registry::default();
-    let hops = config.limits.hops;
-    registry.add("HeadersParser", || Ok(Arc::new(HeadersParser::default())));
-    registry.add("Hasher", || Ok(Arc::new(Hasher)));
-    registry.add("Header", move || Ok(Arc::new(Header::new(hops))));
-    registry.add("Debugger", || Ok(Arc::new(Debugger)));
-    let level = config.compressor.level;
-    registry.add("Compressor", move || Ok(Arc::new(Compressor::new(level))));
-    let hosts = config.wildcard_hosts();
-    registry.add("Wildcard", move || {
-        let hosts = hosts
-            .as_ref()
-            .ok_or("wildcard.hosts is missing: the list of host patterns that Wildcard accepts")?;
-        let patterns =
-            HostPatterns::new(hosts).map_err(|error| format!("wildcard.hosts: {error}"))?;
-        Ok(Arc::new(Wildcard::new(patterns)))
-    });
-    let (store, disks) = (Arc::clone(store), Arc::clone(disks));
-    let line_ends = config.line_ends();
-    let max_folders = config.recipients.subaddress.max_folders;
-    let single_instance = config.maildir.single_instance;
-    registry.add("MailDir", move || {
-        let (store, disks) = (Arc::clone(&store), Arc::clone(&disks));
-        let processor = MailDir::new(store, disks, line_ends, max_folders);
-        Ok(Arc::new(processor.single_instance(single_instance)))
-    });
-    registry
 }
 
 /// A daemon at work.

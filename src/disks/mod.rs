@@ -37,6 +37,8 @@ pub struct Disks {
     by_root: HashMap<Arc<Path>, usize>,
     /// For mail that goes to several file systems.
     several: Turns,
+    /// Where all mail goes, whoever it is for.
+    always: Option<Arc<Path>>,
 }
 
 /// One file system.
@@ -87,6 +89,16 @@ impl Disks {
             systems: grouped.into_iter().map(disk).collect(),
             by_root,
             several: Turns::new(deliveries, shares),
+            always: None,
+        }
+    }
+
+    /// The same, where all mail goes below `root`, too, which is one of the roots: the spool's, say.
+    #[must_use]
+    pub fn always(self, root: Option<Arc<Path>>) -> Self {
+        Self {
+            always: root,
+            ..self
         }
     }
 
@@ -140,10 +152,9 @@ impl Disks {
 
     /// Refuses a recipient whose mail would be refused now.
     pub fn check(&self, recipient: &Recipient) -> Result<(), Failure> {
-        let mut disks = recipient
-            .destinations
-            .iter()
-            .filter_map(|destination| self.disk(&destination.location.root));
+        let destinations = recipient.destinations.iter();
+        let roots = destinations.map(|destination| &destination.location.root);
+        let mut disks = roots.chain(&self.always).filter_map(|root| self.disk(root));
         let now = Instant::now();
         if disks.any(|disk| disk.health.rests(now)) {
             return Err(ill());
@@ -185,7 +196,7 @@ impl Disks {
         let roots = destinations
             .flat_map(with_stand_ins)
             .map(|destination| &destination.location.root);
-        match self.need(roots) {
+        match self.need(roots.chain(&self.always)) {
             Need::One(number) => &self.systems[number].turns,
             _ => &self.several,
         }

@@ -117,3 +117,27 @@ fn a_disk_that_fails_takes_no_mail_until_it_works() {
     assert_eq!(disks.admit(&dev, unasked), Ok(()));
     assert_eq!(disks.check(&recipient(&[DEV])), Ok(()));
 }
+
+/// Where the spool is elsewhere, mail for anybody needs two disks, and takes a turn of that kind.
+#[test]
+fn where_all_mail_goes_counts_for_everybody() {
+    let disks = disks(&[PROC, DEV], 1).always(Some(root(DEV)));
+    let to_proc = turn(&disks, &[&[PROC]]);
+    assert!(to_proc.is_some());
+    assert!(
+        turn(&disks, &[&[PROC]]).is_none(),
+        "it takes the turn for several"
+    );
+    assert!(
+        turn(&disks, &[&[DEV]]).is_some(),
+        "one disk is all this needs"
+    );
+    drop(to_proc);
+    for _ in 0..2 {
+        disks.failed([&root(DEV)], &io::Error::from(Errno::IO));
+    }
+    assert!(
+        disks.check(&recipient(&[PROC])).is_err(),
+        "a spool that fails"
+    );
+}

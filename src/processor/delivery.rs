@@ -1,16 +1,18 @@
 //! What the processors of one delivery share.
 
+use std::collections::HashMap;
 use std::io;
 use std::iter;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memmem;
 
-use super::Trace;
+use super::{Files, Trace};
 use crate::content::Pieces;
 use crate::envelope::{Mail, Recipient};
-use crate::maildir::Tally;
+use crate::maildir::{Location, Tally};
 
 /// One message on its way through the chain to recipients that share one fate.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub struct Delivery {
     pub omitted: Vec<Range<usize>>,
     /// Trace fields and content as a zlib stream, set by `Compressor` for processors after it.
     pub compressed: Option<Vec<u8>>,
+    /// What is written into Maildirs and becomes visible in one commit.
+    pub files: Files,
+    /// Where the copies will be, set by `MailDir`: for each Maildir the file in it.
+    pub stored: HashMap<Location, PathBuf>,
 }
 
 /// The fields of a header that processors ask for, decoded (RFC 2047).
@@ -69,12 +75,19 @@ impl Delivery {
             trace: None,
             omitted: Vec::new(),
             compressed: None,
+            files: Files::default(),
+            stored: HashMap::new(),
         }
     }
 
     /// Whom this delivery is for: all recipients of an SMTP message, one of an LMTP message.
     pub fn recipients(&self) -> &[Recipient] {
         &self.mail.envelope.recipients[self.chosen.clone()]
+    }
+
+    /// Their places among the envelope's recipients.
+    pub fn indices(&self) -> Range<usize> {
+        self.chosen.clone()
     }
 
     /// The content without what is to be left out, piece by piece.
@@ -124,6 +137,25 @@ impl Delivery {
             }
         };
         Some(self.kept().map(slice).collect())
+    }
+
+    /// Copies what the content has from `at` on into `buffer`, without what is left out, and returns
+    /// how much; 0 at its end.
+    #[cfg(feature = "fastcgi")]
+    pub(super) fn read_at(&self, mut at: usize, buffer: &mut [u8]) -> io::Result<usize> {
+        for kept in self.kept() {
+            if at >= kept.len() {
+                at -= kept.len();
+                continue;
+            }
+            let start = kept.start + at;
+            let wanted = start..kept.end.min(start + buffer.len());
+            let mut pieces = self.mail.content.parts(iter::once(wanted));
+            let piece = pieces.next_piece()?.unwrap_or_default();
+            buffer[..piece.len()].copy_from_slice(piece);
+            return Ok(piece.len());
+        }
+        Ok(0)
     }
 
     /// The parts of the content that are not left out and not empty.

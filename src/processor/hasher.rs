@@ -1,6 +1,9 @@
 //! `Hasher`: a digest that names a message for a recipient, the same on every retry.
 
+use std::io;
+
 use super::{Delivery, Pending, Processor, Staged};
+use crate::envelope::Recipient;
 use crate::failure::Failure;
 
 /// BLAKE3 over content, reverse-path and forward-path. The same message sent
@@ -16,24 +19,30 @@ impl Processor for Hasher {
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
-            let mut message = blake3::Hasher::new();
-            // The length keeps content and addresses apart.
-            message.update(&(delivery.mail.content.len() as u64).to_le_bytes());
-            delivery.mail.content.pieces().each(|piece| {
-                message.update(piece);
-                Ok(())
-            })?;
-            message.update(format!("<{}>", delivery.mail.envelope.reverse_path).as_bytes());
-            delivery.digests = delivery
-                .recipients()
-                .iter()
-                .map(|recipient| {
-                    let mut hasher = message.clone();
-                    hasher.update(format!("<{}>", recipient.forward_path).as_bytes());
-                    hasher.finalize().to_hex().to_string()
-                })
-                .collect();
+            delivery.digests = digests(delivery)?;
             Ok(Staged::Done)
         })
     }
+}
+
+/// One digest for each recipient.
+///
+/// # Errors
+///
+/// Those of reading content from disk.
+pub(super) fn digests(delivery: &Delivery) -> io::Result<Vec<String>> {
+    let mut message = blake3::Hasher::new();
+    // The length keeps content and addresses apart.
+    message.update(&(delivery.mail.content.len() as u64).to_le_bytes());
+    delivery.mail.content.pieces().each(|piece| {
+        message.update(piece);
+        Ok(())
+    })?;
+    message.update(format!("<{}>", delivery.mail.envelope.reverse_path).as_bytes());
+    let digest = |recipient: &Recipient| {
+        let mut hasher = message.clone();
+        hasher.update(format!("<{}>", recipient.forward_path).as_bytes());
+        hasher.finalize().to_hex().to_string()
+    };
+    Ok(delivery.recipients().iter().map(digest).collect())
 }

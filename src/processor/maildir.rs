@@ -1,16 +1,16 @@
 //! `MailDir`: one copy for each Maildir the recipients lead to.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::slice;
 use std::sync::Arc;
 
-use super::{Commit, Delivery, Pending, Processor, Sender, Staged};
+use super::{Delivery, Pending, Processor, Sender, Staged, Text};
 use crate::disks::Disks;
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
-use crate::maildir::{self, Store};
+use crate::maildir::{self, Location, Store};
 use crate::smtp::reply;
 
 /// Which line ends a message has in its file.
@@ -59,19 +59,21 @@ impl MailDir {
         }
     }
 
-    fn stage_copies(&self, delivery: &Delivery) -> Result<Copies, Failure> {
-        let text = self.text(delivery)?;
+    /// Stages all copies, and says where they will be.
+    fn stage_copies(&self, delivery: &Delivery) -> Result<HashMap<Location, PathBuf>, Failure> {
+        let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
+        let text = Text::new(delivery, crlf)?;
         let addressees = self.addressees(delivery)?;
         let shared = self.single_instance && addressees.len() > 1;
         let mut staged: Vec<maildir::Staged> = Vec::with_capacity(addressees.len());
         let mut originals = Vec::new();
-        let mut roots: Vec<Arc<Path>> = Vec::new();
-        for (recipient, destination) in addressees {
+        let mut roots: Vec<&Arc<Path>> = Vec::new();
+        for &(recipient, destination) in &addressees {
             let root = &destination.location.root;
-            if !roots.contains(root) {
+            if !roots.contains(&root) {
                 self.disks
                     .admit(root, |root| self.takers.store.probe(root))?;
-                roots.push(Arc::clone(root));
+                roots.push(root);
             }
             if let Some(link) = self.stage_link(destination, &staged, &originals)? {
                 staged.push(link);
@@ -89,12 +91,14 @@ impl MailDir {
             });
             staged.push(self.stage_copy(&text, fields.unwrap_or_default(), destination)?);
         }
-        Ok(Copies {
-            store: Arc::clone(&self.takers.store),
-            disks: Arc::clone(&self.disks),
-            roots,
-            staged,
-        })
+        let locations = addressees.iter().map(|(_, it)| &it.location);
+        let mut stored = HashMap::new();
+        for (location, copy) in locations.zip(staged) {
+            let path = location.path().join("new").join(copy.name());
+            stored.insert(location.clone(), path);
+            delivery.files.add(&location.root, copy);
+        }
+        Ok(stored)
     }
 
     /// Who gets a copy: whoever is named twice gets one.
@@ -134,40 +138,6 @@ impl MailDir {
         Ok(None)
     }
 
-    /// The content as all copies have it: in memory where it is there in this form, else a stream.
-    fn text<'a>(&self, delivery: &'a Delivery) -> io::Result<Text<'a>> {
-        let crlf = self.line_ends == LineEnds::Crlf || delivery.mail.envelope.binary;
-        let slices = if crlf {
-            delivery.octets()
-        } else {
-            delivery.text()
-        };
-        if let Some(slices) = slices {
-            return Ok(Text {
-                crlf_size: slices.iter().map(|slice| maildir::crlf_size(slice)).sum(),
-                slices,
-                stream: None,
-                crlf,
-            });
-        }
-        let tally = delivery.tally()?;
-        let octets = if crlf {
-            tally.octets()
-        } else {
-            tally.lf_size()
-        };
-        Ok(Text {
-            slices: Vec::new(),
-            stream: Some(Streamed {
-                delivery,
-                octets,
-                crlf,
-            }),
-            crlf_size: tally.crlf_size(),
-            crlf,
-        })
-    }
-
     fn stage_copy(
         &self,
         text: &Text<'_>,
@@ -179,10 +149,9 @@ impl MailDir {
         }
         let mut parts = vec![fields.as_bytes()];
         parts.extend(&text.slices);
-        let stream = text.stream.as_ref();
         let message = maildir::Message {
             parts: &parts,
-            stream: stream.map(|stream| stream as &dyn maildir::Stream),
+            stream: text.stream(),
             crlf_size: text.crlf_size + maildir::crlf_size(fields.as_bytes()),
         };
         let staged = self.takers.store.stage(&destination.location, &message);
@@ -234,7 +203,12 @@ impl Processor for MailDir {
     }
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
-        Box::pin(async move { Ok(Staged::Until(Box::new(self.stage_copies(delivery)?))) })
+        Box::pin(async move {
+            delivery.stored = self.stage_copies(delivery)?;
+            Ok(delivery
+                .files
+                .until_committed(&self.takers.store, &self.disks))
+        })
     }
 
     /// What is promised is put where it belongs.
@@ -291,64 +265,4 @@ fn no_maildir(destination: &Destination) -> String {
         "there is no Maildir {}",
         destination.location.path().display()
     )
-}
-
-/// Content with the line ends of its file.
-struct Text<'a> {
-    slices: Vec<&'a [u8]>,
-    stream: Option<Streamed<'a>>,
-    crlf_size: u64,
-    crlf: bool,
-}
-
-/// Content that is read, or gets its line ends, while it is written.
-#[derive(Debug)]
-struct Streamed<'a> {
-    delivery: &'a Delivery,
-    octets: u64,
-    crlf: bool,
-}
-
-impl maildir::Stream for Streamed<'_> {
-    fn octets(&self) -> u64 {
-        self.octets
-    }
-
-    fn each(&self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        let content = self.delivery.content();
-        if self.crlf {
-            content.each(take)
-        } else {
-            content.with_lf().each(take)
-        }
-    }
-}
-
-/// The copies of one message, written and not visible yet.
-struct Copies {
-    store: Arc<Store>,
-    disks: Arc<Disks>,
-    roots: Vec<Arc<Path>>,
-    staged: Vec<maildir::Staged>,
-}
-
-impl Commit for Copies {
-    fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
-        Box::pin(async move {
-            self.store.commit(&mut self.staged).map_err(|error| {
-                self.disks.failed(&self.roots, &error);
-                Failure::from(error)
-            })
-        })
-    }
-
-    fn abort(&mut self) -> Pending<'_, ()> {
-        Box::pin(async move {
-            for mut copy in self.staged.drain(..) {
-                if let Err(error) = copy.revoke() {
-                    log::error!(file = copy.name(), error:% = error; "could not take a copy back");
-                }
-            }
-        })
-    }
 }

@@ -12,10 +12,15 @@
 mod compressor;
 mod debugger;
 mod delivery;
+#[cfg(feature = "fastcgi")]
+mod fastcgi;
+mod files;
 mod hasher;
 mod header;
 mod headers_parser;
 mod maildir;
+mod queued;
+mod text;
 mod trace;
 mod wildcard;
 
@@ -25,13 +30,19 @@ use std::pin::Pin;
 pub use compressor::Compressor;
 pub use debugger::Debugger;
 pub use delivery::{Delivery, Headers};
+#[cfg(feature = "fastcgi")]
+pub use fastcgi::{FastCgi, Postman, Times};
+pub use files::Files;
 pub use hasher::Hasher;
 pub use header::Header;
 pub use headers_parser::HeadersParser;
 pub use maildir::{LineEnds, MailDir};
+pub use queued::Queued;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 
+use self::hasher::digests;
+use self::text::Text;
 use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ReversePath;

@@ -32,6 +32,7 @@ use std::sync::Arc;
 pub use explain::{Explanation, Step, UserRule};
 pub use pattern::{HostMatch, HostPatterns, PatternError};
 pub use settings::{DetailFolder, SettingError, Settings, Subaddress, User, Users};
+pub use template::root_of;
 
 use self::hosts::Hosts;
 use self::names::{ByAddress, Names};

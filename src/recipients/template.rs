@@ -119,6 +119,15 @@ impl Values<'_> {
     }
 }
 
+/// The folder below which Maildirs with this template for a path lie.
+///
+/// # Errors
+///
+/// What is wrong with the template, and how to mend it.
+pub fn root_of(template: &str) -> Result<Arc<Path>, String> {
+    Ok(Arc::clone(Template::parse(template)?.root()))
+}
+
 fn root(absolute: bool, segments: &[Vec<Piece>]) -> Arc<Path> {
     let names: Vec<&str> = segments
         .iter()

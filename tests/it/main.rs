@@ -1,11 +1,15 @@
 //! One binary for all integration tests: a file per subject.
 
+#[cfg(feature = "fastcgi")]
+mod application;
 mod bombs;
 mod check;
 mod client;
 mod delivery;
 mod dialogues;
 mod examples;
+#[cfg(feature = "fastcgi")]
+mod fastcgi;
 mod house;
 mod large;
 mod layers;
@@ -20,6 +24,7 @@ mod player;
 mod process;
 mod processors;
 mod program;
+mod queue;
 mod recipients;
 mod session;
 mod signals;

@@ -13,6 +13,7 @@
 //! | `hung` | a disk does not answer any more |
 //! | `large` | a disk does not answer, and messages are too large for the memory |
 //! | `gone` | Maildirs are removed, moved and replaced while mail arrives |
+//! | `queue` | letters wait for an application that is down: a full disk, a power cut |
 //!
 //! The rest are tools: `load` sends, and writes down what was promised; `audit` compares it with
 //! what is there. Every proof that can come to nothing has a control beside it: with less
@@ -36,6 +37,7 @@ mod letter;
 mod load;
 mod power;
 mod program;
+mod queue;
 mod server;
 mod strace;
 mod volume;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{complaint, parse};
-use crate::config::{Config, DEFAULTS, Environment};
+use crate::config::{Config, DEFAULTS, Environment, FastcgiConfig, PhpAddress};
 use crate::recipients::Recipients;
 
 #[test]
@@ -48,7 +48,10 @@ fn the_file_has_every_key() {
         "recipients: {subaddress: {}}",
         "maildir: {}",
         "wildcard: {}",
+        "fastcgi: {}",
+        "fastcgi: {validate: {}}",
         "compressor: {}",
+        "spool: {}",
         "limits: {}",
         "timeouts: {}",
         "log: {}",
@@ -82,5 +85,20 @@ fn recipes_work() {
         assert_ne!(config, Config::default());
         recipes += 1;
     }
-    assert_eq!(recipes, 7);
+    assert_eq!(recipes, 8);
+}
+
+/// What is commented out in the file is the section with its defaults.
+#[test]
+fn the_section_for_php_holds_its_defaults() {
+    let (_, section) = DEFAULTS.split_once("\n# fastcgi:").unwrap();
+    let (section, _) = section.split_once("\n\n").unwrap();
+    let text = format!("fastcgi:{}", section.replace("\n# ", "\n"));
+    let config = parse(&text).unwrap();
+    let defaults = FastcgiConfig {
+        address: Some(PhpAddress::Unix("/run/php/php-fpm.sock".into())),
+        script: Some("/app/receive.php".into()),
+        ..FastcgiConfig::default()
+    };
+    assert_eq!(config.fastcgi, Some(defaults));
 }

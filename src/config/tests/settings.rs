@@ -1,5 +1,6 @@
 //! What the layers are told.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::parse;
@@ -32,6 +33,9 @@ fn the_defaults_of_the_configuration_are_those_of_the_layers() {
         (theirs.require_root, theirs.cached_maildirs)
     );
     assert_eq!(config.line_ends(), LineEnds::Lf);
+    assert_eq!(config.spool_worker(), crate::spool::Settings::default());
+    let spool = config.spool().unwrap();
+    assert_eq!(spool.path(), Path::new("maildirs/.spool"));
     assert!(Recipients::new(&config.recipients()).is_ok());
     assert!(!config.hostname().is_empty());
 }

@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, smtp, recipients, maildir, validate, save, wildcard, \
-                   compressor, limits, timeouts, log, threads";
+                   fastcgi, compressor, spool, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
 
@@ -95,7 +95,28 @@ const WRONG: &[(&str, &str)] = &[
     ("save: 5", "1:7: save: expected processors as A|B, or a list of them, found 5"),
     ("validate: [[a]]", "1:12: validate[0]: expected a text, found a list"),
     ("wildcard: {}", "1:11: wildcard.hosts: no host is named, so that nobody's mail is taken; write one such as example.org"),
+    ("fastcgi: {}", "1:10: fastcgi.address: is missing; write where PHP-FPM listens, such as unix:/run/php/php-fpm.sock"),
+    ("fastcgi: {address: \"127.0.0.1:9000\"}", "1:10: fastcgi.script: is missing; write the script that is given messages, such as /app/receive.php"),
+    ("fastcgi: {address: php}", "1:20: fastcgi.address: \"php\" is not an address of PHP-FPM; write one such as unix:/run/php/php-fpm.sock or 127.0.0.1:9000"),
+    ("fastcgi: {address: \"php:0\"}", "1:20: fastcgi.address: \"php:0\" is not an address of PHP-FPM; write one such as unix:/run/php/php-fpm.sock or 127.0.0.1:9000"),
+    ("fastcgi: {address: /s, script: receive.php}", "1:32: fastcgi.script: receive.php does not begin with /; write the path as PHP-FPM sees it"),
+    ("fastcgi: {address: /s, script: \"/app/{user}.php\"}", "1:32: fastcgi.script: /app/{user}.php has a { or } in it; the script is always the same one"),
+    ("fastcgi: {address: /s, script: /app/x.php, root: /web}", "1:50: fastcgi.root: the script does not lie in /web"),
+    ("fastcgi: {address: /s, script: /x.php, uri: hook}", "1:45: fastcgi.uri: \"hook\" is not a route; write one such as /webhooks/mail"),
+    ("fastcgi: {address: /s, script: /x.php, body: rfc822}", "1:46: fastcgi.body: unknown word \"rfc822\"; known words: raw, json, multipart, path, guerrilla, sendgrid, mailgun, postmark, postal"),
+    ("fastcgi: {address: /s, script: /x.php, body: path, delivery: inline}", "1:46: fastcgi.body: the message lies nowhere yet while the client waits; write `delivery: queued`, or another form such as raw"),
+    ("save: FastCGI\nfastcgi: {address: /s, script: /x.php, body: path}", "2:46: fastcgi.body: no file is there for PHP to read; write MailDir before FastCGI in save, or another form such as raw"),
+    ("fastcgi: {address: /s, script: /x.php, secret: a, secret_file: /b}", "1:48: fastcgi.secret: is there beside fastcgi.secret_file; keep one of them"),
+    ("fastcgi: {address: /s, script: /x.php, secret: \"\"}", "1:48: fastcgi.secret: is empty; write a secret, or ~"),
+    ("fastcgi: {address: /s, script: /x.php, connections: 0}", "1:53: fastcgi.connections: with 0 no mail could go to PHP; write a larger number"),
+    ("fastcgi: {address: /s, script: /x.php, timeout: 0s}", "1:49: fastcgi.timeout: no time at all is not enough; write a time such as 30s"),
+    ("fastcgi: {address: /s, script: /x.php, timeout: 5m, delivery: inline}", "1:49: fastcgi.timeout: 5m is not shorter than timeouts.delivery (5m), which the client waits for at most; lower the one or raise the other"),
+    ("fastcgi: {address: /s, script: /x.php, validate: {positiv: 1m}}", "1:51: fastcgi.validate: unknown key \"positiv\"; did you mean \"positive\"? known keys: script, uri, timeout, positive, negative, stale_if_error, entries"),
     ("compressor: {level: 10}", "1:21: compressor.level: 10 is not a level; write 0 to 9"),
+    ("spool: {at_once: 0}", "1:18: spool.at_once: 0 is not a number of letters from 1 to 1000"),
+    ("spool: {path: \"\"}", "1:15: spool.path: an empty path leads nowhere; write one, or ~ for .spool beside the Maildirs"),
+    ("spool: {give_up_after: 0d}", "1:24: spool.give_up_after: no time at all is not enough; write a time such as 60s"),
+    ("spool: {timeouts: 1m}", "1:9: spool: unknown key \"timeouts\"; did you mean \"timeout\"? known keys: path, at_once, timeout, give_up_after, failures, longest_pause"),
     ("log: {file: stdrr}", "1:13: log.file: unknown word \"stdrr\"; did you mean \"stderr\"? known words: stderr, stdout, off; a file is written with its path, such as ./mail.log"),
     ("log: {level: verbose}", "1:14: log.level: unknown word \"verbose\"; known words: error, warn, info, debug, trace"),
     ("log: {file: [a]}", "1:13: log.file: expected stderr, stdout, off or a path, found a list"),

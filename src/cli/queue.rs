@@ -1,0 +1,375 @@
+//! `maiasaura queue`: what waits for applications, and what is to become of it. Works beside a
+//! running server, which sees what is done here, and without one.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Subcommand;
+use mail_parser::DateTime;
+use serde::Serialize;
+
+use super::{Exit, Fault, Loaded, Outcome, say};
+use crate::config::Config;
+use crate::maildir::Store;
+use crate::spool::{DeadLetters, Letter, Place, Queue, Slip, State};
+
+/// Arguments of `queue`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 done, 64 wrong arguments, 66 no such letter, 74 a file cannot be read or\nwritten, 78 configuration."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the letters that wait, and the dead ones.
+    List {
+        /// One JSON object for each, on a line of its own.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that is known of a letter.
+    Show {
+        /// Its name in the list.
+        id: String,
+        /// As a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have letters tried now.
+    Retry {
+        /// Their names in the list.
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        ids: Vec<String>,
+        /// All that wait.
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
+    /// Remove letters, waiting or dead, for ever. What is in Maildirs stays.
+    Drop {
+        /// Their names in the list.
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+    /// Put dead letters back into the queue.
+    Replay {
+        /// Their names in the list [otherwise all].
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
+pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Arguments) -> Outcome {
+    let (config, source) = load()?;
+    let desk = Desk::new(&config)
+        .map_err(|error| Fault::new(Exit::Config, source.error("maildir.path", error)))?;
+    match &arguments.command {
+        Command::List { json } => desk.list(*json),
+        Command::Show { id, json } => desk.show(id, *json),
+        Command::Retry { ids, all } => desk.retry(ids, *all),
+        Command::Drop { ids } => desk.remove(ids),
+        Command::Replay { ids } => desk.replay(ids),
+    }
+}
+
+/// The queues and the dead letters of a configuration.
+struct Desk {
+    store: Arc<Store>,
+    place: Place,
+    dead: DeadLetters,
+}
+
+/// A letter, wherever it is.
+struct Found {
+    /// Its queue and its name there; none if it is dead.
+    waits: Option<(Queue, String)>,
+    row: Row,
+}
+
+/// What is told of a letter.
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    /// "waiting" or "dead".
+    status: &'static str,
+    queue: String,
+    attempts: u32,
+    /// Seconds since 1970; none when it is due, or dead.
+    next: Option<u64>,
+    error: String,
+    file: PathBuf,
+    /// None when it cannot be read.
+    letter: Option<Slip>,
+}
+
+impl Desk {
+    fn new(config: &Config) -> Result<Self, String> {
+        let store = Arc::new(Store::new(config.maildir()));
+        let place = config.spool()?;
+        Ok(Self {
+            dead: DeadLetters::new(Arc::clone(&store), place.clone()),
+            store,
+            place,
+        })
+    }
+
+    /// All letters, or those with one of these names.
+    fn find(&self, ids: Option<&[String]>) -> Result<Vec<Found>, Fault> {
+        let mut found = Vec::new();
+        for queue in Queue::all(&self.store, &self.place).map_err(|error| fault(&error))? {
+            for name in queue.letters().map_err(|error| fault(&error))? {
+                found.extend(Found::waiting(&queue, name).map_err(|error| fault(&error))?);
+            }
+        }
+        for path in self.dead.files().map_err(|error| fault(&error))? {
+            found.extend(Found::dead(path).map_err(|error| fault(&error))?);
+        }
+        if let Some(ids) = ids {
+            let missing = |id: &&String| !found.iter().any(|letter| letter.row.id == **id);
+            if let Some(id) = ids.iter().find(missing) {
+                let message = format!("there is no letter {id}; `maiasaura queue list` has all");
+                return Err(Fault::new(Exit::NoInput, message));
+            }
+            found.retain(|letter| ids.contains(&letter.row.id));
+        }
+        Ok(found)
+    }
+
+    fn list(&self, json: bool) -> Outcome {
+        let letters = self.find(None)?;
+        if json {
+            return letters.iter().try_for_each(Found::say_json);
+        }
+        for letter in &letters {
+            say(&letter.row.line());
+        }
+        let dead = letters.iter().filter(|letter| letter.waits.is_none());
+        let dead = dead.count();
+        say(&format!("{} waiting, {dead} dead", letters.len() - dead));
+        Ok(())
+    }
+
+    fn show(&self, id: &str, json: bool) -> Outcome {
+        for letter in self.find(Some(&[id.to_owned()]))? {
+            if json {
+                letter.say_json()?;
+            } else {
+                letter.row.tell();
+            }
+        }
+        Ok(())
+    }
+
+    fn retry(&self, ids: &[String], all: bool) -> Outcome {
+        let mut count = 0;
+        for letter in self.find((!all).then_some(ids))? {
+            let Some((queue, name)) = &letter.waits else {
+                if all {
+                    continue;
+                }
+                let id = &letter.row.id;
+                let message = format!("{id} is dead; `maiasaura queue replay {id}` brings it back");
+                return Err(Fault::new(Exit::NoInput, message));
+            };
+            let state = State {
+                next: State::NOW,
+                ..queue.state(name).unwrap_or_default()
+            };
+            queue.note(name, &state).map_err(|error| fault(&error))?;
+            count += 1;
+        }
+        say(&format!("{count} to be tried now"));
+        Ok(())
+    }
+
+    fn remove(&self, ids: &[String]) -> Outcome {
+        let letters = self.find(Some(ids))?;
+        for letter in &letters {
+            let removed = match &letter.waits {
+                Some((queue, name)) => queue.remove(name),
+                None => std::fs::remove_file(&letter.row.file),
+            };
+            removed.map_err(|error| fault(&error))?;
+        }
+        say(&format!("{} removed", letters.len()));
+        Ok(())
+    }
+
+    fn replay(&self, ids: &[String]) -> Outcome {
+        let mut count = 0;
+        for letter in self.find((!ids.is_empty()).then_some(ids))? {
+            if letter.waits.is_some() {
+                continue;
+            }
+            if letter.row.letter.is_none() {
+                let (path, error) = (letter.row.file.display(), &letter.row.error);
+                say(&format!("{path} stays: {error}"));
+                continue;
+            }
+            self.dead
+                .replay(&letter.row.file)
+                .map_err(|error| fault(&error))?;
+            count += 1;
+        }
+        say(&format!("{count} back in the queue"));
+        Ok(())
+    }
+}
+
+impl Found {
+    /// None if it is gone meanwhile.
+    fn waiting(queue: &Queue, name: String) -> io::Result<Option<Self>> {
+        let state = queue.state(&name).unwrap_or_default();
+        let path = queue.path(&name);
+        let Some((letter, unreadable)) = opened(queue.letter(&name))? else {
+            return Ok(None);
+        };
+        let next = Some(state.next / 1000).filter(|next| *next > seconds());
+        let row = Row {
+            id: letter.as_ref().map_or(&name, |slip| &slip.id).clone(),
+            status: "waiting",
+            queue: queue.name().to_owned(),
+            attempts: state.attempts,
+            next,
+            error: unreadable.unwrap_or(state.error),
+            file: path,
+            letter,
+        };
+        Ok(Some(Self {
+            waits: Some((queue.clone(), name)),
+            row,
+        }))
+    }
+
+    fn dead(path: PathBuf) -> io::Result<Option<Self>> {
+        let Some((letter, unreadable)) = opened(DeadLetters::letter(&path))? else {
+            return Ok(None);
+        };
+        let reason = DeadLetters::reason(&path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let row = Row {
+            id: match &letter {
+                Some(slip) => slip.id.clone(),
+                None => name.into_owned(),
+            },
+            status: "dead",
+            queue: letter
+                .as_ref()
+                .map_or_else(|| "?".into(), |slip| slip.consumer.clone()),
+            attempts: reason.attempts,
+            next: None,
+            error: match unreadable {
+                Some(unreadable) if reason.why.is_empty() => unreadable,
+                _ => reason.why,
+            },
+            file: path,
+            letter,
+        };
+        Ok(Some(Self { waits: None, row }))
+    }
+
+    fn say_json(&self) -> Outcome {
+        let json = serde_json::to_string(&self.row);
+        say(&json.map_err(|error| Fault::new(Exit::Software, error))?);
+        Ok(())
+    }
+}
+
+/// The slip of a letter, or why it cannot be read.
+type Opened = (Option<Slip>, Option<String>);
+
+/// None if the letter is gone.
+fn opened(letter: io::Result<Letter>) -> io::Result<Option<Opened>> {
+    match letter {
+        Ok(letter) => Ok(Some((Some(letter.slip), None))),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Ok(None),
+            io::ErrorKind::PermissionDenied => Err(error),
+            _ => Ok(Some((None, Some(error.to_string())))),
+        },
+    }
+}
+
+impl Row {
+    /// One line of the list.
+    fn line(&self) -> String {
+        let (from, to) = match &self.letter {
+            Some(slip) => (slip.mail_from.as_str(), slip.rcpt.as_str()),
+            None => ("?", "?"),
+        };
+        let when = match (self.status, self.next) {
+            ("dead", _) => "dead".to_owned(),
+            (_, None) => "due".to_owned(),
+            (_, Some(next)) => format!("in {}", rough(next.saturating_sub(seconds()))),
+        };
+        let error = if self.error.is_empty() {
+            String::new()
+        } else {
+            format!("  ({})", self.error)
+        };
+        format!(
+            "{}  {}  {when}, {} tried  <{from}> to {to}{error}",
+            self.id, self.queue, self.attempts
+        )
+    }
+
+    /// All of it, a line for each thing that is known.
+    fn tell(&self) {
+        let line = |name: &str, value: &str| {
+            if !value.is_empty() {
+                say(&format!("{name:<12} {value}"));
+            }
+        };
+        line("id", &self.id);
+        line("status", self.status);
+        line("queue", &self.queue);
+        line("attempts", &self.attempts.to_string());
+        line("next", &self.next.map(date).unwrap_or_default());
+        line("error", &self.error);
+        line("file", &self.file.display().to_string());
+        let Some(slip) = &self.letter else {
+            return;
+        };
+        line("received", &date(slip.received / 1000));
+        line("from", &format!("<{}>", slip.mail_from));
+        line("to", &slip.rcpt);
+        line("mailboxes", &slip.mailboxes.join(", "));
+        let address = slip.client.map(|address| address.to_string());
+        line("client", &address.unwrap_or_default());
+        line("helo", slip.helo.as_deref().unwrap_or_default());
+        line("size", &slip.size.to_string());
+        line("key", &slip.key);
+        for file in &slip.files {
+            line("copy", &file.display().to_string());
+        }
+    }
+}
+
+fn fault(error: &io::Error) -> Fault {
+    let message = format!("the spool: {error}");
+    Fault::new(Exit::IoErr, message)
+}
+
+/// Seconds since 1970.
+fn seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+fn date(seconds: u64) -> String {
+    DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default()).to_rfc822()
+}
+
+/// A time with its largest unit.
+fn rough(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}

@@ -1,0 +1,133 @@
+//! Mail for applications that get it later: who they are, and who hands it over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use smol::future::{or, zip};
+use smol::{Executor, Task, Timer};
+
+use crate::chain::Registry;
+use crate::config::Config;
+use crate::disks::Disks;
+use crate::maildir::Store;
+use crate::processor::{Processor, Queued};
+use crate::server::Shutdown;
+use crate::spool::{Consumer, DeadLetters, Place, Queue, Worker};
+
+/// The consumers of a daemon.
+#[derive(Default)]
+pub(super) struct Consumers(Vec<Entry>);
+
+struct Entry {
+    /// The name of its queue.
+    name: String,
+    consumer: Arc<dyn Consumer>,
+    /// How long an attempt may take, if not as long as `spool.timeout` says.
+    timeout: Option<Duration>,
+}
+
+/// What fills the queue of the consumer `name`.
+pub(super) fn queued(
+    name: &str,
+    config: &Config,
+    store: &Arc<Store>,
+    disks: &Arc<Disks>,
+) -> Result<Queued, String> {
+    let queue = Queue::new(Arc::clone(store), config.spool()?, name)?;
+    Ok(Queued::new(name, queue, Arc::clone(disks)))
+}
+
+impl Consumers {
+    pub(super) fn add(&mut self, name: &str, consumer: Arc<dyn Consumer>) {
+        self.push(name, consumer, None);
+    }
+
+    /// The same, for one that has to be waited for so long.
+    #[cfg(feature = "fastcgi")]
+    pub(super) fn add_patient(
+        &mut self,
+        name: &str,
+        consumer: Arc<dyn Consumer>,
+        timeout: Duration,
+    ) {
+        self.push(name, consumer, Some(timeout));
+    }
+
+    fn push(&mut self, name: &str, consumer: Arc<dyn Consumer>, timeout: Option<Duration>) {
+        self.0.push(Entry {
+            name: name.to_owned(),
+            consumer,
+            timeout,
+        });
+    }
+
+    /// A processor for each, which fills its queue.
+    pub(super) fn register(
+        &self,
+        registry: &mut Registry,
+        config: &Config,
+        store: &Arc<Store>,
+        disks: &Arc<Disks>,
+    ) {
+        for Entry { name, .. } in &self.0 {
+            let queued = queued(name, config, store, disks);
+            registry.add(name, move || match &queued {
+                Ok(queued) => Ok(Arc::new(queued.clone()) as Arc<dyn Processor>),
+                Err(error) => Err(error.clone()),
+            });
+        }
+    }
+
+    /// Where their mail waits; nowhere if there are none.
+    pub(super) fn place(&self, config: &Config) -> Option<Place> {
+        let place = config.spool().ok();
+        place.filter(|_| !self.0.is_empty())
+    }
+
+    /// Starts a worker for each; they end when `shutdown` is requested.
+    pub(super) fn start(
+        self,
+        config: &Config,
+        store: &Arc<Store>,
+        executor: &Executor<'static>,
+        shutdown: &Shutdown,
+    ) -> Vec<Task<()>> {
+        let Some(place) = self.place(config) else {
+            return Vec::new();
+        };
+        let start = |entry: Entry| {
+            // One that cannot have a queue has no processor either, which was said before.
+            let queue = Queue::new(Arc::clone(store), place.clone(), &entry.name).ok()?;
+            if let Err(error) = queue.make() {
+                log::error!(folder:% = queue.letters_folder().display(), error:% = error; "mail for an application will be deferred");
+            }
+            let dead = DeadLetters::new(Arc::clone(store), place.clone());
+            let mut settings = config.spool_worker();
+            settings.timeout = entry.timeout.unwrap_or(settings.timeout);
+            let worker = Worker::new(queue, dead, entry.consumer, settings);
+            let shutdown = shutdown.clone();
+            Some(executor.spawn(worker.run(async move { shutdown.requested().await })))
+        };
+        self.0.into_iter().filter_map(start).collect()
+    }
+}
+
+/// Waits for `serve`, and meanwhile, from the request of the shutdown on, for what is being handed
+/// over; for the latter only so long. What is cut off is handed over again after the next start.
+pub(super) async fn finish(
+    serve: impl Future<Output = ()>,
+    workers: Vec<Task<()>>,
+    shutdown: Shutdown,
+    patience: Duration,
+) {
+    let handed_over = async {
+        shutdown.requested().await;
+        let ended = async { drop(join_all(workers).await) };
+        let too_late = async {
+            Timer::after(patience).await;
+        };
+        or(ended, too_late).await;
+    };
+    zip(serve, handed_over).await;
+}

@@ -1,0 +1,31 @@
+//! What stands for the PHP application in a program that was built without FastCGI.
+
+use std::sync::Arc;
+
+use super::handing::Consumers;
+use crate::chain::Registry;
+use crate::config::Config;
+use crate::disks::Disks;
+use crate::maildir::Store;
+
+pub(super) struct Php;
+
+impl Php {
+    pub(super) fn new(_: &Config) -> Self {
+        Self
+    }
+
+    pub(super) fn add_consumer(&self, _: &Config, _: &Arc<Store>, _: &mut Consumers) {}
+
+    pub(super) fn register(
+        &self,
+        registry: &mut Registry,
+        _: &Config,
+        _: &Arc<Store>,
+        _: &Arc<Disks>,
+    ) {
+        registry.add("FastCGI", || {
+            Err("FastCGI is not in this build: build with `--features fastcgi`".into())
+        });
+    }
+}

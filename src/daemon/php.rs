@@ -1,0 +1,86 @@
+//! The PHP application of a configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::handing::{Consumers, queued};
+use crate::chain::Registry;
+use crate::config::{Config, Handover};
+use crate::disks::Disks;
+use crate::fastcgi::Bridge;
+use crate::maildir::Store;
+use crate::processor::{FastCgi, Postman, Processor, Times};
+use crate::spool::Queue;
+
+/// The processor and its queue.
+const NAME: &str = "FastCGI";
+/// How much longer an attempt may take than PHP: it has an end of its own.
+const SPARE: Duration = Duration::from_secs(10);
+
+/// The way to PHP, or what is missing for it.
+pub(super) struct Php(Result<(Arc<Bridge>, Times), String>);
+
+impl Php {
+    pub(super) fn new(config: &Config) -> Self {
+        let section = config.fastcgi.as_ref().ok_or_else(|| {
+            "the section fastcgi is missing: where PHP-FPM listens, and the script".to_owned()
+        });
+        Self(section.and_then(|section| {
+            let bridge = Bridge::new(section.settings()?);
+            Ok((Arc::new(bridge), section.times()))
+        }))
+    }
+
+    /// Adds who hands over what waits: mail will be put into the queue, or some was before the
+    /// configuration was changed.
+    pub(super) fn add_consumer(&self, config: &Config, store: &Arc<Store>, all: &mut Consumers) {
+        let Ok((bridge, _)) = &self.0 else {
+            return;
+        };
+        let waits = || {
+            let queue = config
+                .spool()
+                .and_then(|place| Queue::new(Arc::clone(store), place, NAME));
+            queue.is_ok_and(|queue| queue.letters().is_ok_and(|letters| !letters.is_empty()))
+        };
+        if fills_queue(config) || waits() {
+            let postman = Postman::new(Arc::clone(bridge));
+            let timeout = bridge.settings().timeout + SPARE;
+            all.add_patient(NAME, Arc::new(postman), timeout);
+        }
+    }
+
+    pub(super) fn register(
+        &self,
+        registry: &mut Registry,
+        config: &Config,
+        store: &Arc<Store>,
+        disks: &Arc<Disks>,
+    ) {
+        let processor = self.processor(config, store, disks);
+        registry.add(NAME, move || processor.clone());
+    }
+
+    fn processor(
+        &self,
+        config: &Config,
+        store: &Arc<Store>,
+        disks: &Arc<Disks>,
+    ) -> Result<Arc<dyn Processor>, String> {
+        let (bridge, times) = self.0.as_ref()?;
+        let processor = FastCgi::new(Arc::clone(bridge), *times);
+        if !fills_queue(config) {
+            return Ok(Arc::new(processor));
+        }
+        let queued = queued(NAME, config, store, disks)?;
+        Ok(Arc::new(processor.queued(queued)))
+    }
+}
+
+/// Whether mail for PHP goes into a queue.
+fn fills_queue(config: &Config) -> bool {
+    let section = config.fastcgi.as_ref();
+    let is_queued = section.is_some_and(|section| section.delivery == Handover::Queued);
+    let is_named = |name: &String| name.trim().eq_ignore_ascii_case(NAME);
+    is_queued && config.save.iter().any(is_named)
+}

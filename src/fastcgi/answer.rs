@@ -1,0 +1,140 @@
+//! What the answers of PHP mean: one table, and nothing but the answer decides.
+//!
+//! Only a refusal that PHP itself has made is permanent. All that may be a fault of
+//! the machinery, and all that nobody understands, is tried again.
+
+use std::time::Duration;
+
+use super::exchange::Output;
+use super::settings::Acknowledgement;
+use super::{Answer, Verdict};
+use crate::smtp::reply::{self, Reply};
+
+mod response;
+
+use response::Response;
+
+/// PHP may not ask for more patience than this.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+/// Octets of the answer that the log is told.
+const SHOWN: usize = 200;
+
+const REFUSED: Reply = Reply::new(550, 7, 1, "Refused by the application");
+
+/// What PHP-FPM says on standard error when it cannot run the script. It answers
+/// 404 or 403 then, which no script has said.
+const NOT_RUN: [&str; 3] = [
+    "Primary script unknown",
+    "Unable to open primary script",
+    "see security.limit_extensions",
+];
+/// And the bodies of these answers, for a PHP-FPM that keeps its complaints to itself.
+const NOT_RUN_BODIES: [&[u8]; 2] = [b"File not found.", b"Access denied."];
+
+/// What became of a message whose key is `key`.
+pub(super) fn save(output: &Output, key: &str, acknowledgement: Acknowledgement) -> Answer {
+    let Some(response) = Response::parse(&output.stdout) else {
+        return later(&Response::default(), "garbage", output);
+    };
+    if was_not_run(&response, output) {
+        return later(&response, "PHP-FPM cannot run the script", output);
+    }
+    match response.smtp_reply() {
+        Some(Ok(reply)) if reply.is_permanent() => return never(reply, &response, output),
+        Some(Ok(reply)) => {
+            return Answer::Later {
+                after: response.retry_after(LONGEST_WAIT),
+                reply,
+                why: why("as asked", &response, output),
+            };
+        }
+        Some(Err(())) => return later(&response, "X-SMTP-Reply is no reply", output),
+        None => {}
+    }
+    let by_status = acknowledgement == Acknowledgement::Status;
+    match response.status {
+        200..300 if by_status || response.is_acknowledged(key) => Answer::Delivered,
+        200..300 => later(&response, "no acknowledgement", output),
+        413 => never(reply::TOO_BIG, &response, output),
+        403 | 404 | 406 | 410 | 422 => never(REFUSED, &response, output),
+        _ => later(&response, "no success", output),
+    }
+}
+
+/// What is to be said to a recipient.
+pub(super) fn validate(output: &Output, acknowledgement: Acknowledgement) -> Verdict {
+    let unknown = |what: &str, response: &Response| Verdict::Unknown {
+        reply: reply::LOCAL_FAULT,
+        why: why(what, response, output),
+    };
+    let Some(response) = Response::parse(&output.stdout) else {
+        return unknown("garbage", &Response::default());
+    };
+    if was_not_run(&response, output) {
+        return unknown("PHP-FPM cannot run the script", &response);
+    }
+    let refused = |reply| Verdict::Refused {
+        reply,
+        why: why("refused", &response, output),
+    };
+    match response.smtp_reply() {
+        Some(Ok(reply)) if reply.is_permanent() => return refused(reply),
+        Some(Ok(reply)) => {
+            return Verdict::Unknown {
+                reply,
+                why: why("as asked", &response, output),
+            };
+        }
+        Some(Err(())) => return unknown("X-SMTP-Reply is no reply", &response),
+        None => {}
+    }
+    let by_status = acknowledgement == Acknowledgement::Status;
+    match response.status {
+        204 => Verdict::Passed,
+        200..300 if by_status || response.says_pass() => Verdict::Passed,
+        200..300 => unknown("no acknowledgement", &response),
+        403 => refused(REFUSED),
+        404 | 410 => refused(reply::USER_UNKNOWN),
+        _ => unknown("no success", &response),
+    }
+}
+
+fn was_not_run(response: &Response, output: &Output) -> bool {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let failed = matches!(response.status, 403 | 404);
+    let body = response.body.trim_ascii();
+    failed && (NOT_RUN.iter().any(|said| errors.contains(said)) || NOT_RUN_BODIES.contains(&body))
+}
+
+fn later(response: &Response, what: &str, output: &Output) -> Answer {
+    Answer::Later {
+        after: response.retry_after(LONGEST_WAIT),
+        reply: reply::LOCAL_FAULT,
+        why: why(what, response, output),
+    }
+}
+
+fn never(reply: Reply, response: &Response, output: &Output) -> Answer {
+    Answer::Never {
+        reply,
+        why: why("refused", response, output),
+    }
+}
+
+/// What the log is told: the status, and how the body or the complaint begins.
+fn why(what: &str, response: &Response, output: &Output) -> String {
+    let (name, said) = if output.stderr.is_empty() {
+        ("body", response.body)
+    } else {
+        ("stderr", &output.stderr[..])
+    };
+    let said = String::from_utf8_lossy(&said[..said.len().min(SHOWN)]);
+    let said = said.trim();
+    match response.status {
+        0 => format!("{what}: {name} {said:?}"),
+        status => format!("{what}: status {status}, {name} {said:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+use super::*;
+
+const KEY: &str = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+
+fn output(stdout: &str, stderr: &str) -> Output {
+    Output {
+        stdout: stdout
+            .replace('\n', "\r\n")
+            .replace("{key}", KEY)
+            .into_bytes(),
+        stderr: stderr.into(),
+    }
+}
+
+/// An answer in a few words: `250`, `451 4.3.0 after 5s`, `never 550 5.7.1`.
+fn saved(stdout: &str, stderr: &str, acknowledgement: Acknowledgement) -> String {
+    match save(&output(stdout, stderr), KEY, acknowledgement) {
+        Answer::Delivered => "delivered".into(),
+        Answer::Later {
+            after: None, reply, ..
+        } => format!("later {}", codes(&reply)),
+        Answer::Later {
+            after: Some(after),
+            reply,
+            ..
+        } => format!("later {} after {after:?}", codes(&reply)),
+        Answer::Never { reply, .. } => format!("never {}", codes(&reply)),
+    }
+}
+
+fn validated(stdout: &str, stderr: &str, acknowledgement: Acknowledgement) -> String {
+    match validate(&output(stdout, stderr), acknowledgement) {
+        Verdict::Passed => "passed".into(),
+        Verdict::Refused { reply, .. } => format!("refused {}", codes(&reply)),
+        Verdict::Unknown { reply, .. } => format!("unknown {}", codes(&reply)),
+    }
+}
+
+fn codes(reply: &Reply) -> String {
+    format!("{} {}", reply.code(), reply.status().unwrap_or_default())
+}
+
+/// What PHP says, what it complains of, and what that means for a message and for a recipient.
+#[rustfmt::skip]
+const TABLE: &[(&str, &str, &str, &str)] = &[
+    ("X: y\n\nSAVED", "", "delivered", "unknown 451 4.3.0"),
+    ("X: y\n\n\n SAVED 5\n", "", "delivered", "unknown 451 4.3.0"),
+    ("X: y\n\nOK", "", "delivered", "unknown 451 4.3.0"),
+    ("X: y\n\nOKAY", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X: y\n\nPASS", "", "later 451 4.3.0", "passed"),
+    ("X: y\n\nPASSED\n", "", "later 451 4.3.0", "passed"),
+    ("X: y\n\nPASSWORD", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("\nSAVED", "", "delivered", "unknown 451 4.3.0"),
+    ("Status: 201 Created\n\nSAVED", "", "delivered", "unknown 451 4.3.0"),
+    ("Status: 204 No Content\n\n", "", "later 451 4.3.0", "passed"),
+    ("Status: 204\nx-mail-ack: {key}\n\n", "", "delivered", "passed"),
+    ("X-Mail-Ack: {key}\n\nanything", "PHP Warning: x", "delivered", "unknown 451 4.3.0"),
+    ("X-Mail-Ack: 5\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X: y\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X: y\n\n<br />\n<b>Fatal error</b>: SAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 301\nLocation: /\n\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 400\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 401\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 403\n\n", "", "never 550 5.7.1", "refused 550 5.7.1"),
+    ("Status: 404\n\n", "", "never 550 5.7.1", "refused 550 5.1.1"),
+    ("Status: 404 Not Found\n\nFile not found.\n", "Primary script unknown", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 404 Not Found\n\nFile not found.\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 403 Forbidden\n\nAccess denied.\n", "Access to the script '/x' has been denied (see security.limit_extensions)", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 403 Forbidden\n\nno\n", "Unable to open primary script: /x.php (Permission denied)", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 406\n\n", "", "never 550 5.7.1", "unknown 451 4.3.0"),
+    ("Status: 408\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 410\n\n", "", "never 550 5.7.1", "refused 550 5.1.1"),
+    ("Status: 413\n\n", "", "never 552 5.3.4", "unknown 451 4.3.0"),
+    ("Status: 422\n\n", "", "never 550 5.7.1", "unknown 451 4.3.0"),
+    ("Status: 425\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 429\nRetry-After: 7\n\n", "", "later 451 4.3.0 after 7s", "unknown 451 4.3.0"),
+    ("Status: 503\nRetry-After: 99999999999\n\n", "", "later 451 4.3.0 after 86400s", "unknown 451 4.3.0"),
+    ("Status: 503\nRetry-After: Fri, 31 Dec 9999 23:59:59 GMT\n\n", "", "later 451 4.3.0 after 86400s", "unknown 451 4.3.0"),
+    ("Status: 503\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT\n\n", "", "later 451 4.3.0 after 0ns", "unknown 451 4.3.0"),
+    ("Status: 503\nRetry-After: soon\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 500 Internal Server Error\n\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 599\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X-SMTP-Reply: 550 5.7.9 no, thanks\n\n", "", "never 550 5.7.9", "refused 550 5.7.9"),
+    ("X-SMTP-Reply: 554\n\nSAVED", "", "never 554 5.7.1", "refused 554 5.7.1"),
+    ("X-SMTP-Reply: 450 4.2.1 later\nRetry-After: 60\n\n", "", "later 450 4.2.1 after 60s", "unknown 450 4.2.1"),
+    ("X-SMTP-Reply: 550 4.2.1 odd\n\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X-SMTP-Reply: 250 2.0.0 fine\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X-SMTP-Reply: 421 4.0.0 bye\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X-SMTP-Reply: no\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X-SMTP-Reply: 550x\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("", "PHP Fatal error", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("SAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: abc\n\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 2000\n\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("PHP Warning: x\n\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("<b>Warning</b>: x\nX: y\n\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("X: y\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+];
+
+#[test]
+fn answers_mean_what_the_table_says() {
+    for (stdout, stderr, message, recipient) in TABLE {
+        let required = Acknowledgement::Required;
+        assert_eq!(saved(stdout, stderr, required), *message, "{stdout}");
+        assert_eq!(validated(stdout, stderr, required), *recipient, "{stdout}");
+    }
+}
+
+#[test]
+fn a_status_is_enough_where_that_is_wanted() {
+    for (stdout, message, recipient) in [
+        ("X: y\n\n", "delivered", "passed"),
+        ("Status: 202\n\nfine", "delivered", "passed"),
+        ("Status: 300\n\n", "later 451 4.3.0", "unknown 451 4.3.0"),
+        ("garbage", "later 451 4.3.0", "unknown 451 4.3.0"),
+        (
+            "X-SMTP-Reply: 550 no\n\n",
+            "never 550 5.7.1",
+            "refused 550 5.7.1",
+        ),
+    ] {
+        let status = Acknowledgement::Status;
+        assert_eq!(saved(stdout, "", status), message, "{stdout}");
+        assert_eq!(validated(stdout, "", status), recipient, "{stdout}");
+    }
+}
+
+#[test]
+fn a_reply_is_cleaned() {
+    let long = "x".repeat(5000);
+    let stdout = format!("X-SMTP-Reply: 550 5.1.1 \u{fc}\u{1}\ttoo {long}\n\n");
+    let Answer::Never { reply, .. } = save(&output(&stdout, ""), KEY, Acknowledgement::Required)
+    else {
+        panic!("it is a refusal");
+    };
+    let text = format!("???too {long}");
+    assert_eq!(reply.text(), &text[..400]);
+}
+
+/// The bare words of PHP's errors are in the log; a whole megabyte of them is not.
+#[test]
+fn the_log_is_told_how_it_begins() {
+    let stderr = format!("PHP Fatal error {}", "x".repeat(100_000));
+    let Answer::Later { why, .. } = save(
+        &output("Status: 500\n\n", &stderr),
+        KEY,
+        Acknowledgement::Required,
+    ) else {
+        panic!("it is tried again");
+    };
+    assert!(
+        why.starts_with("no success: status 500, stderr \"PHP Fatal error xx"),
+        "{why}"
+    );
+    assert!(why.len() < 300, "{why}");
+}

@@ -1,0 +1,255 @@
+//! The bridge to a PHP application: mail goes to PHP-FPM over FastCGI, without a
+//! web server in between.
+//!
+//! [`Bridge::hand`] gives one [`Letter`] to PHP, once, and says what became of
+//! it: an [`Answer`]. [`Bridge::ask`] asks about a recipient. Neither keeps
+//! anything or tries again: who calls decides when.
+//!
+//! The records of the protocol are written and read by the crate `fastcgi-client`;
+//! what it leaves open (bounds, deadlines, answers that break off) is in `guard`,
+//! `records` and `exchange`.
+
+mod answer;
+mod body;
+mod endpoint;
+mod exchange;
+mod guard;
+mod letter;
+mod parameters;
+mod records;
+mod settings;
+mod signature;
+
+use std::path::Path;
+use std::time::Duration;
+
+use smol::lock::Semaphore;
+
+pub use endpoint::Endpoint;
+pub use exchange::Output;
+pub use letter::{Content, Envelope, Letter, Stored, idempotency_key};
+pub use settings::{Acknowledgement, Body, Script, Settings};
+pub use signature::Secret;
+
+use crate::smtp::reply::{self, Reply};
+use exchange::{Deadlines, exchange};
+use parameters::{Manner, Parameters};
+
+/// What became of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// PHP has it, and said so.
+    Delivered,
+    /// PHP has perhaps not got it: it is down, slow, broken, or asks for patience.
+    /// Whoever tries again does so with the same key.
+    Later {
+        /// How long PHP asks to be left alone (`Retry-After`).
+        after: Option<Duration>,
+        /// What a client that waits is told; transient.
+        reply: Reply,
+        /// For the log.
+        why: String,
+    },
+    /// PHP does not want it, now or ever.
+    Never {
+        /// What a client that waits is told; permanent.
+        reply: Reply,
+        /// For the log.
+        why: String,
+    },
+}
+
+/// What PHP thinks of a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Mail for it is welcome.
+    Passed,
+    /// There is no such recipient.
+    Refused {
+        /// What the client is told; permanent.
+        reply: Reply,
+        /// For the log.
+        why: String,
+    },
+    /// PHP could not say.
+    Unknown {
+        /// What the client is told; transient.
+        reply: Reply,
+        /// For the log.
+        why: String,
+    },
+}
+
+/// The way to one PHP application. As many requests are made at once as it was
+/// told connections; others wait, as part of their time.
+#[derive(Debug)]
+pub struct Bridge {
+    settings: Settings,
+    connections: Semaphore,
+}
+
+impl Bridge {
+    /// A bridge; nothing is connected yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            connections: Semaphore::new(settings.connections),
+            settings,
+        }
+    }
+
+    /// What it was told.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Hands a letter to PHP and waits for its answer, for as long as the
+    /// configured deadline. `attempt` counts from 1. Whatever goes wrong is an
+    /// answer: [`Answer::Later`] unless PHP itself has refused the letter.
+    ///
+    /// Blocks the thread while it reads a file; it belongs where blocking is
+    /// allowed (`smol::unblock`, or a thread of its own with `smol::block_on`).
+    pub async fn hand(&self, letter: Letter<'_>, attempt: u32) -> Answer {
+        self.hand_and_hear(letter, attempt).await.0
+    }
+
+    /// As [`hand`](Self::hand), and what PHP said word for word, if it could be
+    /// heard to the end.
+    pub async fn hand_and_hear(
+        &self,
+        letter: Letter<'_>,
+        attempt: u32,
+    ) -> (Answer, Option<Output>) {
+        match self.send(letter, attempt).await {
+            Ok(output) => {
+                note(&output, letter);
+                let acknowledgement = self.settings.acknowledgement;
+                let answer = answer::save(&output, &letter.envelope.key, acknowledgement);
+                (answer, Some(output))
+            }
+            Err(why) => {
+                let answer = Answer::Later {
+                    after: None,
+                    reply: reply::LOCAL_FAULT,
+                    why,
+                };
+                (answer, None)
+            }
+        }
+    }
+
+    async fn send(&self, letter: Letter<'_>, attempt: u32) -> Result<Output, String> {
+        let secret = self.settings.secret.as_ref();
+        let send = async |made: body::Made<'_>| {
+            let manner = Manner {
+                method: "POST",
+                query: "",
+                content_type: &made.content_type,
+                content_length: made.size(),
+                attempt,
+            };
+            let parameters = Parameters::new(&self.settings.save, manner, letter, secret)?;
+            self.exchange(self.settings.timeout, &parameters, made.pieces)
+                .await
+        };
+        body::with(self.settings.body, letter, attempt, secret, send)
+            .await
+            .map_err(|error| format!("cannot read the message: {error}"))?
+    }
+
+    /// Asks PHP about a recipient: the one of `envelope`, which is no message yet
+    /// and has neither id nor key.
+    pub async fn ask(&self, envelope: &Envelope) -> Verdict {
+        let letter = Letter {
+            envelope,
+            trace: "",
+            content: Content::Pieces(&[]),
+            path: None,
+        };
+        let query = format!("rcpt_to={}", body::form_text(&envelope.rcpt));
+        let manner = Manner {
+            method: "GET",
+            query: &query,
+            content_type: "",
+            content_length: 0,
+            attempt: 1,
+        };
+        let settings = &self.settings;
+        let secret = settings.secret.as_ref();
+        let parameters = Parameters::new(&settings.validate, manner, letter, secret);
+        let asked = match &parameters {
+            Ok(parameters) => {
+                let nothing = exchange::no_body();
+                self.exchange(settings.validate_timeout, parameters, nothing)
+                    .await
+            }
+            Err(fault) => Err(fault.clone()),
+        };
+        match asked {
+            Ok(output) => {
+                note(&output, letter);
+                answer::validate(&output, settings.acknowledgement)
+            }
+            Err(why) => Verdict::Unknown {
+                reply: reply::LOCAL_FAULT,
+                why,
+            },
+        }
+    }
+
+    /// Runs a script that is no part of the application, which finds `id` in
+    /// `MAIL_ID` and nothing else: a probe. It may take as long as a question about
+    /// a recipient.
+    ///
+    /// # Errors
+    ///
+    /// Why PHP could not be heard to the end. That it cannot run the script is none.
+    pub async fn run(&self, file: &Path, id: &str) -> Result<Output, String> {
+        let script = Script {
+            file: file.to_owned(),
+            root: file.parent().unwrap_or(file).to_owned(),
+            uri: None,
+        };
+        let envelope = Envelope::of_nothing(id);
+        let letter = Letter {
+            envelope: &envelope,
+            trace: "",
+            content: Content::Pieces(&[]),
+            path: None,
+        };
+        let manner = Manner {
+            method: "GET",
+            query: "",
+            content_type: "",
+            content_length: 0,
+            attempt: 1,
+        };
+        let parameters = Parameters::new(&script, manner, letter, None)?;
+        let time = self.settings.validate_timeout;
+        self.exchange(time, &parameters, exchange::no_body()).await
+    }
+
+    async fn exchange(
+        &self,
+        whole: Duration,
+        parameters: &Parameters,
+        body: impl std::io::Read + Unpin,
+    ) -> Result<Output, String> {
+        let deadlines = Deadlines {
+            connect: self.settings.connect_timeout,
+            whole,
+        };
+        let endpoint = &self.settings.endpoint;
+        exchange(endpoint, deadlines, &self.connections, parameters, body).await
+    }
+}
+
+/// What PHP complains of belongs into the log, whatever it answers.
+fn note(output: &Output, letter: Letter<'_>) {
+    const SHOWN: usize = 2000;
+    if output.stderr.is_empty() {
+        return;
+    }
+    let shown = &output.stderr[..output.stderr.len().min(SHOWN)];
+    let said = String::from_utf8_lossy(shown);
+    log::warn!(id:% = letter.envelope.id, stderr:% = said.trim_end(); "PHP complains");
+}

@@ -1,0 +1,176 @@
+//! The parameters of a request: what PHP finds in `$_SERVER`.
+//!
+//! CGI/1.1 (RFC 3875 section 4.1), and the envelope twice: as `MAIL_...` for plain
+//! scripts, as `HTTP_X_...` where frameworks look for header fields.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Letter;
+use super::settings::Script;
+use super::signature::Secret;
+
+/// Octets of all parameters, at most: they go in one record, as PHP loses a
+/// request of which a pair lies in two. Only what is configured can come near.
+const LIMIT: usize = 60_000;
+
+const SOFTWARE: &str = concat!("maiasaura/", env!("CARGO_PKG_VERSION"));
+
+/// What kind of request it is, as HTTP calls it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner<'a> {
+    pub(super) method: &'static str,
+    /// To be appended to what the configured URI asks for.
+    pub(super) query: &'a str,
+    pub(super) content_type: &'a str,
+    pub(super) content_length: u64,
+    /// Counts from 1.
+    pub(super) attempt: u32,
+}
+
+/// Names and values, each name once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Those of a request about a letter; the answer of a size that PHP would
+    /// not understand is an error.
+    pub(super) fn new(
+        script: &Script,
+        manner: Manner<'_>,
+        letter: Letter<'_>,
+        secret: Option<&Secret>,
+    ) -> Result<Self, String> {
+        let mut parameters = Self::default();
+        parameters.request(script, manner);
+        parameters.connection(letter);
+        parameters.envelope(letter, manner.attempt);
+        if let Some(secret) = secret {
+            let now = seconds(SystemTime::now());
+            parameters.add("HTTP_X_SIGNATURE", &secret.sign(now, letter.envelope));
+        }
+        let size: usize = parameters
+            .0
+            .iter()
+            .map(|(n, v)| n.len() + v.len() + 8)
+            .sum();
+        if size > LIMIT {
+            return Err(format!("parameters of {size} octets, more than {LIMIT}"));
+        }
+        Ok(parameters)
+    }
+
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// What would end a header field, or a string of C, does not get in.
+    fn add(&mut self, name: &str, value: &str) {
+        let value = value.replace(['\r', '\n', '\0'], "?");
+        self.0.push((name.to_owned(), value));
+    }
+
+    fn request(&mut self, script: &Script, manner: Manner<'_>) {
+        let (uri, asked) = match script.uri.as_deref() {
+            Some(uri) => uri.split_once('?').unwrap_or((uri, "")),
+            None => ("", ""),
+        };
+        let name = script.name();
+        let uri = if uri.is_empty() { &name } else { uri };
+        let between = if asked.is_empty() || manner.query.is_empty() {
+            ""
+        } else {
+            "&"
+        };
+        let query = [asked, between, manner.query].concat();
+        let mark = if query.is_empty() { "" } else { "?" };
+        self.add("GATEWAY_INTERFACE", "CGI/1.1");
+        self.add("SERVER_PROTOCOL", "HTTP/1.1");
+        self.add("SERVER_SOFTWARE", SOFTWARE);
+        self.add("REQUEST_METHOD", manner.method);
+        self.add("SCRIPT_FILENAME", &text(&script.file));
+        self.add("SCRIPT_NAME", &name);
+        self.add("REQUEST_URI", &[uri, mark, &query].concat());
+        self.add("DOCUMENT_URI", uri);
+        self.add("DOCUMENT_ROOT", &text(&script.root));
+        self.add("QUERY_STRING", &query);
+        self.add("CONTENT_TYPE", manner.content_type);
+        self.add("CONTENT_LENGTH", &manner.content_length.to_string());
+        // PHP built with force-redirect, and some scripts, ask for it.
+        self.add("REDIRECT_STATUS", "200");
+    }
+
+    /// Mail from a pipe or a Unix socket comes from this machine.
+    fn connection(&mut self, letter: Letter<'_>) {
+        let envelope = letter.envelope;
+        let local = || "127.0.0.1".to_owned();
+        let client = envelope
+            .client
+            .map(|client| client.to_canonical().to_string());
+        self.add("REMOTE_ADDR", &client.unwrap_or_else(local));
+        self.add(
+            "REMOTE_PORT",
+            &envelope.client_port.unwrap_or(0).to_string(),
+        );
+        let server = envelope
+            .server
+            .map(|server| server.ip().to_canonical().to_string());
+        self.add("SERVER_ADDR", &server.unwrap_or_else(local));
+        let port = envelope.server.map_or(25, |server| server.port());
+        self.add("SERVER_PORT", &port.to_string());
+        self.add("SERVER_NAME", &envelope.host);
+        self.add("HTTP_HOST", &envelope.host);
+    }
+
+    fn envelope(&mut self, letter: Letter<'_>, attempt: u32) {
+        let envelope = letter.envelope;
+        let attempt = attempt.to_string();
+        let received = seconds(envelope.received).to_string();
+        let optional = |value: &Option<String>| value.clone().unwrap_or_default();
+        let (helo, tls) = (optional(&envelope.helo), optional(&envelope.tls));
+        let twice: [(&str, &str, &str); 9] = [
+            ("MAIL_FROM", "X_ENVELOPE_FROM", &envelope.mail_from),
+            ("MAIL_RCPT", "X_ENVELOPE_TO", &envelope.rcpt),
+            ("MAIL_MAILBOX", "X_MAILBOX", &envelope.mailbox),
+            ("MAIL_HELO", "X_HELO", &helo),
+            ("MAIL_TLS", "X_TLS", &tls),
+            ("MAIL_ATTEMPT", "X_ATTEMPT", &attempt),
+            ("MAIL_ID", "X_MAIL_ID", &envelope.id),
+            ("MAIL_RECEIVED", "X_RECEIVED_AT", &received),
+            ("MAIL_KEY", "IDEMPOTENCY_KEY", &envelope.key),
+        ];
+        for (plain, field, value) in twice {
+            self.add(plain, value);
+            self.add(&format!("HTTP_{field}"), value);
+        }
+        self.add("HTTP_X_ORIGINAL_TO", &envelope.rcpt);
+        for (name, value) in &envelope.captures {
+            let name: String = name.chars().map(of_a_name).collect();
+            self.add(&format!("MAIL_CAPTURE_{name}"), value);
+            self.add(&format!("HTTP_X_CAPTURE_{name}"), value);
+        }
+    }
+}
+
+/// Names of header fields become names of parameters in capitals.
+fn of_a_name(character: char) -> char {
+    if character.is_ascii_alphanumeric() {
+        character.to_ascii_uppercase()
+    } else {
+        '_'
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Since 1970.
+pub(super) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+#[cfg(test)]
+mod tests;

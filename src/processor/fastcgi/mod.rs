@@ -1,0 +1,234 @@
+//! `FastCGI`: a PHP application is asked whether it knows a recipient, and is
+//! given the message.
+//!
+//! With `delivery: inline` it is asked between stage and commit: what stands
+//! before it in the chain (`MailDir|FastCGI`) has everything on the disk and
+//! nothing visible, and a refusal or a fault takes it back. A message with several
+//! recipients is handed over once for each; when one of them is refused the whole
+//! message is, and PHP sees those before it again, with the same keys.
+//!
+//! With `delivery: queued` the message goes into a queue, and a [`Postman`] hands
+//! it over.
+
+mod cache;
+mod postman;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use smol::Timer;
+use smol::future::or;
+
+pub use cache::Times;
+pub use postman::Postman;
+
+use super::{Delivery, Pending, Processor, Queued, Sender, Staged, digests};
+use crate::envelope::Recipient;
+use crate::failure::Failure;
+use crate::fastcgi::{self, Answer, Bridge, Content, Letter, Stored, Verdict};
+use crate::smtp::reply;
+use cache::Cache;
+
+/// Asks and feeds PHP.
+#[derive(Debug)]
+pub struct FastCgi {
+    bridge: Arc<Bridge>,
+    cache: Cache,
+    queued: Option<Queued>,
+}
+
+/// The content of a message that is not in memory.
+#[derive(Debug)]
+struct OnDisk<'a> {
+    delivery: &'a Delivery,
+    octets: u64,
+}
+
+impl FastCgi {
+    /// PHP at the other side of `bridge`; what it says of recipients is believed
+    /// for these times.
+    pub fn new(bridge: Arc<Bridge>, times: Times) -> Self {
+        Self {
+            bridge,
+            cache: Cache::new(times),
+            queued: None,
+        }
+    }
+
+    /// The same, which does not let clients wait for PHP: mail goes into a queue.
+    #[must_use]
+    pub fn queued(self, queued: Queued) -> Self {
+        Self {
+            queued: Some(queued),
+            ..self
+        }
+    }
+
+    /// Hands the message over for all recipients, within the time for one.
+    async fn hand_all(&self, delivery: &Delivery) -> Result<(), Failure> {
+        let made;
+        let keys = if delivery.digests.is_empty() {
+            made = digests(delivery)?;
+            &made
+        } else {
+            &delivery.digests
+        };
+        let all = async {
+            for (recipient, key) in delivery.recipients().iter().zip(keys) {
+                self.hand(delivery, key, recipient).await?;
+            }
+            Ok(())
+        };
+        let time = self.bridge.settings().timeout;
+        or(all, async {
+            Timer::after(time).await;
+            let cause = format!("PHP has not answered for all recipients within {time:?}");
+            Err(Failure::new(reply::LOCAL_FAULT, cause))
+        })
+        .await
+    }
+
+    async fn hand(
+        &self,
+        delivery: &Delivery,
+        key: &str,
+        recipient: &Recipient,
+    ) -> Result<(), Failure> {
+        let envelope = envelope(delivery, key, recipient);
+        let destination = recipient.destinations.first();
+        let trace = delivery.trace.as_ref().zip(destination);
+        let trace = trace.map(|(trace, destination)| trace.fields(recipient, destination));
+        let trace = trace.unwrap_or_default().replace('\n', "\r\n");
+        let (pieces, on_disk);
+        let content = if let Some(octets) = delivery.octets() {
+            pieces = octets;
+            Content::Pieces(&pieces)
+        } else {
+            on_disk = OnDisk::new(delivery)?;
+            Content::Stored(&on_disk)
+        };
+        let letter = Letter {
+            envelope: &envelope,
+            trace: &trace,
+            content,
+            path: None,
+        };
+        match self.bridge.hand(letter, 1).await {
+            Answer::Delivered => Ok(()),
+            Answer::Later { reply, why, .. } | Answer::Never { reply, why } => {
+                Err(Failure::new(reply, format!("PHP: {why}")))
+            }
+        }
+    }
+}
+
+impl<'a> OnDisk<'a> {
+    fn new(delivery: &'a Delivery) -> io::Result<Self> {
+        let octets = delivery.tally()?.octets();
+        Ok(Self { delivery, octets })
+    }
+}
+
+impl Stored for OnDisk<'_> {
+    fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let at = usize::try_from(at).map_err(io::Error::other)?;
+        self.delivery.read_at(at, buffer)
+    }
+}
+
+impl Processor for FastCgi {
+    fn name(&self) -> &'static str {
+        "FastCGI"
+    }
+
+    /// PHP has said that it has the message, or the queue has it.
+    fn stores(&self) -> bool {
+        true
+    }
+
+    fn validate<'a>(
+        &'a self,
+        recipient: &'a Recipient,
+        sender: Sender<'a>,
+    ) -> Pending<'a, Result<(), Failure>> {
+        let asked = asked(recipient, sender);
+        let name = asked.rcpt.clone();
+        let ask = async move { self.bridge.ask(&asked).await };
+        Box::pin(verdict(self.cache.verdict(name, ask)))
+    }
+
+    fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        match &self.queued {
+            Some(queued) => queued.stage(delivery),
+            None => Box::pin(async move { self.hand_all(delivery).await.map(|()| Staged::Done) }),
+        }
+    }
+}
+
+async fn verdict(verdict: impl Future<Output = Verdict>) -> Result<(), Failure> {
+    match verdict.await {
+        Verdict::Passed => Ok(()),
+        Verdict::Refused { reply, why } | Verdict::Unknown { reply, why } => {
+            Err(Failure::new(reply, format!("PHP: {why}")))
+        }
+    }
+}
+
+/// What PHP is told of a message.
+fn envelope(delivery: &Delivery, key: &str, recipient: &Recipient) -> fastcgi::Envelope {
+    let envelope = &delivery.mail.envelope;
+    fastcgi::Envelope {
+        id: envelope.id.clone(),
+        received: envelope.received,
+        mail_from: envelope.reverse_path.to_string(),
+        rcpt: recipient.forward_path.to_string(),
+        mailbox: mailbox(recipient),
+        captures: captures(recipient),
+        helo: envelope.client.helo.clone(),
+        client: envelope.client.address,
+        client_port: None,
+        server: None,
+        host: envelope.host.clone(),
+        tls: None,
+        key: key.to_owned(),
+    }
+}
+
+/// What PHP is told when it is asked about a recipient.
+fn asked(recipient: &Recipient, sender: Sender<'_>) -> fastcgi::Envelope {
+    let host = recipient.destinations.first();
+    fastcgi::Envelope {
+        id: String::new(),
+        received: SystemTime::now(),
+        mail_from: sender.reverse_path.to_string(),
+        rcpt: recipient.forward_path.to_string(),
+        mailbox: mailbox(recipient),
+        captures: captures(recipient),
+        helo: sender.client.helo.clone(),
+        client: sender.client.address,
+        client_port: None,
+        server: None,
+        host: host.map_or_else(String::new, |destination| {
+            destination.mailbox.domain().to_string()
+        }),
+        tls: None,
+        key: String::new(),
+    }
+}
+
+fn mailbox(recipient: &Recipient) -> String {
+    let first = recipient.destinations.first();
+    first.map_or_else(String::new, |destination| destination.mailbox.to_string())
+}
+
+fn captures(recipient: &Recipient) -> BTreeMap<String, String> {
+    let first = recipient.destinations.first();
+    first.map_or_else(BTreeMap::new, |destination| destination.captures.clone())
+}

@@ -1,0 +1,86 @@
+//! Which letter is next: all letters of a queue, in memory, by the time they are due.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+
+/// The letters that wait and those under way. Each takes about 250 octets, however large it
+/// is.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    slots: HashMap<Arc<str>, Slot>,
+    /// A letter may be here several times; only the one at the time that its slot says counts.
+    order: BinaryHeap<Reverse<(u64, Arc<str>)>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    due: u64,
+    attempts: u32,
+    is_under_way: bool,
+}
+
+impl Agenda {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.slots.contains_key(name)
+    }
+
+    /// Enters a letter, or what is new about one. One that is under way is left alone: its end
+    /// tells more.
+    pub(super) fn enter(&mut self, name: Arc<str>, due: u64, attempts: u32) {
+        let slot = self.slots.entry(Arc::clone(&name)).or_insert(Slot {
+            due: u64::MAX,
+            attempts,
+            is_under_way: false,
+        });
+        if slot.is_under_way || slot.due == due {
+            return;
+        }
+        (slot.due, slot.attempts) = (due, attempts);
+        self.order.push(Reverse((due, name)));
+    }
+
+    /// Forgets a letter that is not there any more.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.slots.remove(name);
+    }
+
+    /// Forgets all that are not under way and not in `names`.
+    pub(super) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.slots
+            .retain(|name, slot| slot.is_under_way || is_there(name));
+    }
+
+    /// The next letter that is due `now`, and how often it was tried; from now on it is under way.
+    pub(super) fn next(&mut self, now: u64) -> Option<(Arc<str>, u32)> {
+        if self.due()? > now {
+            return None;
+        }
+        let Reverse((_, name)) = self.order.pop()?;
+        let slot = self.slots.get_mut(&name)?;
+        slot.is_under_way = true;
+        Some((name, slot.attempts))
+    }
+
+    /// When the first letter is due.
+    pub(super) fn due(&mut self) -> Option<u64> {
+        while let Some(Reverse((due, name))) = self.order.peek() {
+            let slot = self.slots.get(name);
+            if slot.is_some_and(|slot| !slot.is_under_way && slot.due == *due) {
+                return Some(*due);
+            }
+            self.order.pop();
+        }
+        None
+    }
+
+    /// A letter is not under way any more, and due again.
+    pub(super) fn again(&mut self, name: Arc<str>, due: u64, attempts: u32) {
+        self.forget(&name);
+        self.enter(name, due, attempts);
+    }
+}

@@ -1,0 +1,254 @@
+//! The letters that wait for one consumer.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::dead::DEAD;
+use super::{Letter, Place, Slip, State};
+use crate::maildir::{Message, Staged, Store, Stream};
+
+/// Where the states are.
+pub(super) const STATE: &str = "state";
+
+/// The queue of one consumer: a folder of letters.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    store: Arc<Store>,
+    place: Place,
+    name: String,
+}
+
+impl Queue {
+    /// The queue of the consumer `name`, whose case does not matter.
+    ///
+    /// # Errors
+    ///
+    /// A name that cannot be that of a folder, with what would do.
+    pub fn new(store: Arc<Store>, place: Place, name: &str) -> Result<Self, String> {
+        let folder = name.to_ascii_lowercase();
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+        let fits = (1..=64).contains(&folder.len());
+        if !fits || folder == DEAD || !folder.chars().all(is_plain) {
+            return Err(format!(
+                "{name:?} cannot be the name of a queue; use letters, digits, - and _, and not {DEAD}"
+            ));
+        }
+        Ok(Self {
+            store,
+            place,
+            name: folder,
+        })
+    }
+
+    /// All queues in a spool, in order.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel. A spool that is not there has none.
+    pub fn all(store: &Arc<Store>, place: &Place) -> io::Result<Vec<Self>> {
+        let mut queues: Vec<Self> = names(&place.path())?
+            .iter()
+            .filter_map(|name| Self::new(Arc::clone(store), place.clone(), name).ok())
+            .filter(|queue| queue.letters_folder().is_dir())
+            .collect();
+        queues.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(queues)
+    }
+
+    /// Its name, in lower case.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its letters are committed with.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The root that it is below.
+    pub fn root(&self) -> &Arc<Path> {
+        self.place.root()
+    }
+
+    /// Where the letters are.
+    pub fn letters_folder(&self) -> PathBuf {
+        self.place.path().join(&self.name).join("new")
+    }
+
+    pub(super) fn states_folder(&self) -> PathBuf {
+        self.place.path().join(&self.name).join(STATE)
+    }
+
+    /// Makes what is missing of its folder.
+    pub fn make(&self) -> io::Result<()> {
+        self.place.make(&self.name, &[STATE])
+    }
+
+    /// Keeps other workers away as long as it lives.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when there is one.
+    pub(super) fn lock(&self) -> io::Result<OwnedFd> {
+        let folder = fs::File::open(self.place.path().join(&self.name))?;
+        flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(folder.into())
+    }
+
+    /// Writes a letter, to be committed with what else its message becomes. `stream` follows the
+    /// content that is in memory; lines end in CRLF.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::stage`]. Nothing is left behind.
+    pub fn stage(
+        &self,
+        mut slip: Slip,
+        content: &[&[u8]],
+        stream: Option<&dyn Stream>,
+    ) -> io::Result<Staged> {
+        let octets: u64 = content.iter().map(|piece| piece.len() as u64).sum();
+        slip.size = octets + stream.map_or(0, Stream::octets);
+        let head = match content.iter().find(|piece| !piece.is_empty()) {
+            Some(first) => Letter::head(&slip, first)?,
+            None => Letter::head(&slip, &first_piece(stream)?)?,
+        };
+        let mut parts = vec![head.as_bytes()];
+        parts.extend(content);
+        let message = Message {
+            parts: &parts,
+            stream,
+            // Only readers of a Maildir want to know it.
+            crlf_size: slip.size,
+        };
+        let location = self.place.location(&self.name);
+        match self.store.stage(&location, &message) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make()?;
+                self.store.stage(&location, &message)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Puts a letter into the queue by itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`stage`](Self::stage) and [`Store::commit`]; then it is not there.
+    pub fn put(&self, slip: Slip, content: &[&[u8]]) -> io::Result<()> {
+        let mut staged = Vec::from([self.stage(slip, content, None)?]);
+        self.store.commit(&mut staged)
+    }
+
+    /// The names of all letters, in order of time.
+    pub fn letters(&self) -> io::Result<Vec<String>> {
+        let mut letters = names(&self.letters_folder())?;
+        letters.sort();
+        Ok(letters)
+    }
+
+    /// All letters, and what is known of those that were tried. States without a letter are removed.
+    pub(super) fn scan(&self) -> io::Result<Vec<(String, Option<State>)>> {
+        // In this order: a letter is there before its state is.
+        let states = names(&self.states_folder())?;
+        let letters = self.letters()?;
+        let known: HashSet<&String> = letters.iter().collect();
+        for orphan in states.iter().filter(|name| !known.contains(name)) {
+            State::remove(&self.states_folder(), orphan)?;
+        }
+        let states: HashSet<&String> = states.iter().collect();
+        let state = |name: &String| states.contains(name).then(|| self.state(name)).flatten();
+        Ok(letters
+            .iter()
+            .map(|name| (name.clone(), state(name)))
+            .collect())
+    }
+
+    /// Opens a letter.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when it is not there any more, `InvalidData` when it cannot be made sense of.
+    pub fn letter(&self, name: &str) -> io::Result<Letter> {
+        Letter::open(&self.path(name))
+    }
+
+    /// The file of a letter.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.letters_folder().join(name)
+    }
+
+    /// What is known of the attempts at a letter; `None` before the first one.
+    pub fn state(&self, name: &str) -> Option<State> {
+        State::read(&self.states_folder(), name)
+    }
+
+    /// Notes what is known of the attempts at a letter; a worker sees it at once.
+    pub fn note(&self, name: &str, state: &State) -> io::Result<()> {
+        if self.path(name).exists() {
+            state.write(&self.states_folder(), name)?;
+        }
+        Ok(())
+    }
+
+    /// Removes a letter and its state. Neither is synced: should a crash bring it back it is handed
+    /// over once more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel, but not that it is gone already.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        State::remove(&self.states_folder(), name)
+    }
+
+    /// When a letter was put into the queue, in milliseconds since 1970: its name says so.
+    pub(super) fn time(name: &str) -> Option<u64> {
+        let (seconds, _) = name.split_once('.')?;
+        seconds.parse::<u64>().ok()?.checked_mul(1000)
+    }
+}
+
+/// How a stream begins.
+fn first_piece(stream: Option<&dyn Stream>) -> io::Result<Vec<u8>> {
+    let mut first = Vec::new();
+    let read = stream.map_or(Ok(()), |stream| {
+        stream.each(&mut |piece| {
+            first.extend_from_slice(piece);
+            // Enough is seen: this ends it.
+            Err(io::ErrorKind::Interrupted.into())
+        })
+    });
+    match read {
+        Err(error) if first.is_empty() => Err(error),
+        _ => Ok(first),
+    }
+}
+
+/// The names in a folder, without those that begin with a dot; none if it is not there.
+pub(super) fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        // What is no UTF-8 is none of ours.
+        if let Ok(name) = entry?.file_name().into_string()
+            && !name.starts_with('.')
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}

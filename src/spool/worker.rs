@@ -1,0 +1,243 @@
+//! The worker: hands letters over, as often as it takes.
+
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::stream::StreamExt as _;
+use smol::Timer;
+use smol::future::or;
+
+use super::desk::{Desk, UnderWay};
+use super::{Answer, Consumer, DeadLetters, Letter, Queue, Reason, Schedule, State, now};
+
+/// The shortest time after which it is tried again to bury a letter.
+const BURY_AGAIN: Duration = Duration::from_secs(10);
+
+/// How a worker works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Attempts at once.
+    pub at_once: usize,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// When a letter is tried again.
+    pub schedule: Schedule,
+    /// Failures in a row after which the consumer counts as down; 0 is never.
+    pub failures: u32,
+    /// How long it is left alone then, at most.
+    pub longest_pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            at_once: 4,
+            timeout: Duration::from_mins(1),
+            schedule: Schedule::default(),
+            failures: 5,
+            longest_pause: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Hands the letters of one queue to its consumer.
+pub struct Worker {
+    pub(super) queue: Queue,
+    pub(super) settings: Settings,
+    dead: DeadLetters,
+    consumer: Arc<dyn Consumer>,
+}
+
+/// What became of one attempt.
+pub(super) struct Ended {
+    pub(super) name: Arc<str>,
+    pub(super) attempts: u32,
+    pub(super) outcome: Outcome,
+}
+
+pub(super) enum Outcome {
+    /// It was not there any more.
+    Gone,
+    /// The consumer has it, and the queue not any more.
+    Delivered,
+    /// It waits, since the consumer could not be reached or asked for it.
+    Waits { next: u64 },
+    /// It is among the dead letters; whether the consumer has said so itself.
+    Dead { answered: bool },
+    /// The consumer has it, but it cannot be removed.
+    Stays,
+}
+
+impl Worker {
+    /// A worker for one queue. If there is another for it, in whatever process, this one waits until
+    /// that has ended.
+    pub fn new(
+        queue: Queue,
+        dead: DeadLetters,
+        consumer: Arc<dyn Consumer>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            queue,
+            settings,
+            dead,
+            consumer,
+        }
+    }
+
+    /// Works until `stop` is ready, and then until the attempts under way have ended. May be
+    /// dropped at any time: what was under way is tried again by the next worker.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut desk = Desk::new(self);
+        let mut under_way = UnderWay::new();
+        or(stop, desk.work(&mut under_way)).await;
+        while let Some(ended) = under_way.next().await {
+            desk.ended(ended);
+        }
+    }
+
+    /// One attempt at a letter, from the file to what follows from the answer.
+    pub(super) async fn attempt(self: Arc<Self>, name: Arc<str>, attempts: u32) -> Ended {
+        let (worker, file) = (Arc::clone(&self), Arc::clone(&name));
+        let opened = smol::unblock(move || worker.queue.letter(&file)).await;
+        let (answer, about) = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let outcome = Outcome::Gone;
+                return Ended {
+                    name,
+                    attempts,
+                    outcome,
+                };
+            }
+            Err(error) => {
+                let why = format!("the letter cannot be read: {error}");
+                (Answer::Later { after: None, why }, About::default())
+            }
+            Ok(letter) => {
+                let about = About::of(&letter);
+                (self.ask(Arc::new(letter), attempts + 1).await, about)
+            }
+        };
+        let attempts = attempts + 1;
+        let file = Arc::clone(&name);
+        let outcome = smol::unblock(move || self.conclude(&file, attempts, answer, &about)).await;
+        Ended {
+            name,
+            attempts,
+            outcome,
+        }
+    }
+
+    /// Asks the consumer, which may take too long and may panic.
+    async fn ask(&self, letter: Arc<Letter>, attempt: u32) -> Answer {
+        let later = |why: String| Answer::Later { after: None, why };
+        let asked = async { self.consumer.hand(letter, attempt).await };
+        let too_late = async {
+            Timer::after(self.settings.timeout).await;
+            later(format!("no answer within {:?}", self.settings.timeout))
+        };
+        AssertUnwindSafe(or(asked, too_late))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| later("the consumer panicked".into()))
+    }
+
+    /// Does what follows from an answer. All of it may block.
+    fn conclude(&self, name: &str, attempts: u32, answer: Answer, about: &About) -> Outcome {
+        let (after, why, answered) = match answer {
+            Answer::Delivered => {
+                let (id, to) = (&about.id, &about.to);
+                log::info!(id = id, consumer = self.queue.name(), to = to, attempts = attempts; "handed over");
+                return self.remove(name);
+            }
+            Answer::Never { why } => (None, why, true),
+            Answer::Later { after, why } => (Some(after), why, false),
+        };
+        let (id, to, consumer) = (&about.id, &about.to, self.queue.name());
+        let time = now();
+        let queued = Queue::time(name).unwrap_or(time);
+        let schedule = &self.settings.schedule;
+        let next = after.and_then(|after| schedule.next(name, queued, attempts, time, after));
+        let Some(next) = next else {
+            log::error!(id = id, consumer = consumer, to = to, attempts = attempts, cause = why; "not handed over: a dead letter");
+            let why = if answered {
+                why
+            } else {
+                format!("given up: {why}")
+            };
+            return self.bury(name, attempts, why, answered);
+        };
+        log::warn!(id = id, consumer = consumer, to = to, attempts = attempts, seconds = next.saturating_sub(time) / 1000, cause = why; "not handed over yet");
+        self.wait(name, attempts, why, next)
+    }
+
+    fn wait(&self, name: &str, attempts: u32, error: String, next: u64) -> Outcome {
+        let state = State {
+            attempts,
+            next,
+            last: now(),
+            error,
+        };
+        if let Err(error) = self.queue.note(name, &state) {
+            log::error!(file = name, error:% = error; "cannot note when a letter is tried again");
+        }
+        Outcome::Waits { next }
+    }
+
+    fn bury(&self, name: &str, attempts: u32, why: String, answered: bool) -> Outcome {
+        let reason = Reason { why, attempts };
+        match self.dead.bury(&self.queue, name, &reason) {
+            Ok(()) => Outcome::Dead { answered },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Gone,
+            Err(error) => {
+                let wait = self.settings.schedule.waits.last().copied();
+                let wait = wait.unwrap_or_default().max(BURY_AGAIN).as_millis();
+                let next = now().saturating_add(u64::try_from(wait).unwrap_or(u64::MAX));
+                let why = format!("{}; it cannot become a dead letter: {error}", reason.why);
+                log::error!(file = name, error:% = error; "cannot move a letter to the dead letters");
+                self.wait(name, attempts, why, next)
+            }
+        }
+    }
+
+    fn remove(&self, name: &str) -> Outcome {
+        match self.queue.remove(name) {
+            Ok(()) => Outcome::Delivered,
+            Err(error) => {
+                log::error!(file = name, error:% = error; "cannot remove a letter that was handed over");
+                Outcome::Stays
+            }
+        }
+    }
+
+    /// Removes a letter that was handed over before.
+    pub(super) async fn tidy(self: Arc<Self>, name: Arc<str>, attempts: u32) -> Ended {
+        let file = Arc::clone(&name);
+        let outcome = smol::unblock(move || self.remove(&file)).await;
+        Ended {
+            name,
+            attempts,
+            outcome,
+        }
+    }
+}
+
+/// What the log tells of a letter.
+#[derive(Default)]
+struct About {
+    id: String,
+    to: String,
+}
+
+impl About {
+    fn of(letter: &Letter) -> Self {
+        Self {
+            id: letter.slip.id.clone(),
+            to: letter.slip.rcpt.clone(),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+<?php
+require 'common.php';
+$mail = json_decode(file_get_contents('php://input'), true, flags: JSON_THROW_ON_ERROR);
+is('key', $mail['envelope']['key'], $_SERVER['MAIL_KEY']);
+is('to', $mail['envelope']['to'], 'bob+x@example.org');
+is('captures', $mail['envelope']['captures'], ['shop' => 'one']);
+is('tls', $mail['envelope']['tls'], null);
+is('subject', $mail['subject'], 'café & "more" =5 %');
+is('from', $mail['from'], [['name' => 'Jürgen', 'address' => 's@example.net']]);
+is('people', array_column($mail['to'], 'address'), ['bob+x@example.org', 'carol@example.org']);
+is('date', $mail['date'], '2026-11-20T12:00:00+01:00');
+is('id', $mail['message_id'], '1@example.net');
+is('first', $mail['headers'][0], ['name' => 'Return-Path', 'value' => '<s@example.net>']);
+is('header', in_array(['name' => 'In-Reply-To', 'value' => '<0@example.net>'], $mail['headers']), true);
+is('text', $mail['text'], TEXT);
+is('html', $mail['html'], HTML);
+is('names', array_column($mail['attachments'], 'name'), ['list.csv', '../../a"b.png']);
+is('types', array_column($mail['attachments'], 'type'), ['text/csv', 'image/png']);
+is('csv', base64_decode($mail['attachments'][0]['content']), CSV);
+is('png', base64_decode($mail['attachments'][1]['content']), PNG);
+is('cid', $mail['attachments'][1]['content_id'], 'image@example.net');
+is('size', $mail['attachments'][1]['size'], 256);
+echo 'SAVED';

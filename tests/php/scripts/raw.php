@@ -1,0 +1,10 @@
+<?php
+require 'common.php';
+is('type', $_SERVER['CONTENT_TYPE'], 'message/rfc822');
+is('mail', file_get_contents('php://input'), file_get_contents(__DIR__ . '/mail.eml'));
+// The signature, as an application would check it.
+parse_str(strtr($_SERVER['HTTP_X_SIGNATURE'], ',', '&'), $signature);
+$signed = "$signature[t].$_SERVER[HTTP_IDEMPOTENCY_KEY].$_SERVER[MAIL_FROM].$_SERVER[MAIL_RCPT]";
+is('signature', $signature['v1'], hash_hmac('sha256', $signed, 's3cret'));
+is('time', abs(time() - $signature['t']) < 300, true);
+header("X-Mail-Ack: $_SERVER[HTTP_IDEMPOTENCY_KEY]");

@@ -1,0 +1,151 @@
+//! Letters for an application that is down: whatever is promised waits for it as surely as it is in
+//! the Maildir.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use maiasaura::config::{Config, Environment};
+use maiasaura::daemon::{Daemon, Running};
+use maiasaura::server::Address;
+use maiasaura::spool::{Answer, Consumer, Pending};
+
+use crate::audit::{list, look};
+use crate::client::{Client, HOST, Protocol, Reply};
+use crate::letter::Letter;
+use crate::program::{need_root, report};
+use crate::volume::{EXT4, Kind, Mount, Volume, XFS, alone};
+
+/// A disk of two megabytes.
+const SMALL: Kind = Kind {
+    name: "a queue on a full disk",
+    system: "tmpfs",
+    options: "size=2m",
+    ..EXT4
+};
+
+/// An application that is down.
+struct Down;
+
+impl Consumer for Down {
+    fn hand(&self, _: Arc<maiasaura::spool::Letter>, _: u32) -> Pending<'_, Answer> {
+        let why = "it is down".into();
+        Box::pin(async move { Answer::Later { after: None, why } })
+    }
+}
+
+fn start(root: &Path, durability: &str) -> (Running, Client) {
+    let root = root.display();
+    let yaml = format!(
+        "hostname: mx.example.org\nlisteners: [{{address: \"127.0.0.1:0\"}}]\n\
+         recipients: {{hosts: [{HOST}]}}\nmaildir: {{path: \"{root}/{{host}}/{{user}}\", durability: {durability}}}\n\
+         save: HeadersParser|Hasher|Header|MailDir|App\nthreads: 2\n"
+    );
+    let config = Config::parse(&yaml, "proof", &Environment::default()).expect("it is right");
+    let running = Daemon::new(config).consumer("App", Arc::new(Down));
+    let running = running.start().expect("it starts");
+    let Address::Tcp(address) = running.addresses()[0] else {
+        panic!("no port");
+    };
+    let client = Client::connect(address.port(), Protocol::Smtp).expect("a connection");
+    (running, client)
+}
+
+/// The letters that wait and are whole.
+fn waiting(root: &Path) -> Vec<Letter> {
+    let read = |path: &PathBuf| {
+        let stored = fs::read_to_string(path).ok()?.replace("\r\n", "\n");
+        let letter = Letter::of(&stored)?;
+        stored.ends_with(&letter.text()).then_some(letter)
+    };
+    let files = list(&root.join(".spool/app/new"));
+    files.iter().filter_map(read).collect()
+}
+
+#[test]
+fn a_full_disk_takes_neither_copy_nor_letter() {
+    need_root();
+    let _alone = alone();
+    let point = tempfile::tempdir().expect("a mount point");
+    let _mount = Mount::new(SMALL, "proof", point.path());
+    let root = point.path().join("mail");
+    let ballast = point.path().join("ballast");
+    fs::write(&ballast, vec![7; 1 << 20]).expect("room for ballast");
+    let (running, mut client) = start(&root, "full");
+    let (mut taken, mut refused) = (Vec::new(), Vec::new());
+    while refused.len() < 40 {
+        let letter = Letter::new(format!("letter-{}", taken.len() + refused.len()));
+        let Reply(reply) = client.send_to(&letter, "bob").expect("a reply");
+        if reply.starts_with("250 ") {
+            taken.push(letter);
+        } else {
+            assert!(reply.starts_with("452 4.3.1"), "{reply}");
+            refused.push(letter);
+        }
+    }
+    let (found, letters) = (look(&root), waiting(&root));
+    assert_eq!((found.unfinished, &found.broken), (0, &Vec::new()));
+    assert_eq!(letters.len(), taken.len(), "only what was promised waits");
+    for letter in &taken {
+        assert!(
+            found.has("bob", letter) && letters.contains(letter),
+            "{letter:?} is lost"
+        );
+    }
+    for letter in &refused {
+        assert!(
+            !found.has("bob", letter) && !letters.contains(letter),
+            "{letter:?} is there"
+        );
+    }
+    fs::remove_file(ballast).expect("it goes");
+    let letter = Letter::new("afterwards");
+    assert!(client.send_to(&letter, "bob").expect("a reply").is_ok());
+    assert!(waiting(&root).contains(&letter));
+    drop(client);
+    running.shutdown();
+    report(format_args!(
+        "{}: {} letters promised, there and waiting, {} refused and neither",
+        SMALL.name,
+        taken.len(),
+        refused.len()
+    ));
+}
+
+/// Sends letters, cuts the power, and says how many of those that were promised neither wait nor are
+/// in the Maildir, of how many.
+fn lost_to_a_cut(kind: Kind, durability: &str) -> (usize, usize) {
+    let mut volume = Volume::new(kind);
+    let (running, mut client) = start(&volume.root(), durability);
+    let letters: Vec<Letter> = (0..50)
+        .map(|it| Letter::new(format!("letter-{it}")))
+        .collect();
+    for letter in &letters {
+        assert!(client.send_to(letter, "bob").expect("a reply").is_ok());
+    }
+    volume.cut();
+    drop(client);
+    running.shutdown();
+    volume.unmount();
+    volume.mount();
+    let (found, waiting) = (look(&volume.root()), waiting(&volume.root()));
+    let is_there = |it: &&Letter| found.has("bob", it) && waiting.contains(it);
+    let there = letters.iter().filter(is_there).count();
+    (letters.len() - there, letters.len())
+}
+
+#[test]
+fn a_power_cut_loses_neither_copy_nor_letter() {
+    need_root();
+    let _alone = alone();
+    for kind in [EXT4, XFS] {
+        let (lost, promised) = lost_to_a_cut(kind, "full");
+        assert_eq!(lost, 0, "{}", kind.name);
+        report(format_args!(
+            "a power cut on {}: {promised} letters promised, there and waiting",
+            kind.name
+        ));
+        // The same machinery finds what is not durable.
+        assert!(lost_to_a_cut(kind, "none").0 > 0, "{}", kind.name);
+    }
+}
