@@ -1,6 +1,7 @@
 //! The bridge with PHP-FPM at its other side, as people run it. `tests/run` installs it; where it
 //! is missing that is a failure that names its package.
 
+mod examples;
 mod faults;
 mod forms;
 mod fpm;

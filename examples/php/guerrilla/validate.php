@@ -1,0 +1,13 @@
+<?php
+
+declare(strict_types=1);
+
+// Asked by go-guerrilla's fastcgi-processor, or by Maiasaura, about a recipient.
+
+const MAILBOXES = ['you@example.org'];
+
+if (in_array(strtolower($_GET['rcpt_to']), MAILBOXES, true)) {
+    echo 'PASSED';
+} else {
+    http_response_code(404);
+}
