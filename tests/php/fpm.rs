@@ -137,7 +137,7 @@ impl Fpm {
 }
 
 /// `php-fpm8.2`, or whatever the version is.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"];
     let files = folders.iter().flat_map(|folder| {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();

@@ -5,6 +5,7 @@ mod examples;
 mod faults;
 mod forms;
 mod fpm;
+mod guide;
 mod inline;
 mod letter;
 
