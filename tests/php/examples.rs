@@ -154,6 +154,28 @@ fn half_a_mail_is_not_kept() {
     assert_eq!(inbox(&fpm), Vec::<PathBuf>::new());
 }
 
+/// Who overhears a request, or makes one up, can do nothing with it.
+#[test]
+fn a_signature_is_for_one_mail_and_for_minutes() {
+    let fpm = application(&["Signature.php"], "");
+    let script = "<?php require 'Signature.php'; $signature = new App\\Signature('s3cret');
+        $sign = fn ($time) => \"t=$time,v1=\" . hash_hmac('sha256', \"$time.key.from.to\", 's3cret');
+        [$now, $then] = [$sign(time()), $sign(time() - 400)];
+        $found = [
+            $signature->isGood($now, 'key', 'from', 'to'),
+            $signature->isGood($then, 'key', 'from', 'to'),
+            $signature->isGood($sign(time() + 400), 'key', 'from', 'to'),
+            $signature->isGood($now, 'other', 'from', 'to'),
+            $signature->isGood($now, 'key', 'from', 'other'),
+            $signature->isGood(\"$now\\n\", 'key', 'from', 'to'),
+            $signature->isGood(str_replace('t=', 't=0', $now), 'key', 'from', 'to'),
+            $signature->isGood(null, null, null, null),
+        ];
+        echo $found === [true, false, false, false, false, false, false, false] ? 'SAVED' : json_encode($found);";
+    fpm.write("signed.php", script);
+    assert_eq!(hand(&fpm.bridge("signed.php"), MAIL), Answer::Delivered);
+}
+
 #[test]
 fn a_route_of_a_framework() {
     for (files, front, uri) in [

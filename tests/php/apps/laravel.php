@@ -8,7 +8,7 @@ declare(strict_types=1);
 use Illuminate\Container\Container;
 use Illuminate\Events\Dispatcher;
 use Illuminate\Http\Request;
-use Illuminate\Routing\Router;
+use Illuminate\Routing\RoutingServiceProvider;
 use Illuminate\Support\Facades\Facade;
 
 // Deprecations of the components are none of ours.
@@ -30,7 +30,9 @@ function storage_path(string $path): string
 
 $app = new Container();
 Facade::setFacadeApplication($app);
-$app->instance('router', $router = new Router(new Dispatcher($app), $app));
+$app->instance('events', new Dispatcher($app));
+(new RoutingServiceProvider($app))->register();
 $app->instance(Request::class, $request = Request::capture());
+$router = $app->make('router');
 $router->prefix('api')->group(__DIR__ . '/api.php');
 $router->dispatch($request)->send();
