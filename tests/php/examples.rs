@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
+use fastcgi_client::{Client, Params, Request};
+use futures_util::io::Cursor;
 use maiasaura::fastcgi::Answer;
+use smol::net::unix::UnixStream;
 
 use crate::client::mail_data;
 use crate::fpm::Fpm;
@@ -209,4 +212,41 @@ fn scripts_for_go_guerrilla() {
     let large = [MAIL, &b"0123456789\r\n".repeat(10_000)].concat();
     delivers(&house, SENDER, &large, "451 4.3.0 ");
     assert_eq!(inbox(&fpm).len(), 3);
+}
+
+/// The request as go-guerrilla makes it: all recipients at once, and no key.
+#[test]
+fn scripts_of_go_guerrilla_itself() {
+    let fpm = application(&GUERRILLA, "");
+    let form = "rcpt_to_0=you%40example.org&rcpt_to_1=bob%40example.org&remote_ip=192.0.2.7&subject=t\
+        &tls_on=false&helo=h&mail_from=s%40example.net&body=Subject%3A+t%0D%0A%0D%0Abody%0D%0A";
+    let save = |form: &str| ask(&fpm, "save.php", "POST", "", form);
+    assert_eq!(save(form), "SAVED");
+    assert_eq!(save(form), "SAVED");
+    assert_eq!(inbox(&fpm).len(), 1);
+    assert_eq!(save(&form.replace("bob", "carol")), "SAVED");
+    assert_eq!(inbox(&fpm).len(), 2);
+    let validate = |query: &str| ask(&fpm, "validate.php", "GET", query, "");
+    assert_eq!(validate("rcpt_to=you%40example.org"), "PASSED");
+    assert_eq!(validate("rcpt_to=test%40example.com"), "UNKNOWN");
+}
+
+/// The body of what PHP answers to these few parameters.
+fn ask(fpm: &Fpm, script: &str, method: &str, query: &str, form: &str) -> String {
+    let script = fpm.path(script).display().to_string();
+    let parameters = Params::default()
+        .script_filename(script)
+        .request_method(method.to_owned())
+        .query_string(query.to_owned())
+        .content_type("application/x-www-form-urlencoded")
+        .content_length(form.len());
+    let request = Request::new(parameters, Cursor::new(form.as_bytes()));
+    let answer = smol::block_on(async {
+        let stream = UnixStream::connect(fpm.path("php.sock")).await?;
+        Client::new(stream).execute_once(request).await
+    });
+    let answer = answer.expect("an answer").stdout.unwrap_or_default();
+    let answer = String::from_utf8(answer).expect("text");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a header");
+    body.to_owned()
 }
