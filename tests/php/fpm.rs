@@ -92,6 +92,24 @@ impl Fpm {
         path
     }
 
+    /// Copies files of the package, which its workers can read.
+    pub fn bring(&self, files: &[&str]) {
+        for file in files {
+            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let octets = fs::read(&from).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let name = from.file_name().expect("its name").to_string_lossy();
+            self.write(&name, octets);
+        }
+    }
+
+    /// Makes a folder that its workers can write to.
+    pub fn make(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir(&path).expect("a folder");
+        set_mode(&path, 0o777);
+        path
+    }
+
     /// How the bridge is told to reach this script.
     pub fn settings(&self, script: &str) -> Settings {
         let script = Script {
@@ -119,7 +137,7 @@ impl Fpm {
 }
 
 /// `php-fpm8.2`, or whatever the version is.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"];
     let files = folders.iter().flat_map(|folder| {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();

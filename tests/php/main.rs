@@ -2,9 +2,11 @@
 //! is missing that is a failure that names its package.
 
 mod doctor;
+mod examples;
 mod faults;
 mod forms;
 mod fpm;
+mod guide;
 mod inline;
 mod letter;
 mod queued;

@@ -85,7 +85,7 @@ fn recipes_work() {
         assert_ne!(config, Config::default());
         recipes += 1;
     }
-    assert_eq!(recipes, 8);
+    assert_eq!(recipes, 9);
 }
 
 /// What is commented out in the file is the section with its defaults.
