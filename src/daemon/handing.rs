@@ -23,8 +23,16 @@ struct Entry {
     /// The name of its queue.
     name: String,
     consumer: Arc<dyn Consumer>,
-    /// How long an attempt may take, if not as long as `spool.timeout` says.
-    timeout: Option<Duration>,
+    habits: Option<Habits>,
+}
+
+/// How a consumer is treated, where that is not as the section `spool` says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habits {
+    /// How long an attempt may take.
+    pub(super) timeout: Duration,
+    /// Attempts at once, at most.
+    pub(super) at_once: usize,
 }
 
 /// What fills the queue of the consumer `name`.
@@ -43,22 +51,17 @@ impl Consumers {
         self.push(name, consumer, None);
     }
 
-    /// The same, for one that has to be waited for so long.
+    /// The same, for one with habits of its own.
     #[cfg(feature = "fastcgi")]
-    pub(super) fn add_patient(
-        &mut self,
-        name: &str,
-        consumer: Arc<dyn Consumer>,
-        timeout: Duration,
-    ) {
-        self.push(name, consumer, Some(timeout));
+    pub(super) fn add_with(&mut self, name: &str, consumer: Arc<dyn Consumer>, habits: Habits) {
+        self.push(name, consumer, Some(habits));
     }
 
-    fn push(&mut self, name: &str, consumer: Arc<dyn Consumer>, timeout: Option<Duration>) {
+    fn push(&mut self, name: &str, consumer: Arc<dyn Consumer>, habits: Option<Habits>) {
         self.0.push(Entry {
             name: name.to_owned(),
             consumer,
-            timeout,
+            habits,
         });
     }
 
@@ -104,7 +107,10 @@ impl Consumers {
             }
             let dead = DeadLetters::new(Arc::clone(store), place.clone());
             let mut settings = config.spool_worker();
-            settings.timeout = entry.timeout.unwrap_or(settings.timeout);
+            if let Some(habits) = entry.habits {
+                settings.timeout = habits.timeout;
+                settings.at_once = settings.at_once.min(habits.at_once);
+            }
             let worker = Worker::new(queue, dead, entry.consumer, settings);
             let shutdown = shutdown.clone();
             Some(executor.spawn(worker.run(async move { shutdown.requested().await })))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handing::{Consumers, queued};
+use super::handing::{Consumers, Habits, queued};
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
@@ -45,8 +45,13 @@ impl Php {
         };
         if fills_queue(config) || waits() {
             let postman = Postman::new(Arc::clone(bridge));
-            let timeout = bridge.settings().timeout + SPARE;
-            all.add_patient(NAME, Arc::new(postman), timeout);
+            let settings = bridge.settings();
+            // Who would only wait for a connection needs no thread meanwhile.
+            let habits = Habits {
+                timeout: settings.timeout + SPARE,
+                at_once: settings.connections,
+            };
+            all.add_with(NAME, Arc::new(postman), habits);
         }
     }
 

@@ -84,6 +84,18 @@ fn a_good_pool_is_found_good() {
     }
 }
 
+/// A PHP that is somebody else cannot read the files itself.
+#[test]
+fn php_must_be_able_to_read_what_it_is_to_read() {
+    let fpm = Fpm::with(GOOD);
+    let lines: &[_] = if is_root() {
+        &["warn  PHP: it runs as uid ..., we as 0, and maildir.file_mode is 0600:"]
+    } else {
+        &["ok    PHP 8..."]
+    };
+    says(&check(&fpm, "saved.php", ", body: path"), 0, lines);
+}
+
 /// As PHP is built: 8M, 2M, 20, 128M, and errors are shown.
 #[test]
 fn lines_to_change_are_told() {

@@ -202,6 +202,58 @@ fn what_waits_for_php_outlasts_a_kill() {
     assert!(notes.values().all(|lines| lines.len() == 1), "{notes:?}");
 }
 
+/// What is under way when we are killed comes again, with its key; what was handed over does not.
+#[test]
+fn a_kill_among_many_loses_none() {
+    const LETTERS: usize = 60;
+    let mut fpm = fpm();
+    fpm.stop();
+    let folder = Folder::new();
+    let yaml = yaml(&fpm, "notes.php", "");
+    let program = Program::serve(&folder, &yaml);
+    let mut client = program.client();
+    for number in 0..LETTERS {
+        let mail = format!("Subject: slow {number}\r\n\r\nbody\r\n");
+        let reply = client.deliver(SENDER, &[BOB], mail.as_bytes());
+        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    }
+    fpm.run();
+    queue(&folder, &["retry", "--all"]);
+    eventually("some are handed over", || notes(&fpm).len() > 5);
+    program.signal(Signal::KILL);
+    program.end();
+    let left = waiting(&folder);
+    assert!((1..LETTERS).contains(&left), "{left} are left");
+    let program = Program::serve(&folder, &yaml);
+    eventually("all are handed over", || waiting(&folder) == 0);
+    program.stop();
+    let notes = notes(&fpm);
+    assert_eq!(notes.len(), LETTERS);
+    let attempts: usize = notes.values().map(Vec::len).sum();
+    // Four at once may have been under way.
+    assert!(attempts <= LETTERS + 4, "{notes:?}");
+}
+
+/// PHP that takes a message and never answers holds up neither clients nor the end.
+#[test]
+fn php_may_hang() {
+    let fpm = fpm();
+    fpm.write("hangs.php", "<?php sleep(600); echo 'SAVED';");
+    let folder = Folder::new();
+    let yaml =
+        yaml(&fpm, "hangs.php", ", timeout: 500ms, connections: 2") + "timeouts: {shutdown: 1s}\n";
+    let program = Program::serve(&folder, &yaml);
+    let mut client = program.client();
+    for _ in 0..4 {
+        let reply = client.deliver(SENDER, &[BOB], b"Subject: t\r\n\r\nbody\r\n");
+        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    }
+    program.stderr.wait("no answer within 500ms", 2);
+    drop(client);
+    program.stop();
+    assert_eq!(waiting(&folder), 4);
+}
+
 /// More than is kept in memory, with and without a queue.
 #[test]
 fn large_mail_comes_as_it_is() {

@@ -47,6 +47,7 @@ impl Advice<'_> {
 
     fn findings(&self) -> Vec<Finding> {
         let mut findings = self.paths();
+        findings.extend(self.owner());
         findings.extend(self.post());
         findings.extend(self.uploads());
         findings.extend(self.memory());
@@ -74,6 +75,21 @@ impl Advice<'_> {
             Some(fault(format!("{path} {what} by PHP{user}{within}")))
         })
         .collect()
+    }
+
+    /// PHP that reads the files itself is somebody who may.
+    fn owner(&self) -> Option<Finding> {
+        let uid = self.found.uid.filter(|uid| *uid != 0)?;
+        let own = rustix::process::geteuid().as_raw();
+        let mode = self.config.maildir.file_mode;
+        let is_shut = self.section.body == BodyForm::Path && uid != own && mode & 0o044 == 0;
+        is_shut.then(|| {
+            warn(format!(
+                "it runs as uid {uid}, we as {own}, and maildir.file_mode is {mode:04o}: it may not \
+                 be able to read a message; run its pool as the owner of the Maildirs, or write \
+                 another body, such as raw"
+            ))
+        })
     }
 
     /// A form that is too large comes empty, and PHP says 200; a message that is read from

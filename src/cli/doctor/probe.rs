@@ -24,7 +24,8 @@ $seen = [];
 foreach ([PATHS] as $path) {
     $seen[] = ['exists' => @file_exists($path), 'readable' => @is_readable($path)];
 }
-$uid = function_exists('posix_geteuid') ? posix_geteuid() : null;
+$file = @tmpfile();
+$uid = $file ? fstat($file)['uid'] : null;
 echo 'TOKEN', json_encode(['version' => PHP_VERSION, 'uid' => $uid, 'ini' => $ini, 'seen' => $seen]), 'TOKEN';
 ";
 
@@ -50,7 +51,7 @@ pub(super) struct Probe {
 #[derive(Debug, Deserialize)]
 pub(super) struct Found {
     pub(super) version: String,
-    /// As whom it runs; not known everywhere.
+    /// As whom it runs, if it can make files.
     pub(super) uid: Option<u32>,
     pub(super) ini: BTreeMap<String, String>,
     /// For each path that was asked for.

@@ -5,6 +5,9 @@ $line = [$_SERVER['MAIL_ATTEMPT'], hash('sha256', $content), $_SERVER['MAIL_RCPT
 $note = __DIR__ . '/notes/' . $_SERVER['HTTP_IDEMPOTENCY_KEY'];
 file_put_contents($note, implode(' ', $line) . "\n", FILE_APPEND);
 preg_match('/^Subject: (\w+)/m', $content, $found);
+if ($found[1] === 'slow') {
+    usleep(20000);
+}
 if ($found[1] === 'wait' && $_SERVER['MAIL_ATTEMPT'] < 2) {
     header('Retry-After: 7200');
     exit(http_response_code(503));
