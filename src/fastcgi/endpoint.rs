@@ -11,8 +11,8 @@ use smol::net::TcpStream;
 use smol::net::unix::UnixStream;
 
 /// The first wait before another try to connect; each is twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(5);
-const LONGEST_WAIT: Duration = Duration::from_millis(200);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(5);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
 /// An address of PHP-FPM.
 #[derive(Clone, Debug, PartialEq, Eq)]

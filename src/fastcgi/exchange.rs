@@ -4,7 +4,7 @@
 //! costs next to nothing.
 
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastcgi_client::response::Content;
 use fastcgi_client::{Client, ClientError, Params, Request, StreamExt as _};
@@ -17,6 +17,7 @@ use super::endpoint::Endpoint;
 use super::guard::Guard;
 use super::parameters::Parameters;
 use super::records::End;
+use super::spot::Spot;
 
 /// Octets of the answer that are kept; what follows is read and forgotten.
 const OUTPUT: usize = 1 << 20;
@@ -32,6 +33,15 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
+/// Where PHP's answer is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On this thread, which may block.
+    Here,
+    /// By the reactor: this thread serves others meanwhile.
+    Reactor,
+}
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
@@ -44,6 +54,7 @@ pub(super) struct Deadlines {
 /// Asks PHP. An error is a sentence for the log: nobody knows then what PHP has done.
 pub(super) async fn exchange(
     endpoint: &Endpoint,
+    place: Place,
     deadlines: Deadlines,
     connections: &Semaphore,
     parameters: &Parameters,
@@ -53,10 +64,16 @@ pub(super) async fn exchange(
         let stream = endpoint.connect().await;
         stream.map_err(|error| format!("cannot connect to {endpoint}: {error}"))
     };
+    let until = Instant::now() + deadlines.whole;
     let talk = async {
         let _turn = connections.acquire().await;
-        let stream = within(deadlines.connect, "no connection", connect).await?;
-        let (output, end) = talk(Guard::new(stream), parameters, body).await?;
+        let (output, end) = match place {
+            Place::Here => talk_here(endpoint, deadlines, until, parameters, body)?,
+            Place::Reactor => {
+                let stream = within(deadlines.connect, "no connection", connect).await?;
+                talk(Guard::new(stream), parameters, body).await?
+            }
+        };
         match end {
             Some(End {
                 protocol: 0,
@@ -70,6 +87,24 @@ pub(super) async fn exchange(
         }
     };
     within(deadlines.whole, "no answer", talk).await
+}
+
+/// As `talk`, on this thread alone.
+fn talk_here(
+    endpoint: &Endpoint,
+    deadlines: Deadlines,
+    until: Instant,
+    parameters: &Parameters,
+    body: impl Read + Unpin,
+) -> Result<(Output, Option<End>), String> {
+    let patience = until.min(Instant::now() + deadlines.connect);
+    let spot = Spot::connect(endpoint, patience).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => format!("no connection within {:?}", deadlines.connect),
+        _ => format!("cannot connect to {endpoint}: {error}"),
+    })?;
+    let talk = talk(Guard::new(spot.clone()), parameters, body);
+    let late = || Err(format!("no answer within {:?}", deadlines.whole));
+    spot.wait(until, talk).unwrap_or_else(late)
 }
 
 async fn talk<S: super::endpoint::Stream>(

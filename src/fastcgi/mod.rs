@@ -19,6 +19,7 @@ mod parameters;
 mod records;
 mod settings;
 mod signature;
+mod spot;
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub use settings::{Acknowledgement, Body, Script, Settings};
 pub use signature::Secret;
 
 use crate::smtp::reply::{self, Reply};
-use exchange::{Deadlines, exchange};
+use exchange::{Deadlines, Place, exchange};
 use parameters::{Manner, Parameters};
 
 /// What became of a letter.
@@ -106,7 +107,7 @@ impl Bridge {
     /// configured deadline. `attempt` counts from 1. Whatever goes wrong is an
     /// answer: [`Answer::Later`] unless PHP itself has refused the letter.
     ///
-    /// Blocks the thread while it reads a file; it belongs where blocking is
+    /// Blocks the thread until PHP has answered; it belongs where blocking is
     /// allowed (`smol::unblock`, or a thread of its own with `smol::block_on`).
     pub async fn hand(&self, letter: Letter<'_>, attempt: u32) -> Answer {
         self.hand_and_hear(letter, attempt).await.0
@@ -148,7 +149,7 @@ impl Bridge {
                 attempt,
             };
             let parameters = Parameters::new(&self.settings.save, manner, letter, secret)?;
-            self.exchange(self.settings.timeout, &parameters, made.pieces)
+            self.exchange(Place::Here, self.settings.timeout, &parameters, made.pieces)
                 .await
         };
         body::with(self.settings.body, letter, attempt, secret, send)
@@ -179,8 +180,13 @@ impl Bridge {
         let asked = match &parameters {
             Ok(parameters) => {
                 let nothing = exchange::no_body();
-                self.exchange(settings.validate_timeout, parameters, nothing)
-                    .await
+                self.exchange(
+                    Place::Reactor,
+                    settings.validate_timeout,
+                    parameters,
+                    nothing,
+                )
+                .await
             }
             Err(fault) => Err(fault.clone()),
         };
@@ -225,11 +231,13 @@ impl Bridge {
         };
         let parameters = Parameters::new(&script, manner, letter, None)?;
         let time = self.settings.validate_timeout;
-        self.exchange(time, &parameters, exchange::no_body()).await
+        self.exchange(Place::Reactor, time, &parameters, exchange::no_body())
+            .await
     }
 
     async fn exchange(
         &self,
+        place: Place,
         whole: Duration,
         parameters: &Parameters,
         body: impl std::io::Read + Unpin,
@@ -239,7 +247,15 @@ impl Bridge {
             whole,
         };
         let endpoint = &self.settings.endpoint;
-        exchange(endpoint, deadlines, &self.connections, parameters, body).await
+        exchange(
+            endpoint,
+            place,
+            deadlines,
+            &self.connections,
+            parameters,
+            body,
+        )
+        .await
     }
 }
 
