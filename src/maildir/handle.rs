@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fsync, openat, openat2, statat,
-    syncfs,
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, fremovexattr, fstat, fsync, openat,
+    openat2, statat, syncfs,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -131,17 +131,34 @@ pub(super) fn open_step(directory: impl AsFd, name: &str, flags: OFlags) -> io::
     })?)
 }
 
-/// Syncs a folder. An xfs that has shut itself down, after an error of its log say, takes that for
-/// done although nothing reaches the disk any more; its fstat tells.
+/// An attribute that no folder has.
+const NO_ATTRIBUTE: &str = "user.maiasaura.none";
+
+/// Syncs a folder.
 pub(super) fn sync_folder(folder: impl AsFd) -> rustix::io::Result<()> {
     fsync(&folder)?;
-    fstat(&folder).map(drop)
+    must_work(&folder)
 }
 
 /// Syncs all of the file system that `folder` is on.
 pub(super) fn sync_file_system(folder: impl AsFd) -> rustix::io::Result<()> {
     syncfs(&folder)?;
-    fstat(&folder).map(drop)
+    must_work(&folder)
+}
+
+/// Whether the file system of `folder` still works, so that the success of a sync can be believed.
+///
+/// An xfs that has shut itself down, after an error of its log say, takes every sync for done; its
+/// fstat tells. ext4 finds nothing to do where the commit of somebody else has taken our names
+/// along, even if that commit has failed; it tells when a change is begun, and there is one that
+/// comes to nothing.
+fn must_work(folder: impl AsFd) -> rustix::io::Result<()> {
+    fstat(&folder)?;
+    match fremovexattr(&folder, NO_ATTRIBUTE) {
+        Err(error @ (Errno::IO | Errno::ROFS)) => Err(error),
+        // It was not there, or there are no attributes.
+        _ => Ok(()),
+    }
 }
 
 /// Whether `name` in `directory` is a directory, and no link to one.

@@ -52,12 +52,13 @@ fn a_disk_that_fails_again_and_again_takes_no_mail_until_it_works() {
         thread::sleep(Duration::from_millis(100));
         send().is_ok()
     });
-    let log = server.log();
     for line in [
         "no mail for it is taken until it works",
         "the disk works again",
     ] {
-        assert_eq!(log.matches(line).count(), 1, "{line}\n{log}");
+        // The log is written by a thread of its own.
+        wait_for(line, || server.log().contains(line));
+        assert_eq!(server.log().matches(line).count(), 1, "{line}");
     }
     assert_eq!(look(root.path()).unfinished, 0);
     report("errors of a disk: after three it is left alone, tried, and used again");
