@@ -1,5 +1,6 @@
 //! `Hasher`: a digest that names a message for a recipient, the same on every retry.
 
+use std::borrow::Cow;
 use std::io;
 
 use super::{Delivery, Pending, Processor, Staged};
@@ -25,12 +26,21 @@ impl Processor for Hasher {
     }
 }
 
-/// One digest for each recipient.
+/// One digest for each recipient: those that `Hasher` has made, or where it is not in the chain, the
+/// same made now.
 ///
 /// # Errors
 ///
 /// Those of reading content from disk.
-pub(super) fn digests(delivery: &Delivery) -> io::Result<Vec<String>> {
+pub(super) fn keys(delivery: &Delivery) -> io::Result<Cow<'_, [String]>> {
+    if delivery.digests.is_empty() {
+        digests(delivery).map(Cow::Owned)
+    } else {
+        Ok(Cow::Borrowed(&delivery.digests))
+    }
+}
+
+fn digests(delivery: &Delivery) -> io::Result<Vec<String>> {
     let mut message = blake3::Hasher::new();
     // The length keeps content and addresses apart.
     message.update(&(delivery.mail.content.len() as u64).to_le_bytes());

@@ -41,7 +41,7 @@ pub use queued::Queued;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 
-use self::hasher::digests;
+use self::hasher::keys;
 use self::text::Text;
 use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;

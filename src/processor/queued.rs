@@ -5,7 +5,7 @@ use std::iter::successors;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Delivery, Pending, Processor, Staged, Text, digests};
+use super::{Delivery, Pending, Processor, Staged, Text, keys};
 use crate::disks::Disks;
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
@@ -37,16 +37,10 @@ impl Queued {
         self.disks
             .admit(root, |root| self.queue.store().probe(root))?;
         let envelope = &delivery.mail.envelope;
-        let made;
-        let keys = if delivery.digests.is_empty() {
-            made = digests(delivery)?;
-            &made
-        } else {
-            &delivery.digests
-        };
+        let keys = keys(delivery)?;
         let text = Text::new(delivery, true)?;
         let indices = delivery.indices();
-        for ((index, recipient), key) in indices.zip(delivery.recipients()).zip(keys) {
+        for ((index, recipient), key) in indices.zip(delivery.recipients()).zip(&*keys) {
             let mut slip = Slip::new(self.queue.name(), envelope, index, key.clone());
             slip.files = copies(delivery, recipient);
             let trace = delivery.trace.as_ref().zip(recipient.destinations.first());

@@ -174,6 +174,16 @@ fn what_php_refuses_is_a_dead_letter() {
     assert_eq!(keys.count(), 1);
 }
 
+/// Sends so many letters to Bob, each with a subject of its own; all are taken.
+fn deliver_many(program: &Program, subject: &str, letters: usize) {
+    let mut client = program.client();
+    for number in 0..letters {
+        let mail = format!("Subject: {subject} {number}\r\n\r\nbody\r\n");
+        let reply = client.deliver(SENDER, &[BOB], mail.as_bytes());
+        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    }
+}
+
 /// Nobody gets what is not handed over, and nobody gets twice what is.
 #[test]
 fn what_waits_for_php_outlasts_a_kill() {
@@ -183,12 +193,7 @@ fn what_waits_for_php_outlasts_a_kill() {
     let folder = Folder::new();
     let yaml = yaml(&fpm, "notes.php", "");
     let program = Program::serve(&folder, &yaml);
-    let mut client = program.client();
-    for number in 0..LETTERS {
-        let mail = format!("Subject: {number}\r\n\r\nbody\r\n");
-        let reply = client.deliver(SENDER, &[BOB], mail.as_bytes());
-        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
-    }
+    deliver_many(&program, "quick", LETTERS);
     program.signal(Signal::KILL);
     program.end();
     assert_eq!(waiting(&folder), LETTERS);
@@ -211,12 +216,7 @@ fn a_kill_among_many_loses_none() {
     let folder = Folder::new();
     let yaml = yaml(&fpm, "notes.php", "");
     let program = Program::serve(&folder, &yaml);
-    let mut client = program.client();
-    for number in 0..LETTERS {
-        let mail = format!("Subject: slow {number}\r\n\r\nbody\r\n");
-        let reply = client.deliver(SENDER, &[BOB], mail.as_bytes());
-        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
-    }
+    deliver_many(&program, "slow", LETTERS);
     fpm.run();
     queue(&folder, &["retry", "--all"]);
     eventually("some are handed over", || notes(&fpm).len() > 5);

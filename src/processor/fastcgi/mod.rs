@@ -25,7 +25,7 @@ use smol::future::or;
 pub use cache::Times;
 pub use postman::Postman;
 
-use super::{Delivery, Pending, Processor, Queued, Sender, Staged, digests};
+use super::{Delivery, Pending, Processor, Queued, Sender, Staged, keys};
 use crate::envelope::Recipient;
 use crate::failure::Failure;
 use crate::fastcgi::{self, Answer, Bridge, Content, Letter, Stored, Verdict};
@@ -69,15 +69,9 @@ impl FastCgi {
 
     /// Hands the message over for all recipients, within the time for one.
     async fn hand_all(&self, delivery: &Delivery) -> Result<(), Failure> {
-        let made;
-        let keys = if delivery.digests.is_empty() {
-            made = digests(delivery)?;
-            &made
-        } else {
-            &delivery.digests
-        };
+        let keys = keys(delivery)?;
         let all = async {
-            for (recipient, key) in delivery.recipients().iter().zip(keys) {
+            for (recipient, key) in delivery.recipients().iter().zip(&*keys) {
                 self.hand(delivery, key, recipient).await?;
             }
             Ok(())
