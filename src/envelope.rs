@@ -129,6 +129,22 @@ impl Mail {
     }
 }
 
+/// Recipients that a line of the log names, at most.
+const NAMED: usize = 20;
+
+/// The first recipients, and how many more there are: for the log.
+pub(crate) fn names<'a>(recipients: impl ExactSizeIterator<Item = &'a Recipient>) -> String {
+    let more = recipients.len().saturating_sub(NAMED);
+    let first = recipients.take(NAMED);
+    let mut names: Vec<String> = first
+        .map(|recipient| recipient.forward_path.to_string())
+        .collect();
+    if more > 0 {
+        names.push(format!("... (+{more})"));
+    }
+    names.join(",")
+}
+
 /// Makes names for messages: unlike each other within this process, and as good
 /// as surely unlike those of any other.
 #[derive(Debug)]

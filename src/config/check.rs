@@ -64,6 +64,9 @@ fn hostnames(config: &Config) -> Outcome {
         )
     };
     check("hostname".into(), &config.hostname())?;
+    if let Some(name) = &config.header.delivered_to_host {
+        check("header.delivered_to_host".into(), name)?;
+    }
     for (index, listener) in config.listeners.iter().enumerate() {
         if let Some(name) = &listener.hostname {
             check(format!("listeners[{index}].hostname"), name)?;

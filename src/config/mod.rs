@@ -44,7 +44,7 @@ pub use self::log::{Addresses, File, Format, Level, LogConfig};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
-pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
+pub use self::storage::{CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig};
 pub use self::units::{Size, Time};
 
 use self::scalars::chain;
@@ -74,6 +74,8 @@ pub struct Config {
     pub wildcard: Option<WildcardConfig>,
     /// What the processor FastCGI is told (default: nothing, which it does not accept).
     pub fastcgi: Option<FastcgiConfig>,
+    /// What the processor Header is told.
+    pub header: HeaderConfig,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
     /// Where mail waits for applications.
@@ -101,6 +103,7 @@ impl Default for Config {
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
             fastcgi: None,
+            header: HeaderConfig::default(),
             compressor: CompressorConfig::default(),
             spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),

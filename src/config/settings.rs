@@ -56,6 +56,12 @@ impl Config {
             .map(|wildcard| self.named(&wildcard.hosts))
     }
 
+    /// The host that Delivered-To names, if not that of the mailbox.
+    pub fn delivered_to_host(&self) -> Option<Domain> {
+        let host = self.header.delivered_to_host.as_ref();
+        host.and_then(|host| Domain::parse(host).ok())
+    }
+
     /// Host patterns with our own name in its place.
     fn named(&self, hosts: &[String]) -> Vec<String> {
         let name = |host: &String| match host.trim() {

@@ -5,15 +5,13 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::chain::Fate;
-use crate::envelope::{Client, Mail, Recipient};
+use crate::envelope::{self, Client, Mail, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::{Reply, Session, reply};
 
 /// Refused recipients that are logged one by one in a session; the others are only counted.
 const REFUSALS: u32 = 5;
-/// Recipients of a message that are named in its line; the others are only counted.
-const NAMED: usize = 20;
 
 /// Writes the lines of one session.
 #[derive(Debug)]
@@ -98,7 +96,7 @@ impl SessionLog {
             helo = envelope.client.helo,
             protocol:% = envelope.transmission,
             from:% = envelope.reverse_path,
-            to = names(recipients),
+            to = envelope::names(recipients.iter().copied()),
             nrcpt = recipients.len(),
             size = mail.content.len(),
             delay = delay.as_secs_f64(),
@@ -152,18 +150,6 @@ impl SessionLog {
 /// A client was sent away before it could say anything.
 pub(super) fn turned_away(client: &Client, reply: &Reply) {
     warn!(client = peer(client), status = status(reply), reply:% = reply; "connection refused");
-}
-
-/// The first of them, and how many more there are.
-fn names(recipients: &[&Recipient]) -> String {
-    let first = recipients.iter().take(NAMED);
-    let mut names: Vec<String> = first
-        .map(|recipient| recipient.forward_path.to_string())
-        .collect();
-    if recipients.len() > NAMED {
-        names.push(format!("... (+{})", recipients.len() - NAMED));
-    }
-    names.join(",")
 }
 
 fn peer(client: &Client) -> String {

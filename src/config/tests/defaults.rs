@@ -50,6 +50,7 @@ fn the_file_has_every_key() {
         "wildcard: {}",
         "fastcgi: {}",
         "fastcgi: {validate: {}}",
+        "header: {}",
         "compressor: {}",
         "spool: {}",
         "limits: {}",
