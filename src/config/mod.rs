@@ -44,7 +44,9 @@ pub use self::log::{Addresses, File, Format, Level, LogConfig};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
-pub use self::storage::{CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig};
+pub use self::storage::{
+    CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
+};
 pub use self::units::{Size, Time};
 
 use self::scalars::chain;

@@ -32,4 +32,5 @@ mod socket;
 mod source;
 mod transcript;
 mod transcripts;
+mod upstream;
 mod world;

@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, compressor, spool, limits, timeouts, log, threads";
+                   fastcgi, header, compressor, spool, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
 
@@ -28,6 +28,7 @@ const WRONG: &[(&str, &str)] = &[
     ("limits:\n  hops: -99999999999999999999", "2:9: limits.hops: expected a whole number, 0 or more, found -99999999999999999999"),
     ("limits:\n  memory: 99999999999999999999", "2:11: limits.memory: \"99999999999999999999\" is too large; write 9223372036GB at most"),
     ("limits:\n  deliveries: 5000", "2:15: limits.deliveries: 5000 is more than 4096, and each takes a thread; write a smaller number"),
+    ("header:\n  delivered_to_host: a b", "2:22: header.delivered_to_host: \"a b\" is not a host name; write one such as mx.example.org"),
     ("limits: [a]", "1:9: limits: expected a section of keys, found a list"),
     ("limits: 5", "1:9: limits: expected a section of keys, found 5"),
     ("limits: ~", "1:9: limits: expected a section of keys, found nothing"),
