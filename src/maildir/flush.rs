@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{fdatasync, fsync, major, minor};
 
-use super::threads::lock;
+use crate::locks::lock;
 
 /// How long an answer of the kernel about a device is believed. Whoever mounts something else there
 /// needs longer, and must let go of all that is open on it first.
