@@ -124,3 +124,28 @@ fn sync_range(file: &OwnedFd, flags: libc::c_uint) -> io::Result<()> {
         Err(io::Error::last_os_error())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_believed_for_a_moment() {
+        let place = tempfile::tempdir().unwrap();
+        let device = rustix::fs::stat(place.path()).unwrap().st_dev;
+        let (flushes, right) = (Flushes::default(), Flush::of_device(device));
+        let wrong = match right {
+            Flush::File => Flush::WriteBack,
+            Flush::WriteBack => Flush::File,
+        };
+        assert_eq!(flushes.of(device), right);
+        let now = Instant::now();
+        lock(&flushes.0).insert(device, (now, wrong));
+        assert_eq!(flushes.of(device), wrong);
+        let Some(earlier) = now.checked_sub(BELIEVED_FOR) else {
+            return; // This machine has just been started.
+        };
+        lock(&flushes.0).insert(device, (earlier, wrong));
+        assert_eq!(flushes.of(device), right);
+    }
+}
