@@ -100,7 +100,9 @@ impl Listener {
                 stream.get_ref().set_nodelay(true)?;
                 let client = Client {
                     address: Some(peer.ip().to_canonical()),
-                    helo: None,
+                    port: Some(peer.port()),
+                    server: stream.get_ref().local_addr().ok().map(canonical),
+                    ..Client::default()
                 };
                 Ok((Stream::Tcp(stream.into()), client))
             }
@@ -110,6 +112,10 @@ impl Listener {
             }
         }
     }
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// A Unix socket that was made here leaves no file behind.
