@@ -3,6 +3,9 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use rcgen::date_time_ymd;
+
+use crate::authority::AUTHORITY;
 use crate::house::Folder;
 use crate::process::{configure, run};
 use crate::program::{configured, own_address};
@@ -99,4 +102,125 @@ fn check_knows_who_can_own_mail() {
     assert_eq!(ended.code, Some(code), "{ended:#?}");
     let fault = ended.stdout.iter().find(|line| line.starts_with("FAULT "));
     assert_eq!(fault.is_some(), code == 78, "{ended:#?}");
+}
+
+/// What `check` says about a certificate and a key.
+#[test]
+fn check_tells_what_certificates_are() {
+    let sound = AUTHORITY.issue(&["mx.example.org", "*.example.org"]);
+    let other = AUTHORITY.issue(&["other.example.org"]);
+    let until = |year| {
+        AUTHORITY.issue_with(&["mx.example.org"], |it| {
+            it.not_before = date_time_ymd(2020, 1, 1);
+            it.not_after = date_time_ymd(year, 1, 1);
+        })
+    };
+    let (old, early) = (
+        until(2021),
+        AUTHORITY.issue_with(&["mx.example.org"], |it| {
+            it.not_before = date_time_ymd(2300, 1, 1)
+        }),
+    );
+    let locked =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    for (certificate, key, code, said) in [
+        (
+            &*sound.certificate,
+            &*sound.key,
+            0,
+            "ok    certificate cert.pem (mx.example.org, for mx.example.org *.example.org, ",
+        ),
+        (
+            &other.certificate,
+            &other.key,
+            0,
+            "warn  certificate cert.pem (other.example.org, for other.example.org, ",
+        ),
+        (
+            &old.certificate,
+            &old.key,
+            78,
+            "FAULT certificate cert.pem: has expired (mx.example.org, for mx.example.org, -",
+        ),
+        (
+            &early.certificate,
+            &early.key,
+            78,
+            "FAULT certificate cert.pem: does not hold yet (mx.example.org, ",
+        ),
+        (
+            &sound.certificate,
+            &other.key,
+            78,
+            "FAULT certificate key.pem: is not the key of the certificate in cert.pem; ",
+        ),
+        (
+            &sound.key,
+            &sound.key,
+            78,
+            "FAULT certificate cert.pem: holds a key and no certificate; ",
+        ),
+        (
+            &sound.certificate,
+            &sound.certificate,
+            78,
+            "FAULT certificate key.pem: holds certificates and no key; ",
+        ),
+        (
+            &sound.certificate,
+            locked,
+            78,
+            "FAULT certificate key.pem: holds a key that is locked with a passphrase; ",
+        ),
+        (
+            &sound.certificate,
+            "",
+            78,
+            "FAULT certificate key.pem: is empty; ",
+        ),
+        (
+            "-----BEGIN CERTIFICATE-----\nMIIB",
+            &sound.key,
+            78,
+            "FAULT certificate cert.pem: is no whole PEM file (",
+        ),
+        (
+            "0\u{2}\u{1}",
+            &sound.key,
+            78,
+            "FAULT certificate cert.pem: is DER and not PEM; ",
+        ),
+        (
+            "hello",
+            &sound.key,
+            78,
+            "FAULT certificate cert.pem: holds no certificate; ",
+        ),
+    ] {
+        let folder = Folder::new();
+        fs::write(folder.path("cert.pem"), certificate).expect("it can be written");
+        fs::write(folder.path("key.pem"), key).expect("it can be written");
+        let yaml = "tls: {certificate: cert.pem, key: key.pem}";
+        configure(&folder, yaml);
+        let ended = run(&folder, &["-c", "config.yaml", "check"], b"");
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        let found = ended.stdout.iter().filter(|line| line.starts_with(said));
+        assert_eq!(found.count(), 1, "{said}: {ended:#?}");
+        let is_readable = ended
+            .stdout
+            .iter()
+            .any(|line| line.ends_with("chmod o= key.pem"));
+        assert_eq!(is_readable, code == 0, "{ended:#?}");
+        if code != 0 && !said.contains("expired") && !said.contains("hold yet") {
+            // The server does not start either, and says the same.
+            let ended = run(&folder, &["-c", "config.yaml"], b"");
+            assert_eq!(ended.code, Some(78), "{ended:#?}");
+            let start = "maiasaura: config.yaml:1:6: tls: ";
+            let problem = said.trim_start_matches("FAULT certificate ");
+            assert!(
+                ended.complaint().starts_with(&format!("{start}{problem}")),
+                "{ended:#?}"
+            );
+        }
+    }
 }
