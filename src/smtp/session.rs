@@ -290,9 +290,8 @@ impl<R> Session<R> {
                 State::Verifying(_) => Some(Event::Verify),
                 State::Delivering { .. } => Some(self.wait()),
                 State::Handshake if self.output.is_empty() => Some(Event::StartTls),
-                State::Handshake => Some(Event::Send),
                 State::Closing if self.output.is_empty() => Some(Event::Close),
-                State::Closing => Some(Event::Send),
+                State::Handshake | State::Closing => Some(Event::Send),
             };
             if let Some(event) = event {
                 return event;

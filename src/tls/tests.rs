@@ -39,7 +39,7 @@ fn names_are_compared_as_hosts_are() {
         ("a.two.test", true),
         ("b.a.two.test", false),
         ("two.test", false),
-        (".two.test", true),
+        (".two.test", false),
         ("192.0.2.1", true),
         ("[192.0.2.1]", true),
         ("2001:db8::1", true),

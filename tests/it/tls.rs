@@ -413,7 +413,7 @@ fn links_are_followed_anew() {
                     "" => (target.to_owned(), "live".to_owned()),
                     file => (format!("../{target}/{file}"), format!("live/{file}")),
                 };
-                let fresh = folder.path(&format!("{}.new", at));
+                let fresh = folder.path(&format!("{at}.new"));
                 symlink(to, &fresh).expect("a link can be made");
                 fs::rename(fresh, folder.path(&at)).expect("it can be put there");
             }
@@ -510,6 +510,7 @@ fn garbage_is_no_handshake() {
     let Address::Tcp(address) = house.addresses()[1] else {
         panic!("it is TCP");
     };
+    let zeros = vec![0; 70_000];
     let samples: [&[u8]; 7] = [
         b"",
         b"EHLO client.example.net\r\n",
@@ -517,7 +518,7 @@ fn garbage_is_no_handshake() {
         b"\x16\x03\x01\xff\xff",
         b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10",
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-        &[0; 70_000],
+        &zeros,
     ];
     for octets in samples {
         let stream = TcpStream::connect(address).expect("it listens");

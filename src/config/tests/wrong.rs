@@ -60,7 +60,7 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners:\n  - tls: {mod: off}", "2:11: listeners[0].tls: unknown key \"mod\"; did you mean \"mode\"? known keys: mode, certificate, key, certificates, min_version, client_ca, client_certificates"),
     ("listeners:\n  - tls: starttls", "2:10: listeners[0].tls: starttls needs a certificate; write tls: {certificate: FILE, key: FILE}"),
     ("listeners:\n  - tls: {mode: implicit, key: a}", "2:32: listeners[0].tls.key: a key is named and no certificate; write certificate: FILE"),
-    ("listeners:\n  - tls: {certificate: a, client_certificates: require}", "2:52: listeners[0].tls.client_certificates: no CA is named that clients could be known by; write client_ca: FILE"),
+    ("listeners:\n  - tls: {certificate: a, client_certificates: require}", "2:48: listeners[0].tls.client_certificates: no CA is named that clients could be known by; write client_ca: FILE"),
     ("tls: {key: a}", "1:12: tls.key: a key is named and no certificate; write certificate: FILE"),
     ("tls: {certificates: [{key: a}]}", "1:22: tls.certificates[0]: no certificate is named; write {certificate: FILE, key: FILE}"),
     ("tls: {certificates: [a.pem]}", "1:22: tls.certificates[0]: expected a section with a certificate, found \"a.pem\""),
