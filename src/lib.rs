@@ -19,6 +19,8 @@ pub mod chain;
 
 pub mod processor;
 
+pub mod tls;
+
 pub mod disks;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;

@@ -20,6 +20,7 @@ const STAIR: [&str; 16] = [
     "recipients",
     "fastcgi",
     "disks",
+    "tls",
     "spool",
     "processor",
     "chain",
