@@ -52,7 +52,7 @@ pub struct Certificate {
     pub fingerprint: String,
 }
 
-/// How the mail came in: the "with" word of its Received field (RFC 3848, RFC 6531).
+/// How the mail came in; see [`Envelope::with`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transmission {
     /// HELO was said.
@@ -143,6 +143,22 @@ pub(crate) fn names<'a>(recipients: impl ExactSizeIterator<Item = &'a Recipient>
         names.push(format!("... (+{more})"));
     }
     names.join(",")
+}
+
+impl Envelope {
+    /// The "with" word of its Received field: with an S when the connection was encrypted, with an
+    /// A when the client had proved who it is (RFC 3848, RFC 6531 section 4.3).
+    pub fn with(&self) -> String {
+        let is_plain = matches!(self.transmission, Transmission::Smtp | Transmission::Local);
+        let mut word = self.transmission.to_string();
+        if self.client.tls.is_some() && !is_plain {
+            word.push('S');
+        }
+        if self.client.login.is_some() && !is_plain {
+            word.push('A');
+        }
+        word
+    }
 }
 
 /// Makes names for messages: unlike each other within this process, and as good

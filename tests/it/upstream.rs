@@ -8,6 +8,7 @@ mod maildir;
 mod php;
 mod processors;
 mod smtp;
+mod tls;
 
 use crate::client::Client;
 use crate::house::House;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{ALICE, BOB, MAIL, SENDER, delivers, sender};
 use crate::client::{Client, mail_data};
-use crate::house::House;
+use crate::house::{House, eventually};
 
 /// Upstream: without ESMTP, and with its version and the number of clients.
 #[test]
@@ -19,17 +19,14 @@ fn the_greeting_says_esmtp_and_nothing_about_us() {
 #[test]
 fn who_speaks_first_is_refused() {
     let house = House::new("");
-    // Octets that are there when the server accepts are before any greeting.
-    let mut client = Client::connect(house.address());
-    client.send(b"EHLO client.example.net\r\n");
-    let reply = client.reply();
-    if reply.starts_with("220 ") {
-        // The greeting was faster, as it may be.
-        client.hears("250-");
-    } else {
-        assert!(reply.starts_with("554 5.5.1 "), "{reply}");
-        client.is_left();
-    }
+    // Early is what is there when the server comes to greet, which it may do faster.
+    eventually("one of them was early", || {
+        let mut client = Client::connect(house.address());
+        client.send(b"EHLO client.example.net\r\n");
+        let reply = client.reply();
+        assert!(reply.starts_with("220 ") || reply.starts_with("554 5.5.1 "));
+        reply.starts_with("554 ")
+    });
 }
 
 /// Upstream: MAIL without a greeting, RCPT and DATA without MAIL are taken.
