@@ -8,6 +8,7 @@ mod maildir;
 mod php;
 mod processors;
 mod smtp;
+mod tables;
 mod tls;
 
 use crate::client::Client;

@@ -72,6 +72,32 @@ fn a_large_header_has_a_subject() {
     assert_eq!(seen.take().subject.as_deref(), Some("there"));
 }
 
+/// Upstream: with other cases, which its own tests had found.
+#[test]
+fn a_subject_is_decoded() {
+    let seen = Seen::default();
+    let house = seen.house("HeadersParser|MailDir");
+    for (subject, decoded) in [
+        ("plain", "plain"),
+        ("=?UTF-8?B?4oKs?=", "\u{20ac}"),
+        ("=?utf-8?q?one_?=\r\n =?utf-8?Q?two?=", "one two"),
+        ("=?utf-8?Q?one?=\t=?utf-8?Q?two?=", "onetwo"),
+        (
+            "=?iso-8859-1?Q?Gr=FC=DFe?= an alle",
+            "Gr\u{fc}\u{df}e an alle",
+        ),
+        ("=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=", "\u{65e5}\u{672c}"),
+        ("folded\r\n subject", "folded subject"),
+        ("=?utf-8?X?what?=", "=?utf-8?X?what?="),
+        ("=?utf-8?B?", "=?utf-8?B?"),
+        ("? =? ?= =", "? =? ?= ="),
+    ] {
+        let content = format!("Subject: {subject}\r\n\r\nbody\r\n");
+        delivers(&house, &[BOB], content.as_bytes());
+        assert_eq!(seen.take().subject.as_deref(), Some(decoded), "{subject}");
+    }
+}
+
 /// Upstream: the digest for a recipient depends on those before it, and on the time.
 #[test]
 fn a_digest_is_of_one_recipient_and_stays() {

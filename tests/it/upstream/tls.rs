@@ -77,10 +77,7 @@ fn a_mistake_in_tls_is_said() {
             "unknown key \"private_key_file\"",
         ),
         ("tls: {min_version: ssl3.0}", "tls.min_version"),
-        (
-            "tls: {certificate: /nowhere/c.pem, key: /nowhere/k.pem}",
-            "/nowhere/",
-        ),
+        ("tls: {key: k.pem}", "no certificate"),
     ] {
         let complaint = complaint(yaml);
         assert!(complaint.contains(said), "{complaint}");
