@@ -1,6 +1,6 @@
 //! The chain of processors: what clients hear of its faults, and who shares a fate.
 
-use std::sync::mpsc::{Receiver, Sender as Opener, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use maiasaura::envelope::Recipient;
@@ -9,7 +9,7 @@ use maiasaura::processor::{Delivery, Pending, Processor, Sender, Staged};
 
 use super::{ALICE, BOB, LATER, MAIL, SENDER, complaint, delivers, sender};
 use crate::client::PATIENCE;
-use crate::house::House;
+use crate::house::{House, eventually};
 
 /// Panics where the subject tells it to, and knows nobody whose name begins with `x`.
 struct Mine;
@@ -102,7 +102,7 @@ impl Processor for Slow {
 /// Upstream: 554 5.5.0, though the mail may be saved later, and the session hangs until it is.
 #[test]
 fn a_delivery_that_takes_too_long_may_be_tried_again() {
-    let (open, opens): (Opener<()>, _) = channel();
+    let (open, opens) = channel();
     let processor: Arc<dyn Processor> = Arc::new(Slow(Arc::new(Mutex::new(opens))));
     let yaml = "save: Header|Slow|MailDir\ntimeouts: {delivery: 100ms}";
     let house = House::with(yaml, |daemon| {
@@ -114,7 +114,8 @@ fn a_delivery_that_takes_too_long_may_be_tried_again() {
     // Nothing is locked: the first message still waits.
     client.wants("RSET", "250 ");
     client.wants(&format!("MAIL FROM:<{SENDER}>"), "250 ");
-    drop(open);
+    open.send(()).expect("it waits");
+    eventually("it arrives late", || house.folder.mail_count() == 1);
 }
 
 /// Upstream: the first failure is the reply for all, and recipients before it have the mail.
