@@ -32,6 +32,8 @@ pub mod content;
 
 pub mod failure;
 
+pub mod proxy;
+
 pub mod smtp;
 
 pub mod maildir;

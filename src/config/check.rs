@@ -2,7 +2,7 @@
 
 use super::{Config, Folder, LimitsConfig, Size, fastcgi};
 use crate::content::WORTH;
-use crate::server::Address;
+use crate::server::{Address, Networks};
 use crate::smtp::address::Domain;
 
 /// A key that cannot have the value it has.
@@ -88,6 +88,13 @@ fn listeners(config: &Config) -> Outcome {
             is_known && !is_fresh,
             format!("listeners[{index}].address"),
             message,
+        )?;
+        let nobody = listener.proxy_protocol.as_ref();
+        refuse(
+            nobody.is_some_and(Networks::is_empty),
+            format!("listeners[{index}].proxy_protocol"),
+            "no proxy is named, so that nobody could connect; write its address, such as \
+             [192.0.2.10], or ~ for a listener without proxies",
         )?;
     }
     Ok(())
@@ -228,6 +235,7 @@ fn memory(limits: &LimitsConfig) -> Outcome {
 fn timeouts(config: &Config) -> Outcome {
     let timeouts = &config.timeouts;
     let times = [
+        ("proxy", timeouts.proxy),
         ("greeting", timeouts.greeting),
         ("command", timeouts.command),
         ("data", timeouts.data),

@@ -18,6 +18,7 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod networks;
 mod overrides;
 mod recipients;
 mod scalars;

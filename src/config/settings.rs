@@ -6,7 +6,7 @@ use super::recipients::OWN_NAME;
 use super::{Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Protocol};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Subaddress};
-use crate::server::{Limits, Timeouts};
+use crate::server::{Limits, Timeouts, Trust};
 use crate::smtp::address::Domain;
 use crate::{maildir, recipients, smtp, spool};
 
@@ -124,6 +124,7 @@ impl Config {
     pub fn timeouts(&self) -> Timeouts {
         let timeouts = &self.timeouts;
         Timeouts {
+            proxy: timeouts.proxy.get(),
             greeting: timeouts.greeting.get(),
             command: timeouts.command.get(),
             data: timeouts.data.get(),
@@ -161,6 +162,15 @@ impl Config {
             accept_bare_newlines: self.smtp.bare_newlines == Habit::Accept,
             lenient_paths: self.smtp.angle_brackets == Brackets::Optional,
             refuse_early_talkers: self.smtp.early_talkers == Habit::Refuse,
+            xclient: false,
+        }
+    }
+
+    /// Whose word is believed on `listener` about who the client is.
+    pub fn trust(listener: &ListenerConfig) -> Trust {
+        Trust {
+            proxies: listener.proxy_protocol.clone(),
+            xclient: listener.xclient.clone(),
         }
     }
 

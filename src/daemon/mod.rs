@@ -246,7 +246,8 @@ impl Daemon {
                 .address
                 .bind(&mut passed)
                 .map_err(|error| bind_error(&listener.address, error))?;
-            listeners.push(bound.serve(Arc::new(self.config.profile(listener))));
+            let profile = Arc::new(self.config.profile(listener));
+            listeners.push(bound.serve(profile).trusting(Config::trust(listener)));
         }
         if let Some(name) = passed.left() {
             let address = Address::Systemd(name.to_owned());

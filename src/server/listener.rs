@@ -13,6 +13,7 @@ use listenfd::ListenFd;
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::Trust;
 use crate::envelope::Client;
 use crate::smtp::Profile;
 
@@ -38,6 +39,8 @@ pub struct Listener {
     pub address: Address,
     /// What a session on it may do.
     pub profile: Arc<Profile>,
+    /// Whose word is believed about who the client is.
+    pub trust: Arc<Trust>,
     socket: ListeningSocket,
 }
 
@@ -86,12 +89,20 @@ impl Bound {
         Listener {
             address: self.0,
             profile,
+            trust: Arc::default(),
             socket: self.1,
         }
     }
 }
 
 impl Listener {
+    /// Believes these.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = Arc::new(trust);
+        self
+    }
+
     pub(super) async fn accept(&self) -> io::Result<(Stream, Client)> {
         match &self.socket {
             ListeningSocket::Tcp(socket) => {

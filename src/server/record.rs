@@ -1,9 +1,11 @@
 //! What the log says: one line per message, one per refusal, the same keys in the same order.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use log::{info, warn};
 
+use super::Address;
 use crate::chain::Fate;
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
@@ -19,6 +21,8 @@ const NAMED: usize = 20;
 #[derive(Debug)]
 pub struct SessionLog {
     client: String,
+    /// Who has told of that client.
+    proxy: Option<String>,
     refused: u32,
 }
 
@@ -27,6 +31,7 @@ impl SessionLog {
     pub fn local() -> Self {
         Self {
             client: "local".to_owned(),
+            proxy: None,
             refused: 0,
         }
     }
@@ -35,8 +40,18 @@ impl SessionLog {
     pub fn new(client: &Client) -> Self {
         Self {
             client: peer(client),
+            proxy: client.proxy.map(|proxy| proxy.to_string()),
             refused: 0,
         }
+    }
+
+    /// A proxy has told that this is the client.
+    pub fn introduced(&mut self, client: &Client) {
+        let refused = self.refused;
+        *self = Self {
+            refused,
+            ..Self::new(client)
+        };
     }
 
     /// A recipient was refused.
@@ -47,6 +62,7 @@ impl SessionLog {
         }
         info!(
             client = self.client,
+            proxy = self.proxy,
             from:% = reverse_path,
             to:% = path,
             status = status(&failure.reply),
@@ -78,6 +94,7 @@ impl SessionLog {
 
     fn outcome(&self, mail: &Mail, recipients: &[&Recipient], fate: &Fate, delay: Duration) {
         let envelope = &mail.envelope;
+        let origin = envelope.client.origin.as_deref();
         let (status, reply, cause) = match fate {
             Ok(()) => ("delivered", None, None),
             Err(failure) => (
@@ -95,6 +112,10 @@ impl SessionLog {
             level,
             id = envelope.id,
             client = self.client,
+            proxy = self.proxy,
+            orig_client = origin.and_then(|origin| origin.address).map(|it| it.to_string()),
+            orig_helo = origin.and_then(|origin| origin.helo.as_deref()),
+            orig_id = origin.and_then(|origin| origin.id.as_deref()),
             helo = envelope.client.helo,
             protocol:% = envelope.transmission,
             from:% = envelope.reverse_path,
@@ -113,6 +134,7 @@ impl SessionLog {
     pub fn not_kept<R>(&self, session: &Session<R>, failure: &Failure) {
         warn!(
             client = self.client,
+            proxy = self.proxy,
             helo = session.client_name().map(ToString::to_string),
             from = session.reverse_path().map(ToString::to_string),
             size = session.content_size(),
@@ -127,6 +149,7 @@ impl SessionLog {
     pub fn timed_out<R>(&self, session: &Session<R>) {
         info!(
             client = self.client,
+            proxy = self.proxy,
             helo = session.client_name().map(ToString::to_string),
             reply:% = reply::TIMEOUT;
             "session ended"
@@ -139,6 +162,7 @@ impl SessionLog {
         if refusals > 0 || self.refused > REFUSALS {
             info!(
                 client = self.client,
+                proxy = self.proxy,
                 helo = session.client_name().map(ToString::to_string),
                 refusals = refusals,
                 recipients = self.refused,
@@ -151,7 +175,13 @@ impl SessionLog {
 
 /// A client was sent away before it could say anything.
 pub(super) fn turned_away(client: &Client, reply: &Reply) {
-    warn!(client = peer(client), status = status(reply), reply:% = reply; "connection refused");
+    let proxy = client.proxy.map(|proxy| proxy.to_string());
+    warn!(client = peer(client), proxy = proxy, status = status(reply), reply:% = reply; "connection refused");
+}
+
+/// A peer that should be a proxy is none that we know, or does not behave as one.
+pub(super) fn shut_out(peer: &Client, listener: &Address, cause: &dyn Display) {
+    warn!(client = self::peer(peer), listener:% = listener, cause:% = cause; "connection refused");
 }
 
 /// The first of them, and how many more there are.
@@ -166,7 +196,7 @@ fn names(recipients: &[&Recipient]) -> String {
     names.join(",")
 }
 
-fn peer(client: &Client) -> String {
+pub(super) fn peer(client: &Client) -> String {
     client
         .address
         .map_or_else(|| "unix".to_owned(), |address| address.to_string())

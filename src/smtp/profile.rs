@@ -2,6 +2,7 @@
 
 use super::command::Greeting;
 use super::reply::{self, Reply};
+use super::xclient::{XCLIENT, XFORWARD};
 
 /// What a session may do and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Profile {
     pub lenient_paths: bool,
     /// Sends away who speaks before being greeted.
     pub refuse_early_talkers: bool,
+    /// Believes XCLIENT and XFORWARD.
+    pub xclient: bool,
 }
 
 /// Which protocol a listener speaks.
@@ -51,6 +54,7 @@ impl Default for Profile {
             accept_bare_newlines: false,
             lenient_paths: false,
             refuse_early_talkers: true,
+            xclient: false,
         }
     }
 }
@@ -81,15 +85,20 @@ impl Profile {
         }
     }
 
-    pub(super) fn extensions(&self) -> Reply {
+    /// The answer to EHLO; XCLIENT and XFORWARD are only for those who may use them.
+    pub(super) fn extensions(&self, xclient: bool) -> Reply {
         let Self {
             hostname,
             message_size,
             ..
         } = self;
-        let lines = format!(
-            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\nHELP"
+        let mut lines = format!(
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES"
         );
+        if xclient {
+            lines.extend(["\n", XCLIENT, "\n", XFORWARD]);
+        }
+        lines.push_str("\nHELP");
         Reply::plain(250, lines)
     }
 

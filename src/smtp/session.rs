@@ -5,6 +5,7 @@
 
 mod content;
 mod verbs;
+mod vouching;
 
 use core::mem;
 use core::ops::Range;
@@ -17,6 +18,8 @@ use super::line::{Input, Line};
 use super::profile::{Profile, Protocol};
 use super::reply::{self, Reply};
 use super::transaction::{Submission, Transaction};
+use super::xclient::Identity;
+use vouching::Vouching;
 
 /// Replies waiting to be sent, in octets, before no further command is looked
 /// at: a client that sends and never reads costs no more than this.
@@ -35,6 +38,9 @@ pub enum Step<'a, R> {
     Content(&'a [u8]),
     /// Throw away the content kept so far: the message will not be delivered.
     Discard,
+    /// Take this client for that of the connection, and say with [`Session::identified`] whether
+    /// it is welcome.
+    Identify(&'a Identity),
     /// Deliver the message and say with [`Session::delivered`] how that went.
     Deliver(Submission<R>),
     /// Close the connection.
@@ -51,6 +57,7 @@ enum Event<R> {
     Verify,
     Content(Range<usize>),
     Discard,
+    Identify,
     Deliver(Submission<R>),
     Close,
 }
@@ -63,6 +70,8 @@ enum State {
     Command,
     /// The driver is asked about a recipient.
     Verifying(ForwardPath),
+    /// The driver is told of another client.
+    Identifying(Box<Identity>),
     /// After 354.
     Data(Decoder),
     /// In a chunk of BDAT: its octets, those to come, whether it is the last, and why it is refused.
@@ -91,6 +100,7 @@ pub struct Session<R> {
     /// How the client greeted, and under which name.
     client: Option<(Greeting, Domain)>,
     transaction: Option<Transaction<R>>,
+    vouching: Vouching,
     faults: u32,
     refusals: u32,
     last_refusal: Option<Reply>,
@@ -103,6 +113,7 @@ impl<R> Session<R> {
     /// A session that has not said its greeting yet.
     pub fn new(profile: Arc<Profile>) -> Self {
         Self {
+            vouching: Vouching::new(profile.xclient),
             profile,
             state: State::Opening,
             input: Input::default(),
@@ -138,6 +149,10 @@ impl<R> Session<R> {
             }
             Event::Verify => match &self.state {
                 State::Verifying(path) => Step::Verify(path),
+                _ => Step::Receive,
+            },
+            Event::Identify => match &self.state {
+                State::Identifying(identity) => Step::Identify(identity),
                 _ => Step::Receive,
             },
             Event::Content(range) => Step::Content(&self.input.consumed()[range]),
@@ -202,9 +217,7 @@ impl<R> Session<R> {
     /// Says a last word and closes.
     pub fn end(&mut self, reply: &Reply) {
         reply.write(&mut self.output);
-        self.state = State::Closing;
-        self.transaction = None;
-        self.input.clear();
+        self.close();
     }
 
     /// Asks the session to end as soon as no message is half-way.
@@ -258,6 +271,7 @@ impl<R> Session<R> {
                 State::Data(_) => self.data(),
                 State::Chunk { .. } => self.chunk(),
                 State::Verifying(_) => Some(Event::Verify),
+                State::Identifying(_) => Some(Event::Identify),
                 State::Delivering { .. } => Some(self.wait()),
                 State::Closing if self.output.is_empty() => Some(Event::Close),
                 State::Closing => Some(Event::Send),
@@ -278,7 +292,9 @@ impl<R> Session<R> {
     }
 
     fn open(&mut self) -> Option<Event<R>> {
-        if self.profile.refuse_early_talkers && !self.input.is_empty() {
+        if vouching::is_proxy_header(self.input.rest()) {
+            self.leave(&reply::NO_PROXY_HEADER);
+        } else if self.profile.refuse_early_talkers && !self.input.is_empty() {
             self.dismiss(&reply::EARLY_TALKER);
         } else {
             self.profile.greeting().write(&mut self.output);
@@ -332,6 +348,18 @@ impl<R> Session<R> {
     fn dismiss(&mut self, reply: &Reply) {
         self.note(reply);
         self.end(reply);
+    }
+
+    /// Closes without a word: the peer is no client that could read one.
+    fn leave(&mut self, reply: &Reply) {
+        self.note(reply);
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closing;
+        self.transaction = None;
+        self.input.clear();
     }
 
     fn say(&mut self, reply: &Reply) {

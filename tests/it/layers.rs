@@ -10,8 +10,9 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 15] = [
+const STAIR: [&str; 16] = [
     "smtp",
+    "proxy",
     "maildir",
     "failure",
     "content",
@@ -29,8 +30,9 @@ const STAIR: [&str; 15] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 5] = [
-    ("maildir", &["smtp"]),
+const STRANGERS: [(&str, &[&str]); 6] = [
+    ("proxy", &["smtp"]),
+    ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
     ("envelope", &["failure"]),
     (
@@ -42,11 +44,12 @@ const STRANGERS: [(&str, &[&str]); 5] = [
 
 /// What else a module may not name: `smtp` does no I/O and knows no time, and
 /// the server opens no file.
-const FORBIDDEN: [(&str, &[&str]); 2] = [
+const FORBIDDEN: [(&str, &[&str]); 3] = [
     (
         "smtp",
         &["async", "smol", "log", "std::net", "std::fs", "std::time"],
     ),
+    ("proxy", &["async", "smol", "log", "std"]),
     ("server", &["std::fs", "rustix::fs"]),
 ];
 

@@ -24,6 +24,7 @@ mod player;
 mod process;
 mod processors;
 mod program;
+mod proxy;
 mod queue;
 mod recipients;
 mod session;

@@ -45,6 +45,7 @@ pub fn profile(settings: &Settings) -> Result<Profile, String> {
             "accept_bare_newlines" => profile.accept_bare_newlines = flag()?,
             "lenient_paths" => profile.lenient_paths = flag()?,
             "refuse_early_talkers" => profile.refuse_early_talkers = flag()?,
+            "xclient" => profile.xclient = flag()?,
             _ => return Err(format!("no such setting: {key}: {value}")),
         }
     }
@@ -126,6 +127,7 @@ impl Loopback {
                 }
                 Step::Content(octets) => self.content.extend_from_slice(octets),
                 Step::Discard => self.content.clear(),
+                Step::Identify(_) => self.session.identified(Ok(())),
                 Step::Deliver(submission) => self.deliver(submission),
                 Step::Close => self.closed = true,
             }
