@@ -16,7 +16,7 @@ pub use crate::processor::Sender;
 use crate::processor::{Commit, Delivery, Processor, Staged};
 use crate::smtp::reply;
 
-/// Recipients of one LMTP message that are delivered to at once.
+/// Recipients of one LMTP message that are delivered to at once, on each disk.
 const AT_ONCE: usize = 8;
 
 /// What a delivery came to.
@@ -99,17 +99,22 @@ impl Chain {
                 .collect();
             deliveries.push(*places.entry(place).or_insert(index));
         }
-        let runs = places.into_values().map(|index| {
+        // A disk that hangs does not hold up the recipients on another.
+        let mut by_disk: HashMap<Option<usize>, Vec<_>> = HashMap::new();
+        for index in places.into_values() {
             let run = self.run_apart(Arc::clone(&mail), index, known);
             let sharing = deliveries.iter().enumerate();
             let sharing = sharing.filter(move |(_, delivery)| **delivery == index);
-            run.map(move |fate| {
+            let run = run.map(move |fate| {
                 known.add(sharing.map(|(recipient, _)| recipient), &fate);
                 (index, fate)
-            })
-        });
-        let runs = stream::iter(runs).buffer_unordered(AT_ONCE);
-        let fates: HashMap<usize, Fate> = runs.collect().await;
+            });
+            let disk = self.disks.number(&recipients[index..=index]);
+            by_disk.entry(disk).or_default().push(run);
+        }
+        let runs = by_disk.into_values();
+        let runs = runs.map(|runs| stream::iter(runs).buffer_unordered(AT_ONCE));
+        let fates: HashMap<usize, Fate> = stream::select_all(runs).collect().await;
         drop(turn);
         deliveries
             .iter()
