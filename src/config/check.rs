@@ -1,6 +1,6 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
-use super::{Config, Folder, LimitsConfig, Size, fastcgi};
+use super::{Config, Folder, LimitsConfig, Size, auth_http, fastcgi};
 use crate::content::WORTH;
 use crate::server::{Address, Networks};
 use crate::smtp::address::Domain;
@@ -26,6 +26,7 @@ const MOST_AT_ONCE: usize = 1000;
 pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
+    auth_http::check(config)?;
     recipients(config)?;
     maildir(config)?;
     processors(config)?;

@@ -160,10 +160,15 @@ impl Config {
             idle_commands: limits.idle_commands,
             messages: limits.messages_per_connection,
             accept_bare_newlines: self.smtp.bare_newlines == Habit::Accept,
-            lenient_paths: self.smtp.angle_brackets == Brackets::Optional,
+            lenient_paths: self.lenient_paths(),
             refuse_early_talkers: self.smtp.early_talkers == Habit::Refuse,
             xclient: false,
         }
+    }
+
+    /// Whether addresses may lack their angle brackets.
+    pub fn lenient_paths(&self) -> bool {
+        self.smtp.angle_brackets == Brackets::Optional
     }
 
     /// Whose word is believed on `listener` about who the client is.

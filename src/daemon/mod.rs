@@ -1,5 +1,7 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+#[cfg_attr(not(feature = "auth-http"), path = "no_auth_http.rs")]
+mod auth_http;
 mod handing;
 mod line;
 mod logging;
@@ -11,6 +13,7 @@ mod roots;
 mod signals;
 
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -22,6 +25,7 @@ pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::auth_http::Endpoint;
 use self::handing::Consumers;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
@@ -208,6 +212,8 @@ impl Daemon {
             .iter()
             .map(|listener| listener.address.clone())
             .collect();
+        let endpoint = Endpoint::bind(&self.config, &listeners)?;
+        let auth_http = endpoint.address();
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
@@ -220,6 +226,7 @@ impl Daemon {
         let workers = self
             .consumers
             .start(&self.config, &self.store, &executor, &shutdown);
+        endpoint.start(&service, &executor, &shutdown);
         let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
         executor
             .spawn(async move {
@@ -232,6 +239,7 @@ impl Daemon {
             .collect::<io::Result<_>>()?;
         Ok(Running {
             addresses,
+            auth_http,
             trigger,
             all_served,
             threads,
@@ -315,6 +323,7 @@ fn serve_on_thread(
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<Address>,
+    auth_http: Option<SocketAddr>,
     trigger: Trigger,
     all_served: Shutdown,
     threads: Vec<JoinHandle<()>>,
@@ -324,6 +333,11 @@ impl Running {
     /// Where it listens, in the order of the configuration, with the ports that were taken.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// Where nginx may ask, if it may.
+    pub fn auth_http(&self) -> Option<SocketAddr> {
+        self.auth_http
     }
 
     /// Stops accepting, lets every message that has begun arrive, and returns

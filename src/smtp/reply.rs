@@ -145,6 +145,7 @@ pub const NO_PROXY_HEADER: Reply = Reply::new(
     1,
     "A PROXY header does not belong here; see proxy_protocol",
 );
+pub const NO_LOGIN: Reply = Reply::new(535, 7, 8, "There is no login here");
 pub const NOT_AUTHORIZED: Reply = Reply::new(550, 7, 0, "You may not speak for others");
 
 // Commands.

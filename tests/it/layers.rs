@@ -10,7 +10,7 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 16] = [
+const STAIR: [&str; 17] = [
     "smtp",
     "proxy",
     "maildir",
@@ -24,13 +24,14 @@ const STAIR: [&str; 16] = [
     "processor",
     "chain",
     "server",
+    "auth_http",
     "config",
     "daemon",
     "cli",
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 6] = [
+const STRANGERS: [(&str, &[&str]); 7] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
@@ -40,6 +41,10 @@ const STRANGERS: [(&str, &[&str]); 6] = [
         &["maildir", "failure", "content", "envelope", "recipients"],
     ),
     ("server", &["maildir", "fastcgi", "spool", "processor"]),
+    (
+        "auth_http",
+        &["maildir", "fastcgi", "spool", "processor", "chain", "disks"],
+    ),
 ];
 
 /// What else a module may not name: `smtp` does no I/O and knows no time, and

@@ -2,7 +2,7 @@
 
 use super::complaint;
 
-const ALL: &str = "hostname, listeners, smtp, recipients, maildir, validate, save, wildcard, \
+const ALL: &str = "hostname, listeners, auth_http, smtp, recipients, maildir, validate, save, wildcard, \
                    fastcgi, compressor, spool, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
