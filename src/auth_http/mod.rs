@@ -7,8 +7,6 @@
 
 mod answer;
 mod question;
-#[cfg(test)]
-mod tests;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};

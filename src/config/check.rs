@@ -90,12 +90,19 @@ fn listeners(config: &Config) -> Outcome {
             format!("listeners[{index}].address"),
             message,
         )?;
-        let nobody = listener.proxy_protocol.as_ref();
+        let proxies = listener.proxy_protocol.as_ref();
         refuse(
-            nobody.is_some_and(Networks::is_empty),
+            proxies.is_some_and(Networks::is_empty),
             format!("listeners[{index}].proxy_protocol"),
             "no proxy is named, so that nobody could connect; write its address, such as \
              [192.0.2.10], or ~ for a listener without proxies",
+        )?;
+        let is_unix = matches!(address, Address::Unix(..));
+        refuse(
+            is_unix && proxies.is_some_and(|proxies| !proxies.unix),
+            format!("listeners[{index}].proxy_protocol"),
+            "a peer on a Unix socket has no address, so that nobody could connect; write [unix], for \
+             whoever may open the socket",
         )?;
     }
     Ok(())

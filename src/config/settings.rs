@@ -12,6 +12,8 @@ use crate::{maildir, recipients, smtp, spool};
 
 /// Descriptors of a Maildir that is kept open, at most.
 const PER_MAILDIR: u64 = 3;
+/// Requests of nginx at once, at most, and the socket.
+const NGINX: usize = 65;
 /// For the log, timers, what the libraries hold, and the journal.
 const SPARE: u64 = 96;
 
@@ -204,6 +206,7 @@ impl Config {
             self.listeners.len(),
             handed_over,
             php,
+            self.auth_http.as_ref().map_or(0, |_| NGINX),
         ];
         let single = single
             .into_iter()

@@ -1,5 +1,6 @@
 //! Networks whose word is believed.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -22,9 +23,25 @@ impl Networks {
         self.networks.iter().any(|network| network.contains(&peer))
     }
 
+    /// Whether a whole family of addresses is believed.
+    pub fn hold_everybody(&self) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.prefix_len() == 0)
+    }
+
     /// Whether nobody is believed.
     pub fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let networks = self.networks.iter().map(ToString::to_string);
+        let unix = self.unix.then(|| "unix".to_owned());
+        let all: Vec<String> = networks.chain(unix).collect();
+        f.write_str(&all.join(", "))
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "fastcgi")]
 mod application;
+#[cfg(feature = "auth-http")]
+mod auth_http;
 mod bombs;
 mod check;
 mod client;
