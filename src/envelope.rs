@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -35,6 +35,15 @@ pub struct Client {
     pub login: Option<String>,
     /// Where it has the message from, if it is a content filter that tells (XFORWARD).
     pub origin: Option<Box<Origin>>,
+}
+
+impl Client {
+    /// Its address, for those who must have one: 0.0.0.0 where a proxy knows none, which must not
+    /// pass for this machine. None for a Unix socket or a pipe.
+    pub fn shown(&self) -> Option<IpAddr> {
+        let unknown = self.proxy.map(|_| Ipv4Addr::UNSPECIFIED.into());
+        self.address.or(unknown)
+    }
 }
 
 /// A peer that has told us who the client is: with the PROXY protocol or with XCLIENT.
