@@ -22,6 +22,8 @@ pub mod chain;
 
 pub mod processor;
 
+pub mod tls;
+
 pub mod disks;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
@@ -40,6 +42,8 @@ pub mod proxy;
 pub mod smtp;
 
 pub mod maildir;
+
+mod locks;
 
 pub mod config;
 

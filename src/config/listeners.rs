@@ -7,6 +7,7 @@ use serde::de::Deserializer;
 
 use super::networks::{networks, some_networks};
 use super::scalars::{Scalar, words};
+use super::tls::ListenerTlsConfig;
 use crate::server::{Address, Networks};
 
 /// The path of a Unix socket is bounded by the system (`sun_path` in unix(7), with its final NUL).
@@ -33,6 +34,8 @@ pub struct ListenerConfig {
     /// Who may tell with XCLIENT and XFORWARD for whom it speaks (default: nobody).
     #[serde(deserialize_with = "networks")]
     pub xclient: Networks,
+    /// How it is encrypted (default: see [`Config::mode`](super::Config::mode)).
+    pub tls: ListenerTlsConfig,
 }
 
 words! {
@@ -88,6 +91,7 @@ impl Default for ListenerConfig {
             hostname: None,
             proxy_protocol: None,
             xclient: Networks::default(),
+            tls: ListenerTlsConfig::default(),
         }
     }
 }

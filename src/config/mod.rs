@@ -30,6 +30,7 @@ mod storage;
 mod suggestion;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod wording;
 
@@ -48,6 +49,7 @@ pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
+pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
 
 use self::scalars::chain;
@@ -62,6 +64,8 @@ pub struct Config {
     pub listeners: Vec<ListenerConfig>,
     /// What nginx's mail proxy asks (default: nothing).
     pub auth_http: Option<AuthHttpConfig>,
+    /// What encrypts connections.
+    pub tls: TlsConfig,
     /// How strict we are with clients.
     pub smtp: SmtpConfig,
     /// Whose mail is taken.
@@ -100,6 +104,7 @@ impl Default for Config {
             hostname: None,
             listeners: vec![ListenerConfig::default()],
             auth_http: None,
+            tls: TlsConfig::default(),
             smtp: SmtpConfig::default(),
             recipients: RecipientsConfig::default(),
             maildir: MaildirConfig::default(),

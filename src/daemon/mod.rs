@@ -2,6 +2,7 @@
 
 #[cfg_attr(not(feature = "auth-http"), path = "no_auth_http.rs")]
 mod auth_http;
+mod certificates;
 mod handing;
 mod line;
 mod logging;
@@ -26,6 +27,7 @@ pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
 use self::auth_http::Endpoint;
+use self::certificates::Offers;
 use self::handing::Consumers;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
@@ -38,6 +40,7 @@ use crate::server::{
     self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 use crate::spool::Consumer;
+use crate::tls::Facts;
 
 /// How long threads may take to end when all sessions have.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -207,7 +210,8 @@ impl Daemon {
         for recovered in self.store.recover(&all_roots)? {
             recovery::report(&recovered);
         }
-        let listeners = self.listeners()?;
+        let offers = self.offers()?;
+        let listeners = self.listeners(&offers)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.address.clone())
@@ -221,6 +225,7 @@ impl Daemon {
             let age = self.config.maildir.sweep_after.get();
             executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
         }
+        executor.spawn(offers.clone().keep_fresh()).detach();
         let threads = self.threads(&disks);
         let patience = self.config.timeouts.shutdown.get();
         let workers = self
@@ -240,13 +245,20 @@ impl Daemon {
         Ok(Running {
             addresses,
             auth_http,
+            offers,
             trigger,
             all_served,
             threads,
         })
     }
 
-    fn listeners(&self) -> Result<Vec<Listener>, StartError> {
+    /// Reads the certificates.
+    fn offers(&self) -> Result<Offers, StartError> {
+        Offers::new(&self.config)
+            .map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
+    }
+
+    fn listeners(&self, offers: &Offers) -> Result<Vec<Listener>, StartError> {
         let mut passed = PassedSockets::from_env();
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
@@ -255,7 +267,9 @@ impl Daemon {
                 .bind(&mut passed)
                 .map_err(|error| bind_error(&listener.address, error))?;
             let profile = Arc::new(self.config.profile(listener));
-            listeners.push(bound.serve(profile).trusting(Config::trust(listener)));
+            let encryption = offers.encryption(&self.config, listener);
+            let listening = bound.serve(profile).encrypted(encryption);
+            listeners.push(listening.trusting(Config::trust(listener)));
         }
         if let Some(name) = passed.left() {
             let address = Address::Systemd(name.to_owned());
@@ -324,6 +338,7 @@ fn serve_on_thread(
 pub struct Running {
     addresses: Vec<Address>,
     auth_http: Option<SocketAddr>,
+    offers: Offers,
     trigger: Trigger,
     all_served: Shutdown,
     threads: Vec<JoinHandle<()>>,
@@ -338,6 +353,11 @@ impl Running {
     /// Where nginx may ask, if it may.
     pub fn auth_http(&self) -> Option<SocketAddr> {
         self.auth_http
+    }
+
+    /// What the certificates say that it has now, in the order of the configuration.
+    pub fn certificates(&self) -> Vec<Facts> {
+        self.offers.facts()
     }
 
     /// Stops accepting, lets every message that has begun arrive, and returns

@@ -14,6 +14,7 @@ use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Trust;
+use super::tls::Encryption;
 use crate::envelope::Client;
 use crate::smtp::Profile;
 
@@ -41,6 +42,8 @@ pub struct Listener {
     pub profile: Arc<Profile>,
     /// Whose word is believed about who the client is.
     pub trust: Arc<Trust>,
+    /// How it is encrypted, if it can be.
+    pub encryption: Option<Encryption>,
     socket: ListeningSocket,
 }
 
@@ -90,6 +93,7 @@ impl Bound {
             address: self.0,
             profile,
             trust: Arc::default(),
+            encryption: None,
             socket: self.1,
         }
     }
@@ -100,6 +104,13 @@ impl Listener {
     #[must_use]
     pub fn trusting(mut self, trust: Trust) -> Self {
         self.trust = Arc::new(trust);
+        self
+    }
+
+    /// The same, encrypted so.
+    #[must_use]
+    pub fn encrypted(mut self, encryption: Option<Encryption>) -> Self {
+        self.encryption = encryption;
         self
     }
 

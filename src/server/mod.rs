@@ -13,6 +13,7 @@ mod record;
 mod service;
 mod shutdown;
 mod spooler;
+mod tls;
 mod visit;
 
 use std::io;
@@ -34,6 +35,7 @@ pub use record::SessionLog;
 pub use service::Service;
 pub use shutdown::{Shutdown, Trigger};
 pub use spooler::{Spooler, spool_failure};
+pub use tls::Encryption;
 
 use crate::envelope::Client;
 use crate::smtp::reply::{self, Reply};
@@ -113,9 +115,11 @@ impl Door {
         let counted = client.address.filter(|_| !trust.awaits_name(&client));
         let Some(place) = self.service.limits.admit(counted) else {
             record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
-            self.executor
-                .spawn(turn_away(stream, reply::TOO_MANY_CONNECTIONS))
-                .detach();
+            // Within TLS it would take a handshake to say so.
+            if !self.is_implicit() {
+                let say = turn_away(stream, reply::TOO_MANY_CONNECTIONS);
+                self.executor.spawn(say).detach();
+            }
             return;
         };
         let visit = Visit {
@@ -123,6 +127,7 @@ impl Door {
             place,
             address: address.clone(),
             profile: Arc::clone(&self.listener.profile),
+            encryption: self.listener.encryption.clone(),
             trust: Arc::clone(trust),
             service: Arc::clone(&self.service),
             shutdown: self.shutdown.clone(),
@@ -136,6 +141,11 @@ impl Door {
             drop(open);
         };
         self.executor.spawn(conversation).detach();
+    }
+
+    fn is_implicit(&self) -> bool {
+        let encryption = self.listener.encryption.as_ref();
+        encryption.is_some_and(|encryption| encryption.implicit)
     }
 
     /// A client that went away before it was accepted is nothing; a lack of

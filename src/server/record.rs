@@ -7,7 +7,7 @@ use log::{info, warn};
 
 use super::Address;
 use crate::chain::Fate;
-use crate::envelope::{Client, Mail, Recipient};
+use crate::envelope::{Client, Mail, Recipient, Tls};
 use crate::failure::Failure;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::{Reply, Session, reply};
@@ -23,6 +23,8 @@ pub struct SessionLog {
     client: String,
     /// Who has told of that client.
     proxy: Option<String>,
+    /// The version of TLS; empty while the connection is plain.
+    tls: String,
     refused: u32,
 }
 
@@ -32,6 +34,7 @@ impl SessionLog {
         Self {
             client: "local".to_owned(),
             proxy: None,
+            tls: String::new(),
             refused: 0,
         }
     }
@@ -41,6 +44,10 @@ impl SessionLog {
         Self {
             client: peer(client),
             proxy: client.proxy.map(|proxy| proxy.to_string()),
+            tls: client
+                .tls
+                .as_ref()
+                .map_or_else(String::new, |tls| tls.version.clone()),
             refused: 0,
         }
     }
@@ -52,6 +59,10 @@ impl SessionLog {
             refused,
             ..Self::new(client)
         };
+    }
+
+    fn tls(&self) -> Option<&str> {
+        (!self.tls.is_empty()).then_some(self.tls.as_str())
     }
 
     /// A recipient was refused.
@@ -117,7 +128,9 @@ impl SessionLog {
             orig_helo = origin.and_then(|origin| origin.helo.as_deref()),
             orig_id = origin.and_then(|origin| origin.id.as_deref()),
             helo = envelope.client.helo,
-            protocol:% = envelope.transmission,
+            protocol = envelope.with(),
+            tls = envelope.client.tls.as_ref().map(|tls| tls.version.as_str()),
+            certificate = certificate(&envelope.client),
             from:% = envelope.reverse_path,
             to = names(recipients),
             nrcpt = recipients.len(),
@@ -128,6 +141,27 @@ impl SessionLog {
             cause = cause;
             "message"
         );
+    }
+
+    /// The connection is encrypted from here on.
+    pub fn secured(&mut self, tls: &Tls) {
+        self.tls.clone_from(&tls.version);
+        let certificate = tls.certificate.as_ref();
+        log::log!(
+            if certificate.is_some() { log::Level::Info } else { log::Level::Debug },
+            client = self.client,
+            tls = tls.version,
+            cipher = tls.cipher,
+            server_name = tls.server_name,
+            subject = certificate.map(|it| it.subject.as_str()),
+            certificate = certificate.map(|it| it.fingerprint.as_str());
+            "encrypted"
+        );
+    }
+
+    /// The handshake failed: every scanner has one, so it is no more than an information.
+    pub fn not_secured(&self, cause: &str) {
+        info!(client = self.client, cause = cause; "handshake failed");
     }
 
     /// The content of a message could not be kept.
@@ -151,6 +185,7 @@ impl SessionLog {
             client = self.client,
             proxy = self.proxy,
             helo = session.client_name().map(ToString::to_string),
+            tls = self.tls(),
             reply:% = reply::TIMEOUT;
             "session ended"
         );
@@ -164,6 +199,7 @@ impl SessionLog {
                 client = self.client,
                 proxy = self.proxy,
                 helo = session.client_name().map(ToString::to_string),
+                tls = self.tls(),
                 refusals = refusals,
                 recipients = self.refused,
                 reply = last.map(ToString::to_string);
@@ -182,6 +218,12 @@ pub(super) fn turned_away(client: &Client, reply: &Reply) {
 /// A peer that should be a proxy is none that we know, or does not behave as one.
 pub(super) fn shut_out(peer: &Client, listener: &Address, cause: &dyn Display) {
     warn!(client = self::peer(peer), listener:% = listener, cause:% = cause; "connection refused");
+}
+
+/// The fingerprint of the client's certificate.
+fn certificate(client: &Client) -> Option<&str> {
+    let certificate = client.tls.as_ref()?.certificate.as_ref()?;
+    Some(&certificate.fingerprint)
 }
 
 /// The first of them, and how many more there are.

@@ -9,6 +9,7 @@ use smol::{Timer, future};
 use super::connection::Connection;
 use super::introduction::{Introduced, Refusal, Trust};
 use super::limits::Place;
+use super::tls::Encryption;
 use super::{Address, Service, Shutdown, record};
 use crate::envelope::Client;
 use crate::smtp::{Profile, reply};
@@ -19,6 +20,7 @@ pub(super) struct Visit {
     pub place: Place,
     pub address: Address,
     pub profile: Arc<Profile>,
+    pub encryption: Option<Encryption>,
     pub trust: Arc<Trust>,
     pub service: Arc<Service>,
     pub shutdown: Shutdown,
@@ -34,17 +36,20 @@ impl Visit {
         let Self {
             mut place,
             mut profile,
+            encryption,
             service,
             shutdown,
             ..
         } = self;
         let is_named = !may_vouch && client.proxy.is_some();
         if is_named && !place.move_to(client.address) {
-            let refusal = reply::TOO_MANY_CONNECTIONS;
-            record::turned_away(&client, &refusal);
-            let mut octets = Vec::new();
-            refusal.write(&mut octets);
-            let _ = future::or(stream.write_all(&octets), super::moment()).await;
+            record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
+            // Within TLS it would take a handshake to say so.
+            if !encryption.is_some_and(|encryption| encryption.implicit) {
+                let mut octets = Vec::new();
+                reply::TOO_MANY_CONNECTIONS.write(&mut octets);
+                let _ = future::or(stream.write_all(&octets), super::moment()).await;
+            }
             return;
         }
         if may_vouch {
@@ -53,7 +58,7 @@ impl Visit {
                 ..(*profile).clone()
             });
         }
-        Connection::new(stream, client, profile, service, place)
+        Connection::new(stream, client, profile, encryption, service, place)
             .converse(shutdown)
             .await;
     }

@@ -50,7 +50,9 @@ pub enum Command {
     Xforward(String),
     /// The header of the PROXY protocol (version 1), where none belongs.
     Proxy,
-    /// STARTTLS, AUTH and others that are known and not offered.
+    /// STARTTLS (RFC 3207 section 4).
+    StartTls,
+    /// AUTH and others that are known and not offered.
     NotOffered,
     /// The first line of an HTTP request: somebody's web client was sent here.
     Http,
@@ -103,9 +105,8 @@ impl Command {
             "XCLIENT" => Ok(Self::Xclient(Identity::parse(argument).map(Box::new))),
             "XFORWARD" => Ok(Self::Xforward(argument.to_owned())),
             "PROXY" => Ok(Self::Proxy),
-            "STARTTLS" | "AUTH" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => {
-                Ok(Self::NotOffered)
-            }
+            "STARTTLS" => alone(Self::StartTls, argument),
+            "AUTH" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => Ok(Self::NotOffered),
             "GET" | "POST" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "PATCH"
             | "TRACE" | "PRI" => Ok(Self::Http),
             _ => Err(reply::UNKNOWN_COMMAND),
@@ -351,6 +352,8 @@ mod tests {
             ("QUIT", "Quit"),
             ("QUITxyz", "500 5.5.1"),
             ("AUTH PLAIN AHgAeQ==", "NotOffered"),
+            ("StartTLS ", "StartTls"),
+            ("STARTTLS now", "501 5.5.4"),
             ("GET / HTTP/1.1", "Http"),
             ("XYZZY", "500 5.5.1"),
             ("", "500 5.5.1"),

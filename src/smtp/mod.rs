@@ -14,7 +14,7 @@ mod session;
 mod transaction;
 pub mod xclient;
 
-pub use profile::{Profile, Protocol};
+pub use profile::{Profile, Protocol, StartTls};
 pub use reply::Reply;
 pub use session::{Session, Step};
 pub use transaction::Submission;

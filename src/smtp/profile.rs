@@ -11,6 +11,8 @@ pub struct Profile {
     pub hostname: String,
     /// SMTP or LMTP.
     pub protocol: Protocol,
+    /// Whether a plain connection can become an encrypted one.
+    pub starttls: StartTls,
     /// Octets of content in a message (RFC 1870).
     pub message_size: u64,
     /// RCPT commands in a transaction; at least 100 (RFC 5321 section 4.5.3.1.8).
@@ -41,11 +43,24 @@ pub enum Protocol {
     Lmtp,
 }
 
+/// What a listener says to STARTTLS (RFC 3207).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTls {
+    /// That it is not offered.
+    #[default]
+    Absent,
+    /// That the client may begin.
+    Offered,
+    /// The same, and nothing to most other commands until then.
+    Required,
+}
+
 impl Default for Profile {
     fn default() -> Self {
         Self {
             hostname: "localhost".into(),
             protocol: Protocol::Smtp,
+            starttls: StartTls::Absent,
             message_size: 25_000_000,
             recipients: 1000,
             errors: 20,
@@ -85,15 +100,20 @@ impl Profile {
         }
     }
 
-    /// The answer to EHLO; XCLIENT and XFORWARD are only for those who may use them.
-    pub(super) fn extensions(&self, xclient: bool) -> Reply {
+    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2), XCLIENT and
+    /// XFORWARD are only for those who may use them.
+    pub(super) fn extensions(&self, secured: bool, xclient: bool) -> Reply {
         let Self {
             hostname,
             message_size,
             ..
         } = self;
+        let starttls = match self.starttls {
+            StartTls::Offered | StartTls::Required if !secured => "\nSTARTTLS",
+            _ => "",
+        };
         let mut lines = format!(
-            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES"
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES{starttls}"
         );
         if xclient {
             lines.extend(["\n", XCLIENT, "\n", XFORWARD]);

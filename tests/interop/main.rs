@@ -19,3 +19,4 @@ mod service;
 mod strace;
 mod swaks;
 mod systemd;
+mod tls;

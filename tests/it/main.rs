@@ -4,6 +4,7 @@
 mod application;
 #[cfg(feature = "auth-http")]
 mod auth_http;
+mod authority;
 mod bombs;
 mod check;
 mod client;
@@ -33,6 +34,7 @@ mod session;
 mod signals;
 mod socket;
 mod source;
+mod tls;
 mod transcript;
 mod transcripts;
 mod world;
