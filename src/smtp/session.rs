@@ -4,6 +4,7 @@
 //! RFC 5321 (SMTP), RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3030 (CHUNKING).
 
 mod content;
+mod securing;
 mod verbs;
 mod vouching;
 
@@ -197,24 +198,6 @@ impl<R> Session<R> {
             (Err(reply), _) if reply.code() == 421 => self.end(&reply),
             (Err(reply), _) => reply.write(&mut self.output),
         }
-    }
-
-    /// Tells that the connection is encrypted from here on: after [`Step::StartTls`], or before
-    /// the first step. What was said before is forgotten (RFC 3207 section 4.2).
-    pub fn secured(&mut self) {
-        if matches!(self.state, State::Handshake) {
-            self.state = State::Command;
-        }
-        self.secured = true;
-        self.client = None;
-        self.transaction = None;
-        self.vouching.origin = None;
-        self.input.clear();
-    }
-
-    /// Tells that there is no certificate: STARTTLS is answered with 454.
-    pub fn cannot_secure(&mut self) {
-        self.can_secure = false;
     }
 
     /// Answers [`Step::Deliver`]: one reply for SMTP, one per recipient and in

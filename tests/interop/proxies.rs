@@ -1,4 +1,4 @@
-//! nginx and HAProxy before the receiver, with the configurations that are shipped.
+//! nginx and `HAProxy` before the receiver, with the configurations that are shipped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
