@@ -137,7 +137,7 @@ fn nginx_tells_with_xclient_who_the_client_is() {
     site.finish();
 }
 
-/// HAProxy with this way to send headers, for the first backend.
+/// `HAProxy` with this way to send headers, for the first backend.
 fn haproxy(send: &str) -> (Site, [u16; 2]) {
     let folder = folder();
     let place = folder.path();
