@@ -1,7 +1,7 @@
 //! `maiasaura queue`: what waits for applications, and what is to become of it. Works beside a
 //! running server, which sees what is done here, and without one.
 
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -118,46 +118,70 @@ impl Desk {
         })
     }
 
-    /// All letters, or those with one of these names.
-    fn find(&self, ids: Option<&[String]>) -> Result<Vec<Found>, Fault> {
-        let mut found = Vec::new();
+    /// Gives each letter to `take`, one after the other: there may be more than memory has room for.
+    fn each(&self, mut take: impl FnMut(Found) -> Outcome) -> Outcome {
         for queue in Queue::all(&self.store, &self.place).map_err(|error| fault(&error))? {
+            let tried = queue.tried().map_err(|error| fault(&error))?;
             for name in queue.letters().map_err(|error| fault(&error))? {
-                found.extend(Found::waiting(&queue, name).map_err(|error| fault(&error))?);
+                let state = tried.contains(&name).then(|| queue.state(&name)).flatten();
+                let found = Found::waiting(&queue, name, state.unwrap_or_default());
+                found
+                    .map_err(|error| fault(&error))?
+                    .map_or(Ok(()), &mut take)?;
             }
         }
         for path in self.dead.files().map_err(|error| fault(&error))? {
-            found.extend(Found::dead(path).map_err(|error| fault(&error))?);
+            let found = Found::dead(path).map_err(|error| fault(&error))?;
+            found.map_or(Ok(()), &mut take)?;
         }
-        if let Some(ids) = ids {
-            let missing = |id: &&String| !found.iter().any(|letter| letter.row.id == **id);
-            if let Some(id) = ids.iter().find(missing) {
-                let message = format!("there is no letter {id}; `maiasaura queue list` has all");
-                return Err(Fault::new(Exit::NoInput, message));
+        Ok(())
+    }
+
+    /// The letters with one of these names, of which each has to be there.
+    fn find(&self, ids: &[String]) -> Result<Vec<Found>, Fault> {
+        let mut found: Vec<Found> = Vec::new();
+        self.each(|letter| {
+            if ids.contains(&letter.row.id) {
+                found.push(letter);
             }
-            found.retain(|letter| ids.contains(&letter.row.id));
+            Ok(())
+        })?;
+        let missing = |id: &&String| !found.iter().any(|letter| letter.row.id == **id);
+        if let Some(id) = ids.iter().find(missing) {
+            let message = format!("there is no letter {id}; `maiasaura queue list` has all");
+            return Err(Fault::new(Exit::NoInput, message));
         }
         Ok(found)
     }
 
     fn list(&self, json: bool) -> Outcome {
-        let letters = self.find(None)?;
-        if json {
-            return letters.iter().try_for_each(Found::say_json);
+        let (mut waiting, mut dead) = (0, 0);
+        // Where it goes may be closed before the end, as by `head`.
+        let mut out = BufWriter::new(io::stdout().lock());
+        self.each(|letter| {
+            let line = if json {
+                letter.json()?
+            } else {
+                letter.row.line()
+            };
+            let _ = writeln!(out, "{line}");
+            *(if letter.waits.is_some() {
+                &mut waiting
+            } else {
+                &mut dead
+            }) += 1;
+            Ok(())
+        })?;
+        if !json {
+            let _ = writeln!(out, "{waiting} waiting, {dead} dead");
         }
-        for letter in &letters {
-            say(&letter.row.line());
-        }
-        let dead = letters.iter().filter(|letter| letter.waits.is_none());
-        let dead = dead.count();
-        say(&format!("{} waiting, {dead} dead", letters.len() - dead));
         Ok(())
     }
 
     fn show(&self, id: &str, json: bool) -> Outcome {
-        for letter in self.find(Some(&[id.to_owned()]))? {
+        for letter in self.find(&[id.to_owned()])? {
             if json {
-                letter.say_json()?;
+                say(&letter.json()?);
             } else {
                 letter.row.tell();
             }
@@ -167,14 +191,9 @@ impl Desk {
 
     fn retry(&self, ids: &[String], all: bool) -> Outcome {
         let mut count = 0;
-        for letter in self.find((!all).then_some(ids))? {
+        let mut retry = |letter: Found| {
             let Some((queue, name)) = &letter.waits else {
-                if all {
-                    continue;
-                }
-                let id = &letter.row.id;
-                let message = format!("{id} is dead; `maiasaura queue replay {id}` brings it back");
-                return Err(Fault::new(Exit::NoInput, message));
+                return Ok(());
             };
             let state = State {
                 next: State::NOW,
@@ -182,13 +201,25 @@ impl Desk {
             };
             queue.note(name, &state).map_err(|error| fault(&error))?;
             count += 1;
+            Ok(())
+        };
+        if all {
+            self.each(retry)?;
+        } else {
+            let letters = self.find(ids)?;
+            if let Some(dead) = letters.iter().find(|letter| letter.waits.is_none()) {
+                let id = &dead.row.id;
+                let message = format!("{id} is dead; `maiasaura queue replay {id}` brings it back");
+                return Err(Fault::new(Exit::NoInput, message));
+            }
+            letters.into_iter().try_for_each(&mut retry)?;
         }
         say(&format!("{count} to be tried now"));
         Ok(())
     }
 
     fn remove(&self, ids: &[String]) -> Outcome {
-        let letters = self.find(Some(ids))?;
+        let letters = self.find(ids)?;
         for letter in &letters {
             let removed = match &letter.waits {
                 Some((queue, name)) => queue.remove(name),
@@ -202,19 +233,24 @@ impl Desk {
 
     fn replay(&self, ids: &[String]) -> Outcome {
         let mut count = 0;
-        for letter in self.find((!ids.is_empty()).then_some(ids))? {
+        let mut replay = |letter: Found| {
             if letter.waits.is_some() {
-                continue;
+                return Ok(());
             }
             if letter.row.letter.is_none() {
                 let (path, error) = (letter.row.file.display(), &letter.row.error);
                 say(&format!("{path} stays: {error}"));
-                continue;
+                return Ok(());
             }
-            self.dead
-                .replay(&letter.row.file)
-                .map_err(|error| fault(&error))?;
+            let replayed = self.dead.replay(&letter.row.file);
+            replayed.map_err(|error| fault(&error))?;
             count += 1;
+            Ok(())
+        };
+        if ids.is_empty() {
+            self.each(replay)?;
+        } else {
+            self.find(ids)?.into_iter().try_for_each(&mut replay)?;
         }
         say(&format!("{count} back in the queue"));
         Ok(())
@@ -223,8 +259,7 @@ impl Desk {
 
 impl Found {
     /// None if it is gone meanwhile.
-    fn waiting(queue: &Queue, name: String) -> io::Result<Option<Self>> {
-        let state = queue.state(&name).unwrap_or_default();
+    fn waiting(queue: &Queue, name: String, state: State) -> io::Result<Option<Self>> {
         let path = queue.path(&name);
         let Some((letter, unreadable)) = opened(queue.letter(&name))? else {
             return Ok(None);
@@ -273,10 +308,9 @@ impl Found {
         Ok(Some(Self { waits: None, row }))
     }
 
-    fn say_json(&self) -> Outcome {
+    fn json(&self) -> Result<String, Fault> {
         let json = serde_json::to_string(&self.row);
-        say(&json.map_err(|error| Fault::new(Exit::Software, error))?);
-        Ok(())
+        json.map_err(|error| Fault::new(Exit::Software, error))
     }
 }
 

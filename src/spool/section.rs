@@ -57,7 +57,8 @@ impl Stream for Section<'_> {
         let mut at = 0;
         while at < self.octets {
             let length = self.room(at);
-            self.file.read_exact_at(&mut piece[..length], self.start + at)?;
+            self.file
+                .read_exact_at(&mut piece[..length], self.start + at)?;
             take(&piece[..length])?;
             at += length as u64;
         }
