@@ -1,14 +1,14 @@
 //! `maiasaura queue`: what waits for applications, and what is to become of it. Works beside a
 //! running server, which sees what is done here, and without one.
 
+mod row;
+
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
-use mail_parser::DateTime;
-use serde::Serialize;
+use row::{Row, seconds};
 
 use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::Config;
@@ -89,22 +89,6 @@ struct Found {
     /// Its queue and its name there; none if it is dead.
     waits: Option<(Queue, String)>,
     row: Row,
-}
-
-/// What is told of a letter.
-#[derive(Serialize)]
-struct Row {
-    id: String,
-    /// "waiting" or "dead".
-    status: &'static str,
-    queue: String,
-    attempts: u32,
-    /// Seconds since 1970; none when it is due, or dead.
-    next: Option<u64>,
-    error: String,
-    file: PathBuf,
-    /// None when it cannot be read.
-    letter: Option<Slip>,
 }
 
 impl Desk {
@@ -329,81 +313,7 @@ fn opened(letter: io::Result<Letter>) -> io::Result<Option<Opened>> {
     }
 }
 
-impl Row {
-    /// One line of the list.
-    fn line(&self) -> String {
-        let (from, to) = match &self.letter {
-            Some(slip) => (slip.mail_from.as_str(), slip.rcpt.as_str()),
-            None => ("?", "?"),
-        };
-        let when = match (self.status, self.next) {
-            ("dead", _) => "dead".to_owned(),
-            (_, None) => "due".to_owned(),
-            (_, Some(next)) => format!("in {}", rough(next.saturating_sub(seconds()))),
-        };
-        let error = if self.error.is_empty() {
-            String::new()
-        } else {
-            format!("  ({})", self.error)
-        };
-        format!(
-            "{}  {}  {when}, {} tried  <{from}> to {to}{error}",
-            self.id, self.queue, self.attempts
-        )
-    }
-
-    /// All of it, a line for each thing that is known.
-    fn tell(&self) {
-        let line = |name: &str, value: &str| {
-            if !value.is_empty() {
-                say(&format!("{name:<12} {value}"));
-            }
-        };
-        line("id", &self.id);
-        line("status", self.status);
-        line("queue", &self.queue);
-        line("attempts", &self.attempts.to_string());
-        line("next", &self.next.map(date).unwrap_or_default());
-        line("error", &self.error);
-        line("file", &self.file.display().to_string());
-        let Some(slip) = &self.letter else {
-            return;
-        };
-        line("received", &date(slip.received / 1000));
-        line("from", &format!("<{}>", slip.mail_from));
-        line("to", &slip.rcpt);
-        line("mailboxes", &slip.mailboxes.join(", "));
-        let address = slip.client.map(|address| address.to_string());
-        line("client", &address.unwrap_or_default());
-        line("helo", slip.helo.as_deref().unwrap_or_default());
-        line("size", &slip.size.to_string());
-        line("key", &slip.key);
-        for file in &slip.files {
-            line("copy", &file.display().to_string());
-        }
-    }
-}
-
 fn fault(error: &io::Error) -> Fault {
     let message = format!("the spool: {error}");
     Fault::new(Exit::IoErr, message)
-}
-
-/// Seconds since 1970.
-fn seconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
-}
-
-fn date(seconds: u64) -> String {
-    DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default()).to_rfc822()
-}
-
-/// A time with its largest unit.
-fn rough(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3600),
-    }
 }

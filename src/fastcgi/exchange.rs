@@ -20,7 +20,7 @@ use super::spot::Spot;
 const OUTPUT: usize = 1 << 20;
 /// The same for standard error.
 const ERRORS: usize = 64 << 10;
-/// FCGI_OVERLOADED (section 5.5).
+/// `FCGI_OVERLOADED` (section 5.5).
 const OVERLOADED: u8 = 2;
 
 /// What PHP said.

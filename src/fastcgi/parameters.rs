@@ -84,12 +84,11 @@ impl Parameters {
 
     /// One octet, or four of which the first begins with a one. What is longer is over the limit.
     fn length(&mut self, length: usize) {
-        match u8::try_from(length) {
-            Ok(short @ ..0x80) => self.0.push(short),
-            _ => {
-                let long = u32::try_from(length).unwrap_or(u32::MAX) | 1 << 31;
-                self.0.extend_from_slice(&long.to_be_bytes());
-            }
+        if let Ok(short @ ..0x80) = u8::try_from(length) {
+            self.0.push(short);
+        } else {
+            let long = u32::try_from(length).unwrap_or(u32::MAX) | 1 << 31;
+            self.0.extend_from_slice(&long.to_be_bytes());
         }
     }
 

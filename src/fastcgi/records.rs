@@ -5,7 +5,7 @@ use std::io;
 
 /// Octets before the content of a record.
 const HEADER: usize = 8;
-/// Octets of the content of BEGIN_REQUEST and of END_REQUEST.
+/// Octets of the content of `BEGIN_REQUEST` and of `END_REQUEST`.
 const FIXED: usize = 8;
 /// Octets of content that one record can have and that need no padding.
 pub(super) const CONTENT: usize = 0xfff8;
@@ -216,7 +216,7 @@ mod tests {
         ];
         assert_eq!(out, expected.concat());
         out.clear();
-        write(&mut out, STDIN, &[b'x'; CONTENT]);
+        write(&mut out, STDIN, &vec![b'x'; CONTENT]);
         assert_eq!((out[4], out[5], out[6]), (0xff, 0xf8, 0));
         assert_eq!(out.len(), HEADER + CONTENT);
     }

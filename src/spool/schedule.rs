@@ -29,8 +29,9 @@ impl Default for Schedule {
 impl Schedule {
     /// When the next attempt at the letter `name` is due, after `attempts` of which the last one
     /// was `now`; `None` when the letter would be too old by then. `queued` is when it was put into
-    /// the queue; all in milliseconds since 1970. The consumer may ask for another wait than the planned one: a longer one, up to
-    /// a day, or a shorter one, down to the shortest of the schedule.
+    /// the queue; all in milliseconds since 1970. The consumer may ask for another
+    /// wait than the planned one: a longer one, up to a day, or a shorter one, down to the shortest of
+    /// the schedule.
     ///
     /// A tenth of the wait, at most, is added: letters that came together shall not come together
     /// for ever. How much depends on the letter and the attempt alone.

@@ -1,4 +1,5 @@
-//! A part of a file, read while it is written elsewhere: however large a letter is, it is never in memory as a whole.
+//! A part of a file, read while it is written elsewhere: however large a letter is, it is never in
+//! memory as a whole.
 
 use std::fs::File;
 use std::io;

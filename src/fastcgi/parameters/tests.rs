@@ -65,16 +65,12 @@ fn pairs(mut octets: &[u8]) -> Vec<(String, String)> {
         taken
     }
     fn length(octets: &mut &[u8]) -> usize {
-        match octets[0] {
-            short @ ..0x80 => {
-                *octets = &octets[1..];
-                short.into()
-            }
-            _ => {
-                let long = take(octets, 4).try_into().unwrap();
-                (u32::from_be_bytes(long) & 0x7fff_ffff) as usize
-            }
+        if let short @ ..0x80 = octets[0] {
+            *octets = &octets[1..];
+            return short.into();
         }
+        let long = take(octets, 4).try_into().unwrap();
+        (u32::from_be_bytes(long) & 0x7fff_ffff) as usize
     }
     let mut pairs = Vec::new();
     while !octets.is_empty() {
