@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -18,11 +18,41 @@ use crate::smtp::address::{ForwardPath, Mailbox, ReversePath};
 pub struct Client {
     /// The peer of the connection; none for a Unix socket or a pipe.
     pub address: Option<IpAddr>,
+    /// The peer's port.
+    pub port: Option<u16>,
+    /// Where it connected to.
+    pub server: Option<SocketAddr>,
     /// The argument of EHLO, HELO or LHLO, checked to be a name or a literal.
     pub helo: Option<String>,
+    /// How the connection is encrypted; none when it is plain.
+    pub tls: Option<Tls>,
+    /// Who it is, when it has proved that.
+    pub login: Option<String>,
 }
 
-/// How the mail came in: the "with" word of its Received field (RFC 3848, RFC 6531).
+/// What is known of an encrypted connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Such as `TLSv1.3`.
+    pub version: String,
+    /// Such as `TLS_AES_256_GCM_SHA384`.
+    pub cipher: String,
+    /// The name that the client asked for (SNI).
+    pub server_name: Option<String>,
+    /// The client's certificate, where it showed one that is trusted.
+    pub certificate: Option<Certificate>,
+}
+
+/// A client's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whom it names: its common name, or the first other name.
+    pub subject: String,
+    /// SHA-256 of the certificate: 64 hexadecimal digits.
+    pub fingerprint: String,
+}
+
+/// How the mail came in; see [`Envelope::with`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transmission {
     /// HELO was said.
@@ -96,6 +126,22 @@ impl Mail {
     pub fn new(envelope: Envelope, content: impl Into<Content>) -> Self {
         let content = content.into();
         Self { envelope, content }
+    }
+}
+
+impl Envelope {
+    /// The "with" word of its Received field: with an S when the connection was encrypted, with an
+    /// A when the client had proved who it is (RFC 3848, RFC 6531 section 4.3).
+    pub fn with(&self) -> String {
+        let is_plain = matches!(self.transmission, Transmission::Smtp | Transmission::Local);
+        let mut word = self.transmission.to_string();
+        if self.client.tls.is_some() && !is_plain {
+            word.push('S');
+        }
+        if self.client.login.is_some() && !is_plain {
+            word.push('A');
+        }
+        word
     }
 }
 

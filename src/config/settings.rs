@@ -128,6 +128,7 @@ impl Config {
             command: timeouts.command.get(),
             data: timeouts.data.get(),
             data_rate: self.limits.data_rate.octets(),
+            tls_handshake: timeouts.tls_handshake.get(),
             session: timeouts.session.get(),
             delivery: timeouts.delivery.get(),
             shutdown: timeouts.shutdown.get(),
@@ -153,6 +154,7 @@ impl Config {
                 Protocol::Smtp => smtp::Protocol::Smtp,
                 Protocol::Lmtp => smtp::Protocol::Lmtp,
             },
+            starttls: self.mode(listener).starttls(),
             message_size: limits.message_size.octets(),
             recipients: limits.recipients,
             errors: limits.errors,
@@ -173,8 +175,9 @@ impl Config {
     }
 
     /// How many file descriptors may be open at once when all limits are reached: a connection has
-    /// one, a delivery a Maildir and a file, a letter that is handed over a file and a connection, a
-    /// request to PHP one.
+    /// one, and one where a large message waits for its end; a delivery a Maildir and a file, a
+    /// letter that is handed over a file and a connection, a request to PHP one. Deliveries are
+    /// counted for one disk.
     pub fn descriptors(&self) -> u64 {
         let limits = &self.limits;
         let maildirs = limits
@@ -183,7 +186,7 @@ impl Config {
         let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
         let single = [
-            limits.connections,
+            limits.connections.saturating_mul(2),
             limits.deliveries,
             self.listeners.len(),
             handed_over,

@@ -1,5 +1,8 @@
 //! One connection: octets between a socket and a [`Session`], and every wait in between.
 
+mod keeping;
+mod securing;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -8,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
@@ -19,9 +22,9 @@ use super::clock::Clock;
 use super::intake::Intake;
 use super::limits::Share;
 use super::record::SessionLog;
-use super::{Service, Shutdown, spool_failure};
+use super::tls::{Encryption, Transport};
+use super::{Service, Shutdown};
 use crate::chain::{Fate, Known};
-use crate::content::Content;
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ForwardPath;
@@ -36,9 +39,13 @@ thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into_boxed_slice());
 }
 
+/// How long a client may take to let us close.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A client and its session.
 pub(super) struct Connection<S> {
-    stream: S,
+    stream: Transport<S>,
+    encryption: Option<Encryption>,
     client: Client,
     session: Session<Recipient>,
     profile: Arc<Profile>,
@@ -61,10 +68,17 @@ enum Wake {
 }
 
 impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
-    pub fn new(stream: S, client: Client, profile: Arc<Profile>, service: Arc<Service>) -> Self {
+    pub fn new(
+        stream: S,
+        client: Client,
+        profile: Arc<Profile>,
+        encryption: Option<Encryption>,
+        service: Arc<Service>,
+    ) -> Self {
         let intake = Intake::new(service.limits.share());
         Self {
-            stream,
+            stream: Transport::Plain(stream),
+            encryption,
             log: SessionLog::new(&client),
             client,
             session: Session::new(Arc::clone(&profile)),
@@ -79,22 +93,45 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Talks with the client until one of the two has said goodbye.
     pub async fn converse(mut self, shutdown: Shutdown) {
         let mut stop: Stop = async move { shutdown.requested().await }.boxed().fuse();
+        if self.begin(&mut stop).await {
+            self.serve(&mut stop).await;
+        }
+        let farewell = Instant::now() + FAREWELL;
+        let _ = self.alarm.before(farewell, self.stream.close()).await;
+        self.log.closed(&self.session);
+    }
+
+    /// What comes before the greeting; false when nothing comes after it.
+    async fn begin(&mut self, stop: &mut Stop) -> bool {
+        let encryption = self.encryption.as_ref();
+        if encryption.is_some_and(|encryption| !encryption.offer.is_ready()) {
+            self.session.cannot_secure();
+        }
+        if encryption.is_some_and(|encryption| encryption.implicit) && !self.secure(stop).await {
+            return false;
+        }
         self.hear_early_talker().await;
+        true
+    }
+
+    async fn serve(&mut self, stop: &mut Stop) {
         loop {
             match self.session.step() {
                 Step::Send(octets) => {
                     let deadline = self.clock.write_deadline(&self.service.timeouts);
-                    let sent = self
-                        .alarm
-                        .before(deadline, self.stream.write_all(octets))
-                        .await;
+                    let stream = &mut self.stream;
+                    let sending = async {
+                        stream.write_all(octets).await?;
+                        stream.flush().await
+                    };
+                    let sent = self.alarm.before(deadline, sending).await;
                     if !matches!(sent, Some(Ok(()))) {
                         break;
                     }
                     self.clock.replied();
                 }
                 Step::Receive => {
-                    if !self.listen(&mut stop).await {
+                    if !self.listen(stop).await {
                         break;
                     }
                 }
@@ -111,11 +148,14 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                 }
                 Step::Discard => drop(self.take_intake()),
                 Step::Deliver(submission) => self.deliver(submission).await,
+                Step::StartTls => {
+                    if !self.secure(stop).await {
+                        break;
+                    }
+                }
                 Step::Close => break,
             }
         }
-        let _ = self.stream.close().await;
-        self.log.closed(&self.session);
     }
 
     /// Gives the session what came before the greeting, if anything did.
@@ -144,7 +184,9 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Waits for octets, the deadline or the shutdown, whichever comes first. The
     /// other two are heard even if octets never cease to come.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
-        self.service.linger.wait(&self.stream);
+        if let Some(socket) = self.stream.awaited() {
+            self.service.linger.wait(&socket);
+        }
         let deadline = self.deadline();
         if Instant::now() >= deadline {
             return Wake::Deadline;
@@ -243,75 +285,6 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             log::error!(error:% = error; "a late delivery is broken off");
         }
         fates
-    }
-
-    /// Writes content to disk until there is room for these octets, or says that there is none.
-    async fn make_room(&mut self, octets: &[u8]) {
-        let mut rest = octets;
-        while !rest.is_empty() {
-            if let Err(failure) = self.spill().await {
-                self.log.not_kept(&self.session, &failure);
-                drop(self.take_intake());
-                self.session.refuse(failure.reply);
-                return;
-            }
-            rest = self.intake.take(rest);
-        }
-    }
-
-    async fn spill(&mut self) -> Result<(), Failure> {
-        let recipient = self.session.recipients().first().cloned();
-        let (Some(recipient), true) = (recipient, self.intake.can_spill()) else {
-            let cause = "limits.memory is used up";
-            return Err(Failure::new(reply::STORAGE_FULL, cause));
-        };
-        let mut intake = self.take_intake();
-        let service = Arc::clone(&self.service);
-        let deadline = Clock::answer_deadline(&service.timeouts);
-        let taker = recipient.clone();
-        let work = move || {
-            let outcome = intake.spill(|| service.spooler.open(&taker));
-            (intake, outcome)
-        };
-        let (intake, outcome) = self.apart(&recipient, deadline, work).await?;
-        self.intake = intake;
-        // How long that took is not the client's fault.
-        self.clock.heard();
-        outcome.map_err(spool_failure)
-    }
-
-    /// The whole content, and the memory that is counted for it.
-    async fn finish(
-        &mut self,
-        recipient: Option<&Recipient>,
-        deadline: Instant,
-    ) -> Result<(Content, Share), Failure> {
-        let intake = self.take_intake();
-        let finished = match recipient {
-            Some(recipient) if intake.is_spooled() => {
-                let work = move || intake.finish();
-                self.apart(recipient, deadline, work).await?
-            }
-            _ => intake.finish(),
-        };
-        finished.map_err(spool_failure)
-    }
-
-    fn take_intake(&mut self) -> Intake {
-        std::mem::replace(&mut self.intake, Intake::new(self.service.limits.share()))
-    }
-
-    /// Does what a disk can hold up, where nobody else has to wait for it.
-    async fn apart<T: Send + 'static>(
-        &mut self,
-        recipient: &Recipient,
-        deadline: Instant,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Failure> {
-        let work = self.service.spooler.run(recipient, work);
-        let done = self.alarm.before(deadline, work);
-        let late = || Failure::new(reply::LOCAL_FAULT, "the disk took too long");
-        done.await.ok_or_else(late)
     }
 }
 

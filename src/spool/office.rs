@@ -5,7 +5,7 @@
 //! in and the processors are busy, receiving goes first.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use super::desk::{Desk, Next};
 use super::watch::{Change, Watch};
 use super::worker::Worker;
+use crate::locks::{lock, woken};
 
 /// How long it waits before it looks for a folder again that is not there or cannot be read.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -128,7 +129,7 @@ impl Drop for Office {
 
 impl Shared {
     fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.desk)
     }
 
     fn close(&self) {
@@ -172,11 +173,9 @@ impl Shared {
 
     fn wait<'a>(&self, desk: MutexGuard<'a, Desk>, time: Option<Duration>) -> MutexGuard<'a, Desk> {
         let Some(time) = time else {
-            let waited = self.called.wait(desk);
-            return waited.unwrap_or_else(PoisonError::into_inner);
+            return woken(self.called.wait(desk));
         };
-        let waited = self.called.wait_timeout(desk, time);
-        waited.unwrap_or_else(PoisonError::into_inner).0
+        woken(self.called.wait_timeout(desk, time)).0
     }
 
     /// Begins to watch the queue, and looks at all that is there.

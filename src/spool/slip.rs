@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,18 @@ pub struct Slip {
     pub host: String,
     /// The address of the client; none for a Unix socket or a pipe.
     pub client: Option<IpAddr>,
+    /// Its port.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Where the client connected to.
+    #[serde(default)]
+    pub server: Option<SocketAddr>,
+    /// The version of TLS, such as `TLSv1.3`; none for a plain connection.
+    #[serde(default)]
+    pub tls: Option<String>,
+    /// Who the client proved to be.
+    #[serde(default)]
+    pub login: Option<String>,
     /// How the client called itself.
     pub helo: Option<String>,
     /// How it came in: the "with" word of its Received field, ESMTP say.
@@ -55,6 +67,7 @@ impl Slip {
     /// The slip of a message for one of its recipients, by index.
     pub fn new(consumer: &str, envelope: &Envelope, index: usize, key: String) -> Self {
         let recipient = &envelope.recipients[index];
+        let client = &envelope.client;
         let destinations = &recipient.destinations;
         let mailboxes = destinations.iter().map(|it| it.mailbox.to_string());
         let captures = destinations.iter().flat_map(|it| it.captures.clone());
@@ -67,9 +80,13 @@ impl Slip {
             consumer: consumer.to_owned(),
             received: millis(envelope.received),
             host: envelope.host.clone(),
-            client: envelope.client.address,
-            helo: envelope.client.helo.clone(),
-            transmission: envelope.transmission.to_string(),
+            client: client.address,
+            port: client.port,
+            server: client.server,
+            tls: client.tls.as_ref().map(|tls| tls.version.clone()),
+            login: client.login.clone(),
+            helo: client.helo.clone(),
+            transmission: envelope.with(),
             mail_from: envelope.reverse_path.to_string(),
             rcpt: recipient.forward_path.to_string(),
             mailboxes: mailboxes.collect(),

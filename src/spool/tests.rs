@@ -176,6 +176,7 @@ fn envelope(id: &str) -> Envelope {
         client: Client {
             address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             helo: Some("client.example".into()),
+            ..Client::default()
         },
         transmission: Transmission::Esmtp,
         reverse_path: ReversePath::parse("<s@example.net>").unwrap().0,

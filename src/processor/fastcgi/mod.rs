@@ -26,7 +26,7 @@ pub use cache::Times;
 pub use postman::Postman;
 
 use super::{Delivery, Pending, Processor, Queued, Sender, Staged, keys};
-use crate::envelope::Recipient;
+use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
 use crate::fastcgi::{self, Answer, Bridge, Content, Letter, Stored, Verdict};
 use crate::smtp::reply;
@@ -187,10 +187,10 @@ fn envelope(delivery: &Delivery, key: &str, recipient: &Recipient) -> fastcgi::E
         captures: captures(recipient),
         helo: envelope.client.helo.clone(),
         client: envelope.client.address,
-        client_port: None,
-        server: None,
+        client_port: envelope.client.port,
+        server: envelope.client.server,
         host: envelope.host.clone(),
-        tls: None,
+        tls: version(&envelope.client),
         key: key.to_owned(),
     }
 }
@@ -207,14 +207,19 @@ fn asked(recipient: &Recipient, sender: Sender<'_>) -> fastcgi::Envelope {
         captures: captures(recipient),
         helo: sender.client.helo.clone(),
         client: sender.client.address,
-        client_port: None,
-        server: None,
+        client_port: sender.client.port,
+        server: sender.client.server,
         host: host.map_or_else(String::new, |destination| {
             destination.mailbox.domain().to_string()
         }),
-        tls: None,
+        tls: version(sender.client),
         key: String::new(),
     }
+}
+
+/// The version of TLS that it is spoken to with.
+fn version(client: &Client) -> Option<String> {
+    client.tls.as_ref().map(|tls| tls.version.clone())
 }
 
 fn mailbox(recipient: &Recipient) -> String {

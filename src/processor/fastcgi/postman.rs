@@ -92,10 +92,10 @@ fn envelope(slip: &Slip) -> Envelope {
         captures: slip.captures.clone(),
         helo: slip.helo.clone(),
         client: slip.client,
-        client_port: None,
-        server: None,
+        client_port: slip.port,
+        server: slip.server,
         host: slip.host.clone(),
-        tls: None,
+        tls: slip.tls.clone(),
         key: slip.key.clone(),
     }
 }

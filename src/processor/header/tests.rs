@@ -42,6 +42,7 @@ fn delivery(content: &str, recipients: Vec<Recipient>) -> Delivery {
         client: Client {
             address: Some("::ffff:192.0.2.7".parse().unwrap()),
             helo: Some("client.example.net".into()),
+            ..Client::default()
         },
         transmission: Transmission::Esmtp,
         reverse_path: ReversePath::parse("<s@c.test>").unwrap().0,
