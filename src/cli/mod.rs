@@ -15,6 +15,7 @@ mod exit;
 mod explain;
 mod queue;
 mod serve;
+mod trust;
 
 use std::fmt::Display;
 use std::io::{self, Write};

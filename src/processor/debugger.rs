@@ -2,7 +2,8 @@
 
 use log::{Level, debug, log_enabled};
 
-use super::{Delivery, Field, Fields, Pending, Processor, Staged, begins_with_header};
+use super::{Delivery, Field, Fields, Pending, Processor, Staged};
+use crate::content::begins_with_header;
 use crate::envelope;
 use crate::failure::Failure;
 

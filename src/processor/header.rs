@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Delivery, Fields, Pending, Processor, Staged, Trace, begins_with_header};
+use super::{Delivery, Fields, Pending, Processor, Staged, Trace};
+use crate::content::begins_with_header;
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::Domain;

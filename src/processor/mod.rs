@@ -42,7 +42,7 @@ pub use queued::Queued;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 
-use self::fields::{Field, Fields, begins_with_header};
+use self::fields::{Field, Fields};
 use self::hasher::keys;
 use self::text::Text;
 use crate::envelope::{Client, Recipient};
