@@ -7,6 +7,7 @@ mod maildir;
 #[cfg(feature = "fastcgi")]
 mod php;
 mod processors;
+mod proxy;
 mod smtp;
 mod tables;
 mod tls;

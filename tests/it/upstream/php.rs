@@ -1,14 +1,10 @@
 //! FastCGI: what happens when the application, or the way to it, fails.
 
-use std::net::{SocketAddr, TcpStream};
-
-use socket2::{Domain, Socket, Type};
-
-use maiasaura::server::Address;
+use std::net::Ipv4Addr;
 
 use super::{ALICE, BOB, LATER, MAIL, SENDER, delivers, sender};
 use crate::application::{Application, STDERR, STDOUT, answers, end, hush, record, says};
-use crate::client::{Client, PATIENCE, Stream};
+use crate::client::Client;
 use crate::house::{House, eventually};
 
 const SAVED: &str = "Content-type: text/plain\n\nSAVED";
@@ -152,16 +148,7 @@ fn each_recipient_is_handed_over() {
 fn the_client_is_told() {
     let house = inline("");
     let application = application(&house, says(SAVED));
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let ours: SocketAddr = "127.0.0.2:0".parse().expect("it is one");
-    socket.bind(&ours.into()).expect("it is the loopback's");
-    let Address::Tcp(theirs) = house.address() else {
-        panic!("it listens on TCP");
-    };
-    let connected = socket.connect_timeout(&(*theirs).into(), PATIENCE);
-    connected.expect("it listens");
-    let stream = Stream::try_from(TcpStream::from(socket)).expect("it is connected");
-    let mut client = Client::over(stream);
+    let mut client = Client::from(Ipv4Addr::new(127, 0, 0, 2), house.address());
     client.hears("220 ");
     client.wants("EHLO client.example.net", "250-");
     let reply = client.deliver(SENDER, &[BOB], MAIL);

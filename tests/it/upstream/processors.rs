@@ -150,7 +150,7 @@ fn delivered_to_may_name_one_host() {
     assert!(reply.starts_with("250 2.0.0 "), "{reply}");
 }
 
-/// Upstream: once the compressor was read, MailDir and FastCGI find trace fields and no message.
+/// Upstream: once the compressor was read, the processors after it find trace fields and no message.
 #[test]
 fn a_compressor_takes_nothing_away() {
     for save in [
@@ -166,7 +166,7 @@ fn a_compressor_takes_nothing_away() {
             delivers(&house, &[BOB, ALICE], content);
             for name in ["bob", "alice"] {
                 let mails = house.folder.mails(&format!("example.org/{name}"));
-                let stored: Vec<_> = mails.into_iter().map(whole).collect();
+                let stored: Vec<_> = mails.iter().map(whole).collect();
                 assert!(stored.contains(&content.to_vec()), "{save}: {name}");
             }
             assert_eq!(house.folder.mail_count(), before + 2);
@@ -177,7 +177,7 @@ fn a_compressor_takes_nothing_away() {
 }
 
 /// A message as it was sent.
-fn whole(mail: Stored) -> Vec<u8> {
+fn whole(mail: &Stored) -> Vec<u8> {
     crate::house::crlf(&mail.content)
 }
 
@@ -265,7 +265,7 @@ fn a_debugger_shows_only_so_much() {
     assert!(lines.iter().any(|line| line.ends_with(&value)), "{lines:?}");
 }
 
-/// Upstream: compares case, keeps blanks inside the list, and works only where allowed_hosts is ".".
+/// Upstream: compares case, keeps blanks inside the list, and works only where `allowed_hosts` is ".".
 #[test]
 fn wildcard_is_a_list_of_patterns() {
     let house = House::new(

@@ -56,7 +56,7 @@ fn only_crlf_ends_a_command() {
     client.hears("500 5.5.2 ");
 }
 
-/// Upstream: QUITxyz quits, as verbs are compared as prefixes.
+/// Upstream: `QUITxyz` quits, as verbs are compared as prefixes.
 #[test]
 fn verbs_are_whole_words() {
     let house = House::new("");
@@ -311,7 +311,7 @@ fn the_end_of_patience_is_said() {
     client.is_left();
 }
 
-/// Upstream: with max_clients connected the next one hears nothing at all until somebody leaves.
+/// Upstream: with `max_clients` connected the next one hears nothing at all until somebody leaves.
 #[test]
 fn who_finds_no_room_is_told() {
     let house = House::new("limits: {connections: 1}");
@@ -338,31 +338,6 @@ fn nothing_of_a_connection_is_left_to_the_next() {
     }
     delivers(&house, &[ALICE], MAIL);
     assert_eq!(house.folder.mail_count(), 1);
-}
-
-/// Upstream: XCLIENT is for everybody; without an argument it and PROXY end the process.
-#[test]
-fn nobody_says_who_he_is() {
-    let house = House::new("");
-    for line in [
-        "XCLIENT",
-        "XCLIENT ",
-        "XCLIENT c",
-        "XCLIENT ADDR=192.0.2.99",
-        "XCLIENT ADDR=",
-        "PROXY",
-        "PROXY TCP4",
-        "PROXY TCP4 192.0.2.99 192.0.2.1 1 25",
-    ] {
-        let mut client = house.client();
-        let reply = client.say(line);
-        assert!(reply.starts_with('5'), "{line}: {reply}");
-        let reply = client.deliver(SENDER, &[BOB], MAIL);
-        assert!(reply.starts_with("250 2.0.0 "), "{line}: {reply}");
-    }
-    for mail in house.folder.mails("example.org/bob") {
-        assert!(!mail.trace.contains("192.0.2.99"), "{}", mail.trace);
-    }
 }
 
 /// Upstream: `Received: from 127.0.0.1 ([127.0.0.1])`, without the name that the client gave.
