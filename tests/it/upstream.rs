@@ -1,4 +1,4 @@
-//! What go-guerrilla, its processors MailDir, FastCGI and wildcard, and MailDiranasaurus do that we
+//! What go-guerrilla, its processors `MailDir`, FastCGI and wildcard, and `MailDiranasaurus` do that we
 //! must not: a named test for each, whose comment tells in one line what they do.
 
 mod chain;

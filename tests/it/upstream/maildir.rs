@@ -97,7 +97,7 @@ fn mail_belongs_to_its_user() {
     assert_eq!(mode(&way) & 0o011, 0o011, "its user cannot pass");
 }
 
-/// Upstream: a recipient whom MailDir does not know any more is passed over, and the client hears 250.
+/// Upstream: a recipient whom `MailDir` does not know any more is passed over, and the client hears 250.
 #[test]
 fn nobody_is_passed_over() {
     let house = House::new("recipients: {hosts: [example.org], users: existing}");

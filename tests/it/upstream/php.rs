@@ -143,7 +143,7 @@ fn each_recipient_is_handed_over() {
     assert_eq!(to, [ALICE, BOB]);
 }
 
-/// Upstream: REMOTE_ADDR is always 127.0.0.1.
+/// Upstream: `REMOTE_ADDR` is always 127.0.0.1.
 #[test]
 fn the_client_is_told() {
     let house = inline("");

@@ -1,4 +1,4 @@
-//! The processors HeadersParser, Hasher, Header, Compressor, Debugger and Wildcard.
+//! The processors `HeadersParser`, Hasher, Header, Compressor, Debugger and Wildcard.
 
 use std::sync::{Arc, Mutex};
 
