@@ -37,6 +37,7 @@ pub mod smtp;
 pub mod maildir;
 
 pub mod config;
+pub mod credentials;
 
 pub mod daemon;
 

@@ -2,6 +2,7 @@
 
 use super::command::Greeting;
 use super::reply::{self, Reply};
+use super::sasl::Mechanism;
 
 /// What a session may do and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,10 @@ pub struct Profile {
     pub hostname: String,
     /// SMTP or LMTP.
     pub protocol: Protocol,
+    /// Whether clients can log in.
+    pub auth: Auth,
+    /// Refused logins before the session is closed.
+    pub auth_failures: u32,
     /// Octets of content in a message (RFC 1870).
     pub message_size: u64,
     /// RCPT commands in a transaction; at least 100 (RFC 5321 section 4.5.3.1.8).
@@ -38,11 +43,25 @@ pub enum Protocol {
     Lmtp,
 }
 
+/// What a listener says to AUTH (RFC 4954).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// That it is not offered.
+    #[default]
+    Absent,
+    /// That the client may log in.
+    Offered,
+    /// The same, and that there is no mail without.
+    Required,
+}
+
 impl Default for Profile {
     fn default() -> Self {
         Self {
             hostname: "localhost".into(),
             protocol: Protocol::Smtp,
+            auth: Auth::Absent,
+            auth_failures: 3,
             message_size: 25_000_000,
             recipients: 1000,
             errors: 20,
@@ -81,14 +100,19 @@ impl Profile {
         }
     }
 
-    pub(super) fn extensions(&self) -> Reply {
+    pub(super) fn extensions(&self, mechanisms: &[Mechanism]) -> Reply {
         let Self {
             hostname,
             message_size,
             ..
         } = self;
+        let mut auth = String::new();
+        if !mechanisms.is_empty() {
+            let names: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.name()).collect();
+            auth = format!("AUTH {}\n", names.join(" "));
+        }
         let lines = format!(
-            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\nHELP"
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\n{auth}HELP"
         );
         Reply::plain(250, lines)
     }

@@ -3,6 +3,7 @@
 //!
 //! RFC 5321 (SMTP), RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3030 (CHUNKING).
 
+mod auth;
 mod content;
 mod verbs;
 
@@ -13,10 +14,12 @@ use std::sync::Arc;
 use super::address::{Domain, ForwardPath, ReversePath};
 use super::command::{Command, Greeting};
 use super::data::Decoder;
-use super::line::{Input, Line};
+use super::line::{AUTH_LIMIT, Input, Line};
 use super::profile::{Profile, Protocol};
 use super::reply::{self, Reply};
+use super::sasl::Mechanism;
 use super::transaction::{Submission, Transaction};
+pub use auth::Attempt;
 
 /// Replies waiting to be sent, in octets, before no further command is looked
 /// at: a client that sends and never reads costs no more than this.
@@ -37,6 +40,8 @@ pub enum Step<'a, R> {
     Discard,
     /// Deliver the message and say with [`Session::delivered`] how that went.
     Deliver(Submission<R>),
+    /// Take this further, and say with [`Session::challenge`] or [`Session::authenticated`] how.
+    Authenticate(Attempt),
     /// Close the connection.
     Close,
 }
@@ -52,6 +57,7 @@ enum Event<R> {
     Content(Range<usize>),
     Discard,
     Deliver(Submission<R>),
+    Authenticate(Attempt),
     Close,
 }
 
@@ -74,6 +80,10 @@ enum State {
     },
     /// The driver delivers a message to so many recipients.
     Delivering { recipients: usize },
+    /// The driver is asked who the client is.
+    Authenticating,
+    /// The client was sent a challenge.
+    Challenged,
     /// The last reply was said.
     Closing,
 }
@@ -90,6 +100,12 @@ pub struct Session<R> {
     sent: bool,
     /// How the client greeted, and under which name.
     client: Option<(Greeting, Domain)>,
+    /// The mechanisms of AUTH that can be used now.
+    mechanisms: Vec<Mechanism>,
+    /// Who the client has proved to be.
+    login: Option<String>,
+    /// Refused logins.
+    auth_failures: u32,
     transaction: Option<Transaction<R>>,
     faults: u32,
     refusals: u32,
@@ -109,6 +125,9 @@ impl<R> Session<R> {
             output: Vec::new(),
             sent: false,
             client: None,
+            mechanisms: Vec::new(),
+            login: None,
+            auth_failures: 0,
             transaction: None,
             faults: 0,
             refusals: 0,
@@ -144,6 +163,7 @@ impl<R> Session<R> {
             Event::Receive => Step::Receive,
             Event::Discard => Step::Discard,
             Event::Deliver(submission) => Step::Deliver(submission),
+            Event::Authenticate(attempt) => Step::Authenticate(attempt),
             Event::Close => Step::Close,
         }
     }
@@ -258,7 +278,8 @@ impl<R> Session<R> {
                 State::Data(_) => self.data(),
                 State::Chunk { .. } => self.chunk(),
                 State::Verifying(_) => Some(Event::Verify),
-                State::Delivering { .. } => Some(self.wait()),
+                State::Delivering { .. } | State::Authenticating => Some(self.wait()),
+                State::Challenged => self.response(),
                 State::Closing if self.output.is_empty() => Some(Event::Close),
                 State::Closing => Some(Event::Send),
             };
@@ -300,7 +321,7 @@ impl<R> Session<R> {
         let command = match self.input.line(profile.accept_bare_newlines) {
             Line::Partial => return Some(self.wait()),
             Line::Whole(line) => Command::parse(line, profile.lenient_paths),
-            Line::TooLong => Err(reply::LINE_TOO_LONG),
+            Line::TooLong(limit) => Err(too_long(limit)),
             Line::BareNewline => {
                 self.dismiss(&reply::BARE_NEWLINE);
                 return None;
@@ -344,5 +365,12 @@ impl<R> Session<R> {
     fn note(&mut self, refusal: &Reply) {
         self.refusals += 1;
         self.last_refusal = Some(refusal.clone());
+    }
+}
+
+fn too_long(limit: usize) -> Reply {
+    match limit {
+        AUTH_LIMIT => reply::AUTH_LINE_TOO_LONG,
+        _ => reply::LINE_TOO_LONG,
     }
 }

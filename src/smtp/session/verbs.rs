@@ -3,11 +3,15 @@
 use super::{Event, Session, State};
 use crate::smtp::address::{Domain, ReversePath};
 use crate::smtp::command::{Command, Greeting, MailParameters};
+use crate::smtp::profile::Auth;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::transaction::Transaction;
 
 impl<R> Session<R> {
     pub(super) fn execute(&mut self, command: Command) -> Option<Event<R>> {
+        if self.needs_login_for(&command) {
+            return self.idle(&reply::AUTH_REQUIRED, false);
+        }
         let reply = match command {
             Command::Greet(greeting, name) => return self.greet(greeting, name),
             Command::Mail(path, parameters) => {
@@ -34,6 +38,7 @@ impl<R> Session<R> {
             Command::Help => return self.idle(&self.profile.help(), false),
             Command::Vrfy => return self.idle(&reply::CANNOT_VERIFY, false),
             Command::Expn => reply::NO_EXPN,
+            Command::Auth(mechanism, initial) => return self.auth(&mechanism, initial.as_deref()),
             Command::NotOffered => reply::NOT_IMPLEMENTED,
             Command::Quit => {
                 self.end(&reply::BYE);
@@ -57,7 +62,7 @@ impl<R> Session<R> {
         self.client = Some((greeting, name));
         let reply = match greeting {
             Greeting::Helo => Reply::plain(250, self.profile.hostname.clone()),
-            Greeting::Ehlo | Greeting::Lhlo => self.profile.extensions(),
+            Greeting::Ehlo | Greeting::Lhlo => self.profile.extensions(self.offered()),
         };
         self.idle(&reply, true)
     }
@@ -70,6 +75,8 @@ impl<R> Session<R> {
             reply::NESTED_MAIL
         } else if limit > 0 && self.messages >= limit {
             reply::TOO_MANY_MESSAGES
+        } else if parameters.auth && self.profile.auth == Auth::Absent {
+            reply::UNKNOWN_PARAMETER
         } else if parameters
             .size
             .is_some_and(|size| size > self.profile.message_size)
