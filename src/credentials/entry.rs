@@ -5,8 +5,8 @@ use core::fmt;
 use super::password::Hash;
 use crate::smtp::sasl::{Keys, NAME_LIMIT, prepare};
 
-/// The SHA-256 of a certificate in DER.
-pub type Fingerprint = [u8; 32];
+/// The SHA-256 of a certificate in DER: 64 hexadecimal digits in lower case.
+pub type Fingerprint = String;
 
 /// What a user can prove to be itself with; at least one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) fn name_of(line: &str) -> &str {
 }
 
 /// What is wrong with a name, if anything is.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+pub fn check_name(name: &str) -> Result<(), String> {
     let wrong = if name.is_empty() {
         "there is no name before the first colon"
     } else if name.len() > NAME_LIMIT {
@@ -91,23 +91,17 @@ impl fmt::Display for Entry {
         let mut fields: Vec<String> = self.hash.iter().cloned().collect();
         fields.extend(self.keys.iter().map(ToString::to_string));
         for certificate in &self.certificates {
-            let digits: String = certificate.iter().map(|octet| format!("{octet:02x}")).collect();
-            fields.push(format!("{CERTIFICATE}{digits}"));
+            fields.push(format!("{CERTIFICATE}{certificate}"));
         }
         f.write_str(&fields.join(":"))
     }
 }
 
-/// 64 hexadecimal digits.
-fn fingerprint(digits: &str) -> Result<Fingerprint, String> {
-    let wrong = || "a fingerprint is 64 hexadecimal digits".to_owned();
-    let mut octets = [0; 32];
-    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(wrong());
+/// 64 hexadecimal digits, with colons between pairs or without.
+pub fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    let digits = text.replace(':', "").to_ascii_lowercase();
+    if digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Ok(digits);
     }
-    for (octet, pair) in octets.iter_mut().zip(digits.as_bytes().chunks(2)) {
-        let pair = str::from_utf8(pair).map_err(|_| wrong())?;
-        *octet = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
-    }
-    Ok(octets)
+    Err("a fingerprint is 64 hexadecimal digits".into())
 }

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 pub use edit::{FileLock, find, write};
-pub use entry::{Entry, Fingerprint};
+pub use entry::{Entry, Fingerprint, check_name, fingerprint};
 pub use password::hash;
 pub use table::Table;
 

@@ -124,7 +124,7 @@ impl Table {
     }
 
     /// Whose certificate this is.
-    pub fn owner_of(&self, certificate: &Fingerprint) -> Option<&str> {
+    pub fn owner_of(&self, certificate: &str) -> Option<&str> {
         self.certificates.get(certificate).map(String::as_str)
     }
 }

@@ -1,5 +1,6 @@
 //! One connection: octets between a socket and a [`Session`], and every wait in between.
 
+mod authentication;
 mod keeping;
 
 use std::cell::RefCell;
@@ -47,6 +48,7 @@ pub(super) struct Connection<S> {
     clock: Clock,
     alarm: Alarm,
     intake: Intake,
+    login: authentication::Login,
     log: SessionLog,
 }
 
@@ -74,12 +76,14 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             clock: Clock::start(),
             alarm: Alarm::default(),
             intake,
+            login: authentication::Login::default(),
         }
     }
 
     /// Talks with the client until one of the two has said goodbye.
     pub async fn converse(mut self, shutdown: Shutdown) {
         let mut stop: Stop = async move { shutdown.requested().await }.boxed().fuse();
+        self.offer_logins();
         self.hear_early_talker().await;
         loop {
             match self.session.step() {
@@ -112,6 +116,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                 }
                 Step::Discard => drop(self.take_intake()),
                 Step::Deliver(submission) => self.deliver(submission).await,
+                Step::Authenticate(attempt) => self.authenticate(attempt).await,
                 Step::Close => break,
             }
         }

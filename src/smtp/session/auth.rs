@@ -1,7 +1,7 @@
 //! AUTH (RFC 4954): the frame around an exchange, whatever its mechanism.
 
 use super::{Event, Session, State, too_long};
-use crate::smtp::command::Command;
+use crate::smtp::command::{Command, Greeting};
 use crate::smtp::line::Line;
 use crate::smtp::profile::Auth;
 use crate::smtp::reply::{self, Reply};
@@ -102,8 +102,8 @@ impl<R> Session<R> {
     fn begin(&self, name: &str, initial: Option<&str>) -> Result<Attempt, Reply> {
         if self.profile.auth == Auth::Absent {
             return Err(reply::NOT_IMPLEMENTED);
-        } else if self.client.is_none() {
-            return Err(reply::GREET_FIRST);
+        } else if !matches!(self.client, Some((Greeting::Ehlo | Greeting::Lhlo, _))) {
+            return Err(reply::GREET_FIRST.with_text("Say EHLO first, LHLO on LMTP"));
         } else if self.login.is_some() {
             return Err(reply::IS_AUTHENTICATED);
         } else if self.transaction.is_some() {
