@@ -19,6 +19,8 @@ pub mod chain;
 
 pub mod processor;
 
+pub mod tls;
+
 pub mod disks;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
@@ -32,12 +34,13 @@ pub mod content;
 
 pub mod failure;
 
+pub mod credentials;
+
 pub mod smtp;
 
 pub mod maildir;
 
 pub mod config;
-pub mod credentials;
 
 pub mod daemon;
 

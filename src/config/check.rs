@@ -1,9 +1,14 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
-use super::{Config, Folder, LimitsConfig, Size, fastcgi};
+use std::path::PathBuf;
+
+use super::{
+    Asked, Auth, Config, Folder, LimitsConfig, Mode, PairConfig, Plaintext, Size, fastcgi,
+};
 use crate::content::WORTH;
 use crate::server::Address;
 use crate::smtp::address::Domain;
+use crate::tls::Demand;
 
 /// A key that cannot have the value it has.
 pub(super) struct Wrong {
@@ -26,6 +31,8 @@ const MOST_AT_ONCE: usize = 1000;
 pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
+    tls(config)?;
+    auth(config)?;
     recipients(config)?;
     maildir(config)?;
     processors(config)?;
@@ -89,6 +96,68 @@ fn listeners(config: &Config) -> Outcome {
             format!("listeners[{index}].address"),
             message,
         )?;
+    }
+    Ok(())
+}
+
+fn tls(config: &Config) -> Outcome {
+    let all = &config.tls;
+    named("tls", &all.certificate, &all.key, &all.certificates)?;
+    let is_vain = all.client_certificates == Asked::Require && all.client_ca.is_none();
+    let message = "no CA is named that clients could be known by; write client_ca: FILE";
+    refuse(is_vain, "tls.client_certificates", message)?;
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let (key, own) = (format!("listeners[{index}].tls"), &listener.tls);
+        named(&key, &own.certificate, &own.key, &own.certificates)?;
+        let settings = config.tls(listener);
+        let message = format!(
+            "{} needs a certificate; write tls: {{certificate: FILE, key: FILE}}",
+            config.mode(listener)
+        );
+        let has_none = settings.as_ref().is_some_and(|it| it.pairs.is_empty());
+        refuse(has_none, key.clone(), message)?;
+        let is_vain = settings.is_some_and(|it| it.demand == Demand::Nothing)
+            && own.client_certificates == Some(Asked::Require);
+        let message = "no CA is named that clients could be known by; write client_ca: FILE";
+        refuse(is_vain, format!("{key}.client_certificates"), message)?;
+    }
+    Ok(())
+}
+
+fn auth(config: &Config) -> Outcome {
+    let auth = &config.auth;
+    let none = "no mechanism is named, so that nobody could log in; leave the key out for all";
+    refuse(auth.mechanisms.is_empty(), "auth.mechanisms", none)?;
+    for (index, listener) in config.listeners.iter().enumerate() {
+        if listener.auth == Auth::Off {
+            continue;
+        }
+        let key = format!("listeners[{index}].auth");
+        let message = "there are no users; write auth: {users: FILE}, and add them to it with \
+                       maiasaura passwd NAME";
+        refuse(auth.users.is_none(), key.clone(), message)?;
+        let is_plain = config.mode(listener) == Mode::Off && auth.plaintext == Plaintext::Never;
+        let message = "nobody could log in, as this listener has no TLS; write tls: starttls, or \
+                       auth: {plaintext: local} for clients of this machine";
+        refuse(is_plain, key, message)?;
+    }
+    Ok(())
+}
+
+/// A key is of no use without its certificate.
+fn named(
+    section: &str,
+    certificate: &Option<PathBuf>,
+    key: &Option<PathBuf>,
+    more: &[PairConfig],
+) -> Outcome {
+    let alone = "a key is named and no certificate; write certificate: FILE";
+    let is_alone = key.is_some() && certificate.is_none();
+    refuse(is_alone, format!("{section}.key"), alone)?;
+    for (index, pair) in more.iter().enumerate() {
+        let none = "no certificate is named; write {certificate: FILE, key: FILE}";
+        let key = format!("{section}.certificates[{index}]");
+        refuse(pair.certificate.is_none(), key, none)?;
     }
     Ok(())
 }
@@ -187,6 +256,7 @@ fn limits(config: &Config) -> Outcome {
         ("hops", limits.hops == 0),
         ("connections", limits.connections == 0),
         ("connections_per_ip", limits.connections_per_ip == 0),
+        ("auth_failures", limits.auth_failures == 0),
         ("deliveries", limits.deliveries == 0),
     ];
     for (key, is_zero) in numbers {
@@ -231,6 +301,7 @@ fn timeouts(config: &Config) -> Outcome {
         ("greeting", timeouts.greeting),
         ("command", timeouts.command),
         ("data", timeouts.data),
+        ("tls_handshake", timeouts.tls_handshake),
         ("session", timeouts.session),
         ("delivery", timeouts.delivery),
         ("shutdown", timeouts.shutdown),

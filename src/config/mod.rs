@@ -8,6 +8,7 @@
 //!
 //! The file is read and never written. No other part of the program knows YAML.
 
+mod auth;
 mod check;
 mod document;
 mod environment;
@@ -28,11 +29,13 @@ mod storage;
 mod suggestion;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod wording;
 
 use std::path::Path;
 
+pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Place};
 pub use self::fastcgi::{
@@ -45,6 +48,7 @@ pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
+pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
 
 use self::scalars::chain;
@@ -57,6 +61,10 @@ pub struct Config {
     pub hostname: Option<String>,
     /// Where clients connect (default: one, at 127.0.0.1:2525).
     pub listeners: Vec<ListenerConfig>,
+    /// What encrypts connections.
+    pub tls: TlsConfig,
+    /// Who may log in, and how.
+    pub auth: AuthConfig,
     /// How strict we are with clients.
     pub smtp: SmtpConfig,
     /// Whose mail is taken.
@@ -94,6 +102,8 @@ impl Default for Config {
         Self {
             hostname: None,
             listeners: vec![ListenerConfig::default()],
+            tls: TlsConfig::default(),
+            auth: AuthConfig::default(),
             smtp: SmtpConfig::default(),
             recipients: RecipientsConfig::default(),
             maildir: MaildirConfig::default(),

@@ -32,8 +32,8 @@ const FILE_LIMIT: u64 = 128 << 20;
 /// Why a file of users cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
-    /// It cannot be read.
-    #[error("{}: {error}", .path.display())]
+    /// It cannot be read or written.
+    #[error("{}: {error}{}", .path.display(), hint(.error))]
     Io {
         /// Which file.
         path: PathBuf,
@@ -50,6 +50,15 @@ pub enum CredentialsError {
         /// What is wrong and how to mend it.
         message: String,
     },
+}
+
+/// How to mend it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; make it with: maiasaura passwd NAME",
+        io::ErrorKind::PermissionDenied => "; it must be readable for the user that we run as",
+        _ => "",
+    }
 }
 
 /// A file of users, read again when it has changed.

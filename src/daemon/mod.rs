@@ -1,5 +1,6 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+mod certificates;
 mod handing;
 mod line;
 mod logging;
@@ -22,18 +23,21 @@ pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::certificates::Offers;
 use self::handing::Consumers;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
+use crate::credentials::Credentials;
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
 use crate::server::{
-    self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
+    self, Address, Linger, Listener, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 use crate::spool::Consumer;
+use crate::tls::Facts;
 
 /// How long threads may take to end when all sessions have.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -168,9 +172,20 @@ impl Daemon {
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries),
             spooler: self.spooler(&disks),
+            logins: None,
             ids: crate::envelope::Ids::default(),
         };
         Ok((service, disks))
+    }
+
+    /// Who may log in.
+    fn logins(&self) -> Result<Option<Logins>, StartError> {
+        let Some((settings, users)) = self.config.logins() else {
+            return Ok(None);
+        };
+        let credentials = Credentials::open(users)
+            .map_err(|error| self.source.error("auth.users", error))?;
+        Ok(Some(Logins::new(settings, Arc::new(credentials))))
     }
 
     /// Those of the Maildirs, and that of the spool if there is one.
@@ -196,14 +211,16 @@ impl Daemon {
 
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
-        let (service, disks) = self.assemble()?;
+        let (mut service, disks) = self.assemble()?;
+        service.logins = self.logins()?;
         let service = Arc::new(service);
         roots::probe(&self.store, &disks);
         let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();
         for recovered in self.store.recover(&all_roots)? {
             recovery::report(&recovered);
         }
-        let listeners = self.listeners()?;
+        let offers = self.offers()?;
+        let listeners = self.listeners(&offers)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.address.clone())
@@ -215,6 +232,7 @@ impl Daemon {
             let age = self.config.maildir.sweep_after.get();
             executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
         }
+        executor.spawn(offers.clone().keep_fresh()).detach();
         let threads = self.threads(&disks);
         let patience = self.config.timeouts.shutdown.get();
         let workers = self
@@ -232,13 +250,20 @@ impl Daemon {
             .collect::<io::Result<_>>()?;
         Ok(Running {
             addresses,
+            offers,
             trigger,
             all_served,
             threads,
         })
     }
 
-    fn listeners(&self) -> Result<Vec<Listener>, StartError> {
+    /// Reads the certificates.
+    fn offers(&self) -> Result<Offers, StartError> {
+        Offers::new(&self.config)
+            .map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
+    }
+
+    fn listeners(&self, offers: &Offers) -> Result<Vec<Listener>, StartError> {
         let mut passed = PassedSockets::from_env();
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
@@ -246,7 +271,9 @@ impl Daemon {
                 .address
                 .bind(&mut passed)
                 .map_err(|error| bind_error(&listener.address, error))?;
-            listeners.push(bound.serve(Arc::new(self.config.profile(listener))));
+            let profile = Arc::new(self.config.profile(listener));
+            let encryption = offers.encryption(&self.config, listener);
+            listeners.push(bound.serve(profile).encrypted(encryption));
         }
         if let Some(name) = passed.left() {
             let address = Address::Systemd(name.to_owned());
@@ -314,6 +341,7 @@ fn serve_on_thread(
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<Address>,
+    offers: Offers,
     trigger: Trigger,
     all_served: Shutdown,
     threads: Vec<JoinHandle<()>>,
@@ -323,6 +351,11 @@ impl Running {
     /// Where it listens, in the order of the configuration, with the ports that were taken.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// What the certificates say that it has now, in the order of the configuration.
+    pub fn certificates(&self) -> Vec<Facts> {
+        self.offers.facts()
     }
 
     /// Stops accepting, lets every message that has begun arrive, and returns

@@ -99,8 +99,8 @@ impl Logins {
 
     /// Whose certificate this is.
     pub(super) async fn owner_of(&self, fingerprint: String) -> Option<String> {
-        let owner = |users: &Table| users.owner_of(&fingerprint).map(str::to_owned);
-        self.look_up(move |users| owner(users)).await
+        self.look_up(move |users| users.owner_of(&fingerprint).map(str::to_owned))
+            .await
     }
 
     /// The file may have to be read, and that may take long.

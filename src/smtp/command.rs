@@ -45,7 +45,9 @@ pub enum Command {
     Quit,
     /// AUTH with the name of a mechanism and the initial response, as it was sent (RFC 4954).
     Auth(String, Option<String>),
-    /// STARTTLS and others that are known and not offered.
+    /// STARTTLS (RFC 3207 section 4).
+    StartTls,
+    /// ETRN and others that are known and not offered.
     NotOffered,
     /// The first line of an HTTP request: somebody's web client was sent here.
     Http,
@@ -98,9 +100,8 @@ impl Command {
             "VRFY" => Ok(Self::Vrfy),
             "EXPN" => Ok(Self::Expn),
             "AUTH" => auth(argument),
-            "STARTTLS" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => {
-                Ok(Self::NotOffered)
-            }
+            "STARTTLS" => alone(Self::StartTls, argument),
+            "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => Ok(Self::NotOffered),
             "GET" | "POST" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "PATCH"
             | "TRACE" | "PRI" => Ok(Self::Http),
             _ => Err(reply::UNKNOWN_COMMAND),
@@ -410,6 +411,8 @@ mod tests {
             ("MAIL FROM:<> AUTH=a+3d@b.c", "501 5.5.4"),
             ("MAIL FROM:<> AUTH=a+0D+0A@b.c", "501 5.5.4"),
             ("MAIL FROM:<> AUTH=<> AUTH=<>", "501 5.5.4"),
+            ("StartTLS ", "StartTls"),
+            ("STARTTLS now", "501 5.5.4"),
             ("GET / HTTP/1.1", "Http"),
             ("XYZZY", "500 5.5.1"),
             ("", "500 5.5.1"),

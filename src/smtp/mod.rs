@@ -14,7 +14,7 @@ pub mod sasl;
 mod session;
 mod transaction;
 
-pub use profile::{Auth, Profile, Protocol};
+pub use profile::{Auth, Profile, Protocol, StartTls};
 pub use reply::Reply;
 pub use session::{Attempt, Session, Step};
 pub use transaction::Submission;

@@ -15,6 +15,8 @@ pub struct Profile {
     pub auth: Auth,
     /// Refused logins before the session is closed.
     pub auth_failures: u32,
+    /// Whether a plain connection can become an encrypted one.
+    pub starttls: StartTls,
     /// Octets of content in a message (RFC 1870).
     pub message_size: u64,
     /// RCPT commands in a transaction; at least 100 (RFC 5321 section 4.5.3.1.8).
@@ -55,6 +57,18 @@ pub enum Auth {
     Required,
 }
 
+/// What a listener says to STARTTLS (RFC 3207).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTls {
+    /// That it is not offered.
+    #[default]
+    Absent,
+    /// That the client may begin.
+    Offered,
+    /// The same, and nothing to most other commands until then.
+    Required,
+}
+
 impl Default for Profile {
     fn default() -> Self {
         Self {
@@ -62,6 +76,7 @@ impl Default for Profile {
             protocol: Protocol::Smtp,
             auth: Auth::Absent,
             auth_failures: 3,
+            starttls: StartTls::Absent,
             message_size: 25_000_000,
             recipients: 1000,
             errors: 20,
@@ -100,7 +115,9 @@ impl Profile {
         }
     }
 
-    pub(super) fn extensions(&self, mechanisms: &[Mechanism]) -> Reply {
+    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2), and no
+    /// AUTH without mechanisms.
+    pub(super) fn extensions(&self, secured: bool, mechanisms: &[Mechanism]) -> Reply {
         let Self {
             hostname,
             message_size,
@@ -111,8 +128,12 @@ impl Profile {
             let names: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.name()).collect();
             auth = format!("AUTH {}\n", names.join(" "));
         }
+        let starttls = match self.starttls {
+            StartTls::Offered | StartTls::Required if !secured => "STARTTLS\n",
+            _ => "",
+        };
         let lines = format!(
-            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\n{auth}HELP"
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\n{starttls}{auth}HELP"
         );
         Reply::plain(250, lines)
     }

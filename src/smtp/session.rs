@@ -14,12 +14,12 @@ use std::sync::Arc;
 use super::address::{Domain, ForwardPath, ReversePath};
 use super::command::{Command, Greeting};
 use super::data::Decoder;
-use super::line::{AUTH_LIMIT, Input, Line};
+use super::line::{Input, Line};
 use super::profile::{Profile, Protocol};
 use super::reply::{self, Reply};
-use super::sasl::Mechanism;
 use super::transaction::{Submission, Transaction};
 pub use auth::Attempt;
+use auth::Standing;
 
 /// Replies waiting to be sent, in octets, before no further command is looked
 /// at: a client that sends and never reads costs no more than this.
@@ -42,6 +42,9 @@ pub enum Step<'a, R> {
     Deliver(Submission<R>),
     /// Take this further, and say with [`Session::challenge`] or [`Session::authenticated`] how.
     Authenticate(Attempt),
+    /// Do the handshake of TLS, and say with [`Session::secured`] that it succeeded; if it did
+    /// not, close the connection.
+    StartTls,
     /// Close the connection.
     Close,
 }
@@ -58,6 +61,7 @@ enum Event<R> {
     Discard,
     Deliver(Submission<R>),
     Authenticate(Attempt),
+    StartTls,
     Close,
 }
 
@@ -84,6 +88,8 @@ enum State {
     Authenticating,
     /// The client was sent a challenge.
     Challenged,
+    /// STARTTLS was answered with 220.
+    Handshake,
     /// The last reply was said.
     Closing,
 }
@@ -100,12 +106,12 @@ pub struct Session<R> {
     sent: bool,
     /// How the client greeted, and under which name.
     client: Option<(Greeting, Domain)>,
-    /// The mechanisms of AUTH that can be used now.
-    mechanisms: Vec<Mechanism>,
-    /// Who the client has proved to be.
-    login: Option<String>,
-    /// Refused logins.
-    auth_failures: u32,
+    /// What has come of AUTH.
+    standing: Standing,
+    /// Whether the connection is encrypted.
+    secured: bool,
+    /// Whether it could be: there is a certificate.
+    can_secure: bool,
     transaction: Option<Transaction<R>>,
     faults: u32,
     refusals: u32,
@@ -125,9 +131,9 @@ impl<R> Session<R> {
             output: Vec::new(),
             sent: false,
             client: None,
-            mechanisms: Vec::new(),
-            login: None,
-            auth_failures: 0,
+            standing: Standing::default(),
+            secured: false,
+            can_secure: true,
             transaction: None,
             faults: 0,
             refusals: 0,
@@ -164,6 +170,7 @@ impl<R> Session<R> {
             Event::Discard => Step::Discard,
             Event::Deliver(submission) => Step::Deliver(submission),
             Event::Authenticate(attempt) => Step::Authenticate(attempt),
+            Event::StartTls => Step::StartTls,
             Event::Close => Step::Close,
         }
     }
@@ -189,6 +196,24 @@ impl<R> Session<R> {
             (Err(reply), _) if reply.code() == 421 => self.end(&reply),
             (Err(reply), _) => reply.write(&mut self.output),
         }
+    }
+
+    /// Tells that the connection is encrypted from here on: after [`Step::StartTls`], or before
+    /// the first step. What was said before is forgotten (RFC 3207 section 4.2).
+    pub fn secured(&mut self) {
+        if matches!(self.state, State::Handshake) {
+            self.state = State::Command;
+        }
+        self.secured = true;
+        self.standing.forget();
+        self.client = None;
+        self.transaction = None;
+        self.input.clear();
+    }
+
+    /// Tells that there is no certificate: STARTTLS is answered with 454.
+    pub fn cannot_secure(&mut self) {
+        self.can_secure = false;
     }
 
     /// Answers [`Step::Deliver`]: one reply for SMTP, one per recipient and in
@@ -280,6 +305,8 @@ impl<R> Session<R> {
                 State::Verifying(_) => Some(Event::Verify),
                 State::Delivering { .. } | State::Authenticating => Some(self.wait()),
                 State::Challenged => self.response(),
+                State::Handshake if self.output.is_empty() => Some(Event::StartTls),
+                State::Handshake => Some(Event::Send),
                 State::Closing if self.output.is_empty() => Some(Event::Close),
                 State::Closing => Some(Event::Send),
             };
@@ -321,7 +348,7 @@ impl<R> Session<R> {
         let command = match self.input.line(profile.accept_bare_newlines) {
             Line::Partial => return Some(self.wait()),
             Line::Whole(line) => Command::parse(line, profile.lenient_paths),
-            Line::TooLong(limit) => Err(too_long(limit)),
+            Line::TooLong(limit) => Err(auth::too_long(limit)),
             Line::BareNewline => {
                 self.dismiss(&reply::BARE_NEWLINE);
                 return None;
@@ -337,7 +364,7 @@ impl<R> Session<R> {
     /// Says `reply`; counts it if the client broke the protocol, and has enough
     /// of that at the limit.
     fn answer(&mut self, reply: &Reply) {
-        if matches!(reply.code(), 500..=504 | 555) {
+        if matches!(reply.code(), 500..=504 | 530 | 555) {
             self.faults += 1;
             if self.faults >= self.profile.errors {
                 return self.dismiss(&reply::TOO_MANY_FAULTS);
@@ -365,12 +392,5 @@ impl<R> Session<R> {
     fn note(&mut self, refusal: &Reply) {
         self.refusals += 1;
         self.last_refusal = Some(refusal.clone());
-    }
-}
-
-fn too_long(limit: usize) -> Reply {
-    match limit {
-        AUTH_LIMIT => reply::AUTH_LINE_TOO_LONG,
-        _ => reply::LINE_TOO_LONG,
     }
 }

@@ -22,10 +22,14 @@ const LATER: &str = "451 4.3.0 ";
 
 /// A house that hands mail over while the client waits.
 fn house(keys: &str) -> House {
+    handing(&format!("delivery: inline\n  {keys}"))
+}
+
+/// A house that hands mail over as these keys say.
+fn handing(keys: &str) -> House {
     House::new(&format!(
         "save: Hasher|Header|MailDir|FastCGI\nvalidate: MailDir\nfastcgi:\n  \
-         address: unix:${{FOLDER}}/php.sock\n  script: /app/receive.php\n  \
-         delivery: inline\n  {keys}\n"
+         address: unix:${{FOLDER}}/php.sock\n  script: /app/receive.php\n  {keys}\n"
     ))
 }
 
@@ -74,6 +78,26 @@ fn what_was_taken_is_stored() {
     answered(&house, MAIL, "250 2.0.0 ");
     let again = application.requests().remove(1).parameters;
     assert_eq!(again["HTTP_IDEMPOTENCY_KEY"], key);
+}
+
+#[test]
+fn both_ends_of_the_connection_are_told() {
+    for delivery in ["inline", "queued"] {
+        let house = handing(&format!("body: raw\n  delivery: {delivery}"));
+        let application = application(&house, answers(says(SAVED)));
+        let mut client = house.client();
+        let Stream::Tcp(stream) = client.stream() else {
+            panic!("a TCP connection");
+        };
+        let ours = stream.local_addr().unwrap();
+        let theirs = stream.peer_addr().unwrap();
+        assert!(client.deliver(SENDER, &[BOB], MAIL).starts_with("250 "));
+        eventually("PHP was asked", || application.requests().len() == 1);
+        let parameters = application.requests().remove(0).parameters;
+        assert_eq!(parameters["REMOTE_PORT"], ours.port().to_string());
+        assert_eq!(parameters["SERVER_ADDR"], theirs.ip().to_string());
+        assert_eq!(parameters["SERVER_PORT"], theirs.port().to_string());
+    }
 }
 
 #[test]

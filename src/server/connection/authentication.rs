@@ -1,12 +1,16 @@
 //! A client that says who it is.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Instant;
+
+use async_rustls::server::TlsStream;
 
 use super::Connection;
 use crate::credentials;
 use crate::server::clock::Clock;
 use crate::server::logins::Logins;
+use crate::server::tls::bindings;
 use crate::smtp::Attempt;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::sasl::{self, Exchange, Fault, Mechanism, Terms, Turn};
@@ -23,6 +27,16 @@ pub(super) struct Login {
     refused: u32,
     /// What the encrypted connection is known by.
     pub bindings: sasl::Bindings,
+}
+
+impl Login {
+    /// On a connection that was just encrypted.
+    pub(super) fn within<S>(stream: &TlsStream<S>) -> Self {
+        Self {
+            bindings: bindings(stream),
+            ..Self::default()
+        }
+    }
 }
 
 /// Why somebody is not logged in.
@@ -45,7 +59,7 @@ impl<S> Connection<S> {
     pub(super) async fn authenticate(&mut self, attempt: Attempt) {
         let begun = Instant::now();
         let deadline = Clock::answer_deadline(&self.service.timeouts);
-        let service = std::sync::Arc::clone(&self.service);
+        let service = Arc::clone(&self.service);
         let Some(logins) = &service.logins else {
             return self.session.authenticated(Err(reply::AUTH_UNAVAILABLE));
         };

@@ -1,8 +1,8 @@
 //! AUTH (RFC 4954): the frame around an exchange, whatever its mechanism.
 
-use super::{Event, Session, State, too_long};
+use super::{Event, Session, State};
 use crate::smtp::command::{Command, Greeting};
-use crate::smtp::line::Line;
+use crate::smtp::line::{AUTH_LIMIT, Line};
 use crate::smtp::profile::Auth;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::sasl::{self, Mechanism};
@@ -26,11 +26,30 @@ impl core::fmt::Debug for Attempt {
     }
 }
 
+/// What has come of AUTH on a connection.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// The mechanisms that can be used now.
+    mechanisms: Vec<Mechanism>,
+    /// Who the client has proved to be.
+    login: Option<String>,
+    /// Refused logins.
+    failures: u32,
+}
+
+impl Standing {
+    /// What was proved and offered before TLS counts no more (RFC 3207 section 4.2).
+    pub(super) fn forget(&mut self) {
+        self.mechanisms.clear();
+        self.login = None;
+    }
+}
+
 impl<R> Session<R> {
     /// Tells which mechanisms can be used from here on, the best first. There is none before the
     /// first call.
     pub fn offer(&mut self, mechanisms: Vec<Mechanism>) {
-        self.mechanisms = mechanisms;
+        self.standing.mechanisms = mechanisms;
     }
 
     /// Answers [`Step::Authenticate`](super::Step): the client is to answer this.
@@ -49,7 +68,7 @@ impl<R> Session<R> {
         self.state = State::Command;
         match verdict {
             Ok(login) => {
-                self.login = Some(login);
+                self.standing.login = Some(login);
                 self.say(&reply::AUTHENTICATED);
             }
             Err(reply) if reply.code() == 535 => self.login_refused(&reply),
@@ -59,12 +78,12 @@ impl<R> Session<R> {
 
     /// Who the client has proved to be.
     pub fn login(&self) -> Option<&str> {
-        self.login.as_deref()
+        self.standing.login.as_deref()
     }
 
     fn login_refused(&mut self, reply: &Reply) {
-        self.auth_failures += 1;
-        if self.auth_failures < self.profile.auth_failures {
+        self.standing.failures += 1;
+        if self.standing.failures < self.profile.auth_failures {
             self.answer(reply);
         } else {
             self.dismiss(&reply::TOO_MANY_LOGINS);
@@ -73,17 +92,17 @@ impl<R> Session<R> {
 
     /// What EHLO tells of: nothing when it is done (RFC 4954 section 4).
     pub(super) fn offered(&self) -> &[Mechanism] {
-        if self.login.is_some() || self.profile.auth == Auth::Absent {
+        if self.standing.login.is_some() || self.profile.auth == Auth::Absent {
             return &[];
         }
-        &self.mechanisms
+        &self.standing.mechanisms
     }
 
     /// What needs a login where that is required. RFC 4954 section 6 has more commands, but those
     /// need a transaction, which MAIL does not open.
     pub(super) fn needs_login_for(&self, command: &Command) -> bool {
         let is_closed = matches!(command, Command::Mail(..) | Command::Vrfy | Command::Expn);
-        is_closed && self.profile.auth == Auth::Required && self.login.is_none()
+        is_closed && self.profile.auth == Auth::Required && self.standing.login.is_none()
     }
 
     pub(super) fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Option<Event<R>> {
@@ -104,15 +123,15 @@ impl<R> Session<R> {
             return Err(reply::NOT_IMPLEMENTED);
         } else if !matches!(self.client, Some((Greeting::Ehlo | Greeting::Lhlo, _))) {
             return Err(reply::GREET_FIRST.with_text("Say EHLO first, LHLO on LMTP"));
-        } else if self.login.is_some() {
+        } else if self.standing.login.is_some() {
             return Err(reply::IS_AUTHENTICATED);
         } else if self.transaction.is_some() {
             return Err(reply::NOT_IN_TRANSACTION);
-        } else if self.mechanisms.is_empty() {
+        } else if self.standing.mechanisms.is_empty() {
             return Err(reply::AUTH_NEEDS_TLS);
         }
         let mechanism = match Mechanism::parse(name) {
-            Some(mechanism) if self.mechanisms.contains(&mechanism) => mechanism,
+            Some(mechanism) if self.standing.mechanisms.contains(&mechanism) => mechanism,
             Some(mechanism) if mechanism.tells_password() => return Err(reply::WEAK_MECHANISM),
             _ => return Err(reply::UNKNOWN_MECHANISM),
         };
@@ -151,5 +170,13 @@ impl<R> Session<R> {
                 None
             }
         }
+    }
+}
+
+/// What is said of a line over this limit.
+pub(super) fn too_long(limit: usize) -> Reply {
+    match limit {
+        AUTH_LIMIT => reply::AUTH_LINE_TOO_LONG,
+        _ => reply::LINE_TOO_LONG,
     }
 }
