@@ -14,6 +14,7 @@ use crate::server::tls::bindings;
 use crate::smtp::Attempt;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::sasl::{self, Exchange, Fault, Mechanism, Terms, Turn};
+use crate::tls::Offer;
 
 /// Octets of our nonces before they become base64.
 const NONCE_SIZE: usize = 18;
@@ -31,9 +32,9 @@ pub(super) struct Login {
 
 impl Login {
     /// On a connection that was just encrypted.
-    pub(super) fn within<S>(stream: &TlsStream<S>) -> Self {
+    pub(super) fn within<S>(stream: &TlsStream<S>, offer: &Offer) -> Self {
         Self {
-            bindings: bindings(stream),
+            bindings: bindings(stream, offer),
             ..Self::default()
         }
     }

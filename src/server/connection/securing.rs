@@ -23,11 +23,11 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                 stop.await;
                 None
             };
-            smol::future::or(async { Some(encryption.accept(stream).await) }, stopped).await
+            smol::future::or(async { Some(encryption.clone().accept(stream).await) }, stopped).await
         };
         match self.alarm.before(deadline, handshake).await {
             Some(Some(Ok((stream, tls)))) => {
-                self.login = Login::within(&stream);
+                self.login = Login::within(&stream, &encryption.offer);
                 self.stream = Transport::Tls(Box::new(stream));
                 self.log.secured(&tls);
                 self.client.tls = Some(tls);
