@@ -120,7 +120,8 @@ impl Changed {
 }
 
 fn new_password(name: &str) -> Result<String, Fault> {
-    let password = terminal::password(&format!("New password of {name}: "), true).map_err(failed)?;
+    let password =
+        terminal::password(&format!("New password of {name}: "), true).map_err(failed)?;
     prepare(&password).filter(|it| !it.is_empty()).ok_or_else(|| {
         let message = "the password holds a character that not every client sends alike (SASLprep, \
                        RFC 4013): a control character, or one that is newer than Unicode 3.2";
@@ -163,10 +164,15 @@ fn verify(path: &Path, name: &str) -> Outcome {
             say(&format!("{name}: that is the password"));
             Ok(())
         }
-        (false, _) => Err(Fault::new(Exit::NoPerm, format!("{name}: that is not the password"))),
+        (false, _) => Err(Fault::new(
+            Exit::NoPerm,
+            format!("{name}: that is not the password"),
+        )),
         (true, false) => Err(Fault::new(
             Exit::NoPerm,
-            format!("{name}: that is the password, but the keys for SCRAM are those of another; set it anew"),
+            format!(
+                "{name}: that is the password, but the keys for SCRAM are those of another; set it anew"
+            ),
         )),
     }
 }

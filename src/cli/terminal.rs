@@ -18,7 +18,9 @@ pub(super) fn password(prompt: &str, is_new: bool) -> io::Result<String> {
     let silence = Silence::of(&input)?;
     let password = ask(prompt)?;
     if is_new && ask("The same again: ")? != password {
-        return Err(io::Error::other("the two are not the same; nothing was changed"));
+        return Err(io::Error::other(
+            "the two are not the same; nothing was changed",
+        ));
     }
     drop(silence);
     Ok(password)

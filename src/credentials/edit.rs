@@ -74,7 +74,11 @@ impl FileLock {
         name.push(format!(".{}.new", std::process::id()));
         let new = self.path.with_file_name(name);
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)?;
         let written = (|| {
             // The server may run as somebody else than who changes its users.
             if let Ok(old) = fs::metadata(&self.path) {
@@ -97,7 +101,9 @@ impl FileLock {
 /// The entry of a user in the text of a file.
 pub fn find(text: &str, name: &str) -> Option<Entry> {
     let mut lines = text.lines().filter(|line| !is_comment(line));
-    lines.find(|line| name_of(line) == name).and_then(Entry::of_line)
+    lines
+        .find(|line| name_of(line) == name)
+        .and_then(Entry::of_line)
 }
 
 /// The text with this entry for a user, or without the user if there is none.

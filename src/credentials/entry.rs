@@ -70,7 +70,9 @@ impl Entry {
                 hash = Some(Hash::parse(field)?);
                 entry.hash = Some(field.to_owned());
             } else {
-                return Err("a field that is no hash, no keys and no certificate, or is there twice".into());
+                return Err(
+                    "a field that is no hash, no keys and no certificate, or is there twice".into(),
+                );
             }
         }
         if entry == Self::default() {

@@ -113,7 +113,9 @@ impl Credentials {
                         table: Arc::new(table),
                     };
                 }
-                Err(error) => log::error!(error:% = error; "users not read, those from before stay"),
+                Err(error) => {
+                    log::error!(error:% = error; "users not read, those from before stay")
+                }
             }
         }
         Arc::clone(&known.table)

@@ -57,6 +57,8 @@ impl Hash {
     /// Whether it is that of this password. Takes tens of milliseconds.
     pub(super) fn is_of(&self, password: &str) -> bool {
         let password = password.as_bytes();
-        Argon2::default().verify_password(password, &self.hash).is_ok()
+        Argon2::default()
+            .verify_password(password, &self.hash)
+            .is_ok()
     }
 }

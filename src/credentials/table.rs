@@ -50,7 +50,12 @@ impl Table {
         let shape = "a line is NAME:HASH; maiasaura passwd writes them";
         let (name, fields) = line.split_once(':').ok_or(shape)?;
         entry::check_name(name)?;
-        let (Entry { keys, certificates, .. }, hash) = Entry::parse(fields)?;
+        let (
+            Entry {
+                keys, certificates, ..
+            },
+            hash,
+        ) = Entry::parse(fields)?;
         for certificate in certificates {
             if let Some(other) = self.certificates.insert(certificate, name.to_owned()) {
                 return Err(format!("{other:?} has the same certificate"));

@@ -14,7 +14,11 @@ fn line(name: &str, password: &str) -> String {
 
 fn quick(password: &str) -> String {
     use argon2::{Algorithm, Argon2, Params, Version};
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    let argon2 = Argon2::new(
+        Algorithm::Argon2id,
+        Version::V0x13,
+        Params::new(8, 1, 1, None).unwrap(),
+    );
     let mut hash = [0; 32];
     argon2
         .hash_password_into(password.as_bytes(), b"saltsaltsalt", &mut hash)
@@ -51,7 +55,10 @@ fn who_has_the_password() {
         ("printer", "sesame"),
         ("printer", ""),
     ] {
-        assert!(!table.has_password(&claim(login, password)), "{login} {password}");
+        assert!(
+            !table.has_password(&claim(login, password)),
+            "{login} {password}"
+        );
     }
     assert_eq!(table.owner_of(&digits), Some("printer"));
     assert_eq!(table.owner_of(""), None);
@@ -61,7 +68,11 @@ fn who_has_the_password() {
 #[test]
 fn keys_of_nobody_look_like_those_of_somebody() {
     let table = Table::parse(&line("alice", "sesame")).unwrap();
-    let (nobody, again, other) = (table.keys("nobody"), table.keys("nobody"), table.keys("other"));
+    let (nobody, again, other) = (
+        table.keys("nobody"),
+        table.keys("nobody"),
+        table.keys("other"),
+    );
     assert_eq!(nobody, again);
     assert_ne!(nobody.salt, other.salt);
     assert_eq!((nobody.salt.len(), nobody.iterations), (16, 4096));
@@ -85,24 +96,46 @@ fn lines_that_are_wrong() {
         ("al\u{ad}ice:x", 1, "SASLprep"),
         ("alice:secret", 1, "a field that is no hash"),
         ("alice:$6$salt$hash", 1, "no hash"),
-        ("alice:$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$mPFRrHjwpG2gHcQ7HdZwkw", 1, "not one of argon2id"),
-        ("alice:$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0", 1, "not one of argon2id"),
-        ("alice:$argon2id$v=19$m=9999999,t=1,p=1$c2FsdHNhbHRzYWx0$mPFRrHjwpG2gHcQ7HdZwkw", 1, "take too much"),
+        (
+            "alice:$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$mPFRrHjwpG2gHcQ7HdZwkw",
+            1,
+            "not one of argon2id",
+        ),
+        (
+            "alice:$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0",
+            1,
+            "not one of argon2id",
+        ),
+        (
+            "alice:$argon2id$v=19$m=9999999,t=1,p=1$c2FsdHNhbHRzYWx0$mPFRrHjwpG2gHcQ7HdZwkw",
+            1,
+            "take too much",
+        ),
         ("alice:SCRAM-SHA-256$1:x$y:z", 1, "bad keys"),
         ("alice:CERT-SHA-256$abc", 1, "64 hexadecimal digits"),
         (&format!("{good}\n{good}"), 2, "there twice"),
         (&format!("{good}:SCRAM{keys}"), 1, "is there twice"),
-        (&format!("a:CERT-SHA-256${0}\nb:CERT-SHA-256${0}", "ab".repeat(32)), 2, "the same certificate"),
+        (
+            &format!("a:CERT-SHA-256${0}\nb:CERT-SHA-256${0}", "ab".repeat(32)),
+            2,
+            "the same certificate",
+        ),
     ] {
         let (line, message) = Table::parse(text).unwrap_err();
-        assert!(line == at && message.contains(expected), "{text}: {line}: {message}");
+        assert!(
+            line == at && message.contains(expected),
+            "{text}: {line}: {message}"
+        );
     }
 }
 
 #[test]
 fn a_hash_is_that_of_its_password() {
     let made = hash("sesame").unwrap();
-    assert!(made.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{made}");
+    assert!(
+        made.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{made}"
+    );
     assert_ne!(made, hash("sesame").unwrap());
     let table = Table::parse(&format!("alice:{made}")).unwrap();
     assert!(table.has_password(&claim("alice", "sesame")));
@@ -118,8 +151,14 @@ fn a_change_leaves_the_rest_alone() {
     assert_eq!(format!("alice:{entry}"), alice);
     assert_eq!(find(&text, "carol"), None);
     let with = |name, entry| write(&text, name, entry).unwrap();
-    assert_eq!(with("bob", Some(&entry)), format!("# ours\n{alice}\n\n# theirs\nbob:{entry}\n"));
-    assert_eq!(with("carol", Some(&entry)), format!("{text}\ncarol:{entry}\n"));
+    assert_eq!(
+        with("bob", Some(&entry)),
+        format!("# ours\n{alice}\n\n# theirs\nbob:{entry}\n")
+    );
+    assert_eq!(
+        with("carol", Some(&entry)),
+        format!("{text}\ncarol:{entry}\n")
+    );
     assert_eq!(with("alice", None), format!("# ours\n\n# theirs\n{bob}\n"));
     for name in ["", "a:b", "#a", " a", "a ", "a\nb"] {
         assert!(write(&text, name, Some(&entry)).is_err(), "{name:?}");
@@ -153,12 +192,21 @@ fn a_file_is_replaced_whole() {
 fn a_file_is_read_again_when_it_changes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
-    assert!(Credentials::open(&path).unwrap_err().to_string().contains("maiasaura passwd"));
+    assert!(
+        Credentials::open(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("maiasaura passwd")
+    );
     fs::write(&path, line("alice", "a")).unwrap();
     let users = Credentials::open(&path).unwrap();
     let first = users.current();
     assert!(Arc::ptr_eq(&first, &users.current()));
-    fs::write(&path, format!("{}\n{}", line("alice", "b"), line("bob", "b"))).unwrap();
+    fs::write(
+        &path,
+        format!("{}\n{}", line("alice", "b"), line("bob", "b")),
+    )
+    .unwrap();
     assert!(users.current().has_password(&claim("alice", "b")));
     assert!(!users.current().has_password(&claim("alice", "a")));
     fs::write(&path, "broken").unwrap();

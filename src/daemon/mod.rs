@@ -183,8 +183,8 @@ impl Daemon {
         let Some((settings, users)) = self.config.logins() else {
             return Ok(None);
         };
-        let credentials = Credentials::open(users)
-            .map_err(|error| self.source.error("auth.users", error))?;
+        let credentials =
+            Credentials::open(users).map_err(|error| self.source.error("auth.users", error))?;
         Ok(Some(Logins::new(settings, Arc::new(credentials))))
     }
 

@@ -65,7 +65,10 @@ impl Logins {
 
     /// The mechanisms that this client can use on this connection.
     pub(super) fn offer(&self, client: &Client, bindings: &Bindings) -> Vec<Mechanism> {
-        let has_certificate = client.tls.as_ref().is_some_and(|tls| tls.certificate.is_some());
+        let has_certificate = client
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.certificate.is_some());
         let is_local = client.address.is_none_or(|address| address.is_loopback());
         if client.tls.is_none() && !(is_local && self.settings.plain_if_local) {
             return Vec::new();
@@ -115,7 +118,10 @@ impl Logins {
     /// How long the refusal takes that is the `nth` on its connection, from 0.
     pub(super) fn delay(&self, nth: u32) -> Duration {
         let factor = 1_u32.checked_shl(nth).unwrap_or(u32::MAX);
-        self.settings.delay.saturating_mul(factor).min(LONGEST_DELAY)
+        self.settings
+            .delay
+            .saturating_mul(factor)
+            .min(LONGEST_DELAY)
     }
 
     /// Whether too many logins from this address were refused.

@@ -99,7 +99,11 @@ impl Input {
 
     fn next(&mut self, limit: fn(&[u8]) -> usize, lenient: bool) -> Line<'_> {
         let rest = &self.octets[self.at..];
-        let limit = if self.overlong.is_some() { 0 } else { limit(rest) };
+        let limit = if self.overlong.is_some() {
+            0
+        } else {
+            limit(rest)
+        };
         let Some(found) = memchr2(b'\r', b'\n', rest) else {
             if rest.len() >= limit {
                 self.overlong.get_or_insert(limit);

@@ -125,7 +125,10 @@ impl Profile {
         } = self;
         let mut auth = String::new();
         if !mechanisms.is_empty() {
-            let names: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.name()).collect();
+            let names: Vec<&str> = mechanisms
+                .iter()
+                .map(|mechanism| mechanism.name())
+                .collect();
             auth = format!("AUTH {}\n", names.join(" "));
         }
         let starttls = match self.starttls {

@@ -95,8 +95,11 @@ fn end_point(certificate: &X509Certificate<'_>, der: &[u8]) -> Option<Vec<u8>> {
     let signature = certificate.signature_algorithm.algorithm.to_id_string();
     let algorithm = match &*signature {
         // MD5, SHA-1 and SHA-256 with RSA, SHA-1 and SHA-256 with ECDSA.
-        "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.5" | "1.2.840.113549.1.1.11"
-        | "1.2.840.10045.4.1" | "1.2.840.10045.4.3.2" => &SHA256,
+        "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.1"
+        | "1.2.840.10045.4.3.2" => &SHA256,
         "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => &SHA384,
         "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => &SHA512,
         _ => return None,

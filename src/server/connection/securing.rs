@@ -23,7 +23,11 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                 stop.await;
                 None
             };
-            smol::future::or(async { Some(encryption.clone().accept(stream).await) }, stopped).await
+            smol::future::or(
+                async { Some(encryption.clone().accept(stream).await) },
+                stopped,
+            )
+            .await
         };
         match self.alarm.before(deadline, handshake).await {
             Some(Some(Ok((stream, tls)))) => {

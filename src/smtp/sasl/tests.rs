@@ -64,7 +64,10 @@ fn scram_as_in_rfc_7677() {
     let proof = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
                  p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
     let signature = exchange.respond(Some(proof.as_bytes()));
-    assert_eq!(text(&signature), "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+    assert_eq!(
+        text(&signature),
+        "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+    );
     assert_eq!(exchange.respond(Some(b"")), Turn::Proved("user".into()));
     assert_eq!(cause(&exchange.respond(Some(b""))), "malformed");
 }
@@ -74,7 +77,10 @@ fn keys_are_written_and_read_back() {
     let keys = keys("pencil");
     let written = keys.to_string();
     // As PostgreSQL writes them, which has the same test vector.
-    assert!(written.starts_with("SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"), "{written}");
+    assert!(
+        written.starts_with("SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"),
+        "{written}"
+    );
     assert_eq!(Keys::parse(&written), Some(keys));
     for (from, to) in [
         ("SCRAM-SHA-256$", "SCRAM-SHA-1$"),
@@ -85,7 +91,11 @@ fn keys_are_written_and_read_back() {
         ("W22Z", "W22*"),
         ("=:", ":"),
     ] {
-        assert_eq!(Keys::parse(&written.replacen(from, to, 1)), None, "{from} {to}");
+        assert_eq!(
+            Keys::parse(&written.replacen(from, to, 1)),
+            None,
+            "{from} {to}"
+        );
     }
 }
 
@@ -94,12 +104,18 @@ fn plain_as_in_rfc_4616() {
     for (message, expected) in [
         ("\0tim\0tanstaaftanstaaf", Ok(("tim", "tanstaaftanstaaf"))),
         ("Kurt\0Kurt\0xipj3plmq", Ok(("Kurt", "xipj3plmq"))),
-        ("Ursel\0Kurt\0xipj3plmq", Err("wants to act for somebody else")),
+        (
+            "Ursel\0Kurt\0xipj3plmq",
+            Err("wants to act for somebody else"),
+        ),
         // Appendix A, by way of SASLprep: U+2168 is IX, U+00AD is nothing.
         ("\0\u{2168}\0I\u{ad}X", Ok(("IX", "IX"))),
         ("\0j\u{f6}rg\0gr\u{fc}n", Ok(("j\u{f6}rg", "gr\u{fc}n"))),
         ("\0jo\u{308}rg\0x", Ok(("j\u{f6}rg", "x"))),
-        ("\0tim\0with blanks and \"=,", Ok(("tim", "with blanks and \"=,"))),
+        (
+            "\0tim\0with blanks and \"=,",
+            Ok(("tim", "with blanks and \"=,")),
+        ),
         ("", Err("malformed")),
         ("tim", Err("malformed")),
         ("\0tim", Err("malformed")),
@@ -166,8 +182,14 @@ fn external_names_nobody_or_somebody() {
     let external = |message| Exchange::new(Mechanism::External, terms()).respond(message);
     assert_eq!(text(&external(None)), "");
     assert_eq!(external(Some(b"")), Turn::Certificate(None));
-    assert_eq!(external(Some(b"tim")), Turn::Certificate(Some("tim".into())));
-    assert_eq!(cause(&external(Some(b"t\0m"))), "a name that SASLprep forbids");
+    assert_eq!(
+        external(Some(b"tim")),
+        Turn::Certificate(Some("tim".into()))
+    );
+    assert_eq!(
+        cause(&external(Some(b"t\0m"))),
+        "a name that SASLprep forbids"
+    );
 }
 
 /// What the client says first, and why that fails; with PLUS and without.
@@ -175,15 +197,51 @@ fn external_names_nobody_or_somebody() {
 fn first_messages_of_scram() {
     const OK: &str = "";
     for (first, without, with) in [
-        ("n,,n=user,r=abc", OK, "channel binding where the mechanism has none"),
-        ("n,a=user,n=user,r=abc", OK, "channel binding where the mechanism has none"),
-        ("n,a=other,n=user,r=abc", "wants to act for somebody else", "channel binding where the mechanism has none"),
-        ("y,,n=user,r=abc", "somebody has hidden SCRAM-SHA-256-PLUS from the client", "channel binding where the mechanism has none"),
-        ("p=tls-exporter,,n=user,r=abc", "channel binding where the mechanism has none", OK),
-        ("p=tls-server-end-point,,n=user,r=abc", "channel binding where the mechanism has none", OK),
-        ("p=tls-unique,,n=user,r=abc", "channel binding where the mechanism has none", "a channel binding that there is not"),
-        ("n,,n=us=2Cer=3D,r=abc", OK, "channel binding where the mechanism has none"),
-        ("n,,n=user,r=abc,x=more", OK, "channel binding where the mechanism has none"),
+        (
+            "n,,n=user,r=abc",
+            OK,
+            "channel binding where the mechanism has none",
+        ),
+        (
+            "n,a=user,n=user,r=abc",
+            OK,
+            "channel binding where the mechanism has none",
+        ),
+        (
+            "n,a=other,n=user,r=abc",
+            "wants to act for somebody else",
+            "channel binding where the mechanism has none",
+        ),
+        (
+            "y,,n=user,r=abc",
+            "somebody has hidden SCRAM-SHA-256-PLUS from the client",
+            "channel binding where the mechanism has none",
+        ),
+        (
+            "p=tls-exporter,,n=user,r=abc",
+            "channel binding where the mechanism has none",
+            OK,
+        ),
+        (
+            "p=tls-server-end-point,,n=user,r=abc",
+            "channel binding where the mechanism has none",
+            OK,
+        ),
+        (
+            "p=tls-unique,,n=user,r=abc",
+            "channel binding where the mechanism has none",
+            "a channel binding that there is not",
+        ),
+        (
+            "n,,n=us=2Cer=3D,r=abc",
+            OK,
+            "channel binding where the mechanism has none",
+        ),
+        (
+            "n,,n=user,r=abc,x=more",
+            OK,
+            "channel binding where the mechanism has none",
+        ),
         ("p=,,n=user,r=abc", "malformed", "malformed"),
         ("p,,n=user,r=abc", "malformed", "malformed"),
         ("x,,n=user,r=abc", "malformed", "malformed"),
@@ -221,7 +279,11 @@ fn first_messages_of_scram() {
 /// A whole exchange with a client that may do something wrong.
 fn converse(terms: Terms, client: &Client, change: impl Fn(String) -> String) -> Turn {
     let plus = client.header.starts_with('p');
-    let mechanism = if plus { Mechanism::ScramSha256Plus } else { Mechanism::ScramSha256 };
+    let mechanism = if plus {
+        Mechanism::ScramSha256Plus
+    } else {
+        Mechanism::ScramSha256
+    };
     let mut exchange = Exchange::new(mechanism, terms);
     let turn = exchange.respond(Some(client.first().as_bytes()));
     assert!(matches!(turn, Turn::Keys(_)), "{turn:?}");
@@ -242,7 +304,11 @@ fn scram_bound_to_the_connection() {
         ("p=tls-exporter,,", 7, Ok(())),
         ("p=tls-exporter,,", 8, Err("bound to another connection")),
         ("p=tls-server-end-point,,", 9, Ok(())),
-        ("p=tls-server-end-point,,", 7, Err("bound to another connection")),
+        (
+            "p=tls-server-end-point,,",
+            7,
+            Err("bound to another connection"),
+        ),
     ] {
         let client = Client::new("user", "pencil", header, &[binding; 32]);
         let turn = converse(bound(), &client, same);
@@ -272,13 +338,19 @@ fn last_messages_of_scram() {
         assert_eq!(cause(&turn), expected, "{from} {to}");
     }
     let other = Client::new("user", "pencils", "n,,", &[]);
-    assert_eq!(cause(&converse(terms(), &other, |last| last)), "wrong password");
+    assert_eq!(
+        cause(&converse(terms(), &other, |last| last)),
+        "wrong password"
+    );
 }
 
 #[test]
 fn mechanisms_have_names() {
     for mechanism in Mechanism::ALL {
-        assert_eq!(Mechanism::parse(&mechanism.name().to_lowercase()), Some(mechanism));
+        assert_eq!(
+            Mechanism::parse(&mechanism.name().to_lowercase()),
+            Some(mechanism)
+        );
     }
     assert_eq!(Mechanism::parse("CRAM-MD5"), None);
 }

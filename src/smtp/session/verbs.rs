@@ -109,7 +109,9 @@ impl<R> Session<R> {
         self.client = Some((greeting, name));
         let reply = match greeting {
             Greeting::Helo => Reply::plain(250, self.profile.hostname.clone()),
-            Greeting::Ehlo | Greeting::Lhlo => self.profile.extensions(self.secured, self.offered()),
+            Greeting::Ehlo | Greeting::Lhlo => {
+                self.profile.extensions(self.secured, self.offered())
+            }
         };
         self.idle(&reply, true)
     }

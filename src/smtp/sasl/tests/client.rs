@@ -32,7 +32,10 @@ impl Client {
     pub fn last(&self, said: &str) -> (String, [u8; 32]) {
         let value = |name: &str| {
             let mut values = said.split(',');
-            values.find_map(|it| it.strip_prefix(name)).unwrap().to_owned()
+            values
+                .find_map(|it| it.strip_prefix(name))
+                .unwrap()
+                .to_owned()
         };
         let salt = decode(value("s=").as_bytes()).unwrap();
         let iterations: u32 = value("i=").parse().unwrap();
