@@ -2,6 +2,7 @@
 
 #[cfg(feature = "fastcgi")]
 mod application;
+mod authority;
 mod bombs;
 mod check;
 mod client;
@@ -30,6 +31,7 @@ mod session;
 mod signals;
 mod socket;
 mod source;
+mod tls;
 mod transcript;
 mod transcripts;
 mod world;

@@ -87,10 +87,10 @@ impl<R> Session<R> {
             self.answer(&reply::TLS_IS_ON);
         } else if self.profile.starttls == StartTls::Absent {
             self.answer(&reply::NOT_IMPLEMENTED);
-        } else if !self.input.is_empty() {
-            self.dismiss(&reply::TALKED_BEHIND_STARTTLS);
         } else if !self.can_secure {
             return self.idle(&reply::TLS_NOT_READY, false);
+        } else if !self.input.is_empty() {
+            self.dismiss(&reply::TALKED_BEHIND_STARTTLS);
         } else {
             self.say(&reply::READY_FOR_TLS);
             let chunked = self.transaction.take().is_some_and(|it| it.chunked);
