@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
@@ -11,12 +11,13 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::disks::{Disks, Turn};
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
+use crate::locks::lock;
 use crate::maildir::Location;
 pub use crate::processor::Sender;
 use crate::processor::{Commit, Delivery, Processor, Staged};
 use crate::smtp::reply;
 
-/// Recipients of one LMTP message that are delivered to at once.
+/// Recipients of one LMTP message that are delivered to at once, on each disk.
 const AT_ONCE: usize = 8;
 
 /// What a delivery came to.
@@ -99,17 +100,22 @@ impl Chain {
                 .collect();
             deliveries.push(*places.entry(place).or_insert(index));
         }
-        let runs = places.into_values().map(|index| {
+        // A disk that hangs does not hold up the recipients on another.
+        let mut by_disk: HashMap<Option<usize>, Vec<_>> = HashMap::new();
+        for index in places.into_values() {
             let run = self.run_apart(Arc::clone(&mail), index, known);
             let sharing = deliveries.iter().enumerate();
             let sharing = sharing.filter(move |(_, delivery)| **delivery == index);
-            run.map(move |fate| {
+            let run = run.map(move |fate| {
                 known.add(sharing.map(|(recipient, _)| recipient), &fate);
                 (index, fate)
-            })
-        });
-        let runs = stream::iter(runs).buffer_unordered(AT_ONCE);
-        let fates: HashMap<usize, Fate> = runs.collect().await;
+            });
+            let disk = self.disks.number(&recipients[index..=index]);
+            by_disk.entry(disk).or_default().push(run);
+        }
+        let runs = by_disk.into_values();
+        let runs = runs.map(|runs| stream::iter(runs).buffer_unordered(AT_ONCE));
+        let fates: HashMap<usize, Fate> = stream::select_all(runs).collect().await;
         drop(turn);
         deliveries
             .iter()
@@ -161,27 +167,22 @@ struct Fates {
 impl Known {
     fn add(&self, recipients: impl Iterator<Item = usize>, fate: &Fate) {
         let fates = recipients.map(|recipient| (recipient, fate.clone()));
-        self.fates().by_recipient.extend(fates);
+        lock(&self.0).by_recipient.extend(fates);
     }
 
     fn is_closed(&self) -> bool {
-        self.fates().told
+        lock(&self.0).told
     }
 
     /// One fate for each of `count` recipients: what is known, else `otherwise`. Deliveries that
     /// have not begun are not begun any more.
     pub fn close(&self, count: usize, otherwise: &Failure) -> Vec<Fate> {
-        let mut fates = self.fates();
+        let mut fates = lock(&self.0);
         fates.told = true;
         let fate = |recipient| fates.by_recipient.get(&recipient).cloned();
         (0..count)
             .map(|recipient| fate(recipient).unwrap_or_else(|| Err(otherwise.clone())))
             .collect()
-    }
-
-    /// What the lock guards is whole at every moment, so a panic elsewhere does not spoil it.
-    fn fates(&self) -> MutexGuard<'_, Fates> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -40,6 +40,8 @@ pub mod smtp;
 
 pub mod maildir;
 
+mod locks;
+
 pub mod config;
 
 pub mod daemon;

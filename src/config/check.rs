@@ -102,13 +102,23 @@ fn listeners(config: &Config) -> Outcome {
 
 fn tls(config: &Config) -> Outcome {
     let all = &config.tls;
-    named("tls", &all.certificate, &all.key, &all.certificates)?;
+    named(
+        "tls",
+        all.certificate.as_ref(),
+        all.key.as_ref(),
+        &all.certificates,
+    )?;
     let is_vain = all.client_certificates == Asked::Require && all.client_ca.is_none();
     let message = "no CA is named that clients could be known by; write client_ca: FILE";
     refuse(is_vain, "tls.client_certificates", message)?;
     for (index, listener) in config.listeners.iter().enumerate() {
         let (key, own) = (format!("listeners[{index}].tls"), &listener.tls);
-        named(&key, &own.certificate, &own.key, &own.certificates)?;
+        named(
+            &key,
+            own.certificate.as_ref(),
+            own.key.as_ref(),
+            &own.certificates,
+        )?;
         let settings = config.tls(listener);
         let message = format!(
             "{} needs a certificate; write tls: {{certificate: FILE, key: FILE}}",
@@ -147,8 +157,8 @@ fn auth(config: &Config) -> Outcome {
 /// A key is of no use without its certificate.
 fn named(
     section: &str,
-    certificate: &Option<PathBuf>,
-    key: &Option<PathBuf>,
+    certificate: Option<&PathBuf>,
+    key: Option<&PathBuf>,
     more: &[PairConfig],
 ) -> Outcome {
     let alone = "a key is named and no certificate; write certificate: FILE";

@@ -198,8 +198,9 @@ impl Config {
     }
 
     /// How many file descriptors may be open at once when all limits are reached: a connection has
-    /// one, a delivery a Maildir and a file, a letter that is handed over a file and a connection, a
-    /// request to PHP one.
+    /// one, and one where a large message waits for its end; a delivery a Maildir and a file, a
+    /// letter that is handed over a file and a connection, a request to PHP one. Deliveries are
+    /// counted for one disk.
     pub fn descriptors(&self) -> u64 {
         let limits = &self.limits;
         let maildirs = limits
@@ -208,7 +209,7 @@ impl Config {
         let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
         let single = [
-            limits.connections,
+            limits.connections.saturating_mul(2),
             limits.deliveries,
             self.listeners.len(),
             handed_over,

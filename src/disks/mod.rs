@@ -113,6 +113,15 @@ impl Disks {
         self.turns(recipients).aside().await
     }
 
+    /// The number of the file system that mail for these recipients goes to; none where there are
+    /// several.
+    pub fn number(&self, recipients: &[Recipient]) -> Option<usize> {
+        match self.need_of(recipients) {
+            Need::One(number) => Some(number),
+            _ => None,
+        }
+    }
+
     /// How many deliveries there may be at once, on all file systems together.
     pub fn deliveries(&self, each: usize) -> usize {
         match self.systems.len() {
@@ -186,9 +195,16 @@ impl Disks {
     }
 
     fn turns(&self, recipients: &[Recipient]) -> &Turns {
+        match self.need_of(recipients) {
+            Need::One(number) => &self.systems[number].turns,
+            _ => &self.several,
+        }
+    }
+
+    fn need_of(&self, recipients: &[Recipient]) -> Need {
         // The common case is one file system, and costs nothing.
-        if let [disk] = self.systems.as_slice() {
-            return &disk.turns;
+        if self.systems.len() == 1 {
+            return Need::One(0);
         }
         let destinations = recipients
             .iter()
@@ -196,10 +212,7 @@ impl Disks {
         let roots = destinations
             .flat_map(with_stand_ins)
             .map(|destination| &destination.location.root);
-        match self.need(roots.chain(&self.always)) {
-            Need::One(number) => &self.systems[number].turns,
-            _ => &self.several,
-        }
+        self.need(roots.chain(&self.always))
     }
 
     /// On which file systems these roots are.

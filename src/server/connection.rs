@@ -189,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Waits for octets, the deadline or the shutdown, whichever comes first. The
     /// other two are heard even if octets never cease to come.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
-        if let Some(socket) = self.stream.to_wait_for() {
+        if let Some(socket) = self.stream.awaited() {
             self.service.linger.wait(&socket);
         }
         let deadline = self.deadline();

@@ -306,9 +306,8 @@ impl<R> Session<R> {
                 State::Delivering { .. } | State::Authenticating => Some(self.wait()),
                 State::Challenged => self.response(),
                 State::Handshake if self.output.is_empty() => Some(Event::StartTls),
-                State::Handshake => Some(Event::Send),
                 State::Closing if self.output.is_empty() => Some(Event::Close),
-                State::Closing => Some(Event::Send),
+                State::Handshake | State::Closing => Some(Event::Send),
             };
             if let Some(event) = event {
                 return event;

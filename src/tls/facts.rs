@@ -55,7 +55,8 @@ impl Facts {
     pub fn covers(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         let host = host.trim_matches(['[', ']']);
-        let parent = host.split_once('.').map(|(_, parent)| parent);
+        let parent = host.split_once('.');
+        let parent = parent.and_then(|(label, parent)| (!label.is_empty()).then_some(parent));
         self.names.iter().any(|name| match name.strip_prefix("*.") {
             Some(suffix) => parent == Some(suffix),
             None => name == host,

@@ -133,12 +133,11 @@ impl Files {
                 seen.expiry_told = None;
                 self.replace(index, identity);
             }
-            Ok(_) => {}
             Err(error) if !seen.is_unsettled && !seen.is_fault_told => {
                 seen.is_fault_told = true;
                 log::error!(cause:% = error, kept = old.facts.subject, expires = old.facts.expires(); "a certificate cannot be read again, the old one is kept");
             }
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::facts::{Facts, fingerprint};
 pub use self::files::{Certificates, Files};
-pub use self::offer::{Demand, Offer, Settings, Version};
+pub use self::offer::{Demand, Offer, Settings, Version, provider};
 pub use self::pem::{Identity, Pair};
 
 /// What is wrong with a file, and how to mend it.

@@ -154,7 +154,8 @@ impl Demand {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+/// The cryptography that is used: ring's.
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 

@@ -83,7 +83,7 @@ impl Authority {
     }
 
     /// One for the server of the tests, ready for use.
-    pub fn certificates(&self) -> Arc<dyn Certificates> {
+    pub fn certificates() -> Arc<dyn Certificates> {
         static ONE: LazyLock<Arc<One>> = LazyLock::new(|| {
             let issued = AUTHORITY.issue(&["mx.example.org"]);
             Arc::new(One(Arc::new(issued.certified())))

@@ -12,6 +12,7 @@ const FUNCTION_LIMIT: usize = 60;
 /// The modules from the ground up: each may use those before it.
 const STAIR: [&str; 16] = [
     "smtp",
+    "locks",
     "maildir",
     "failure",
     "content",

@@ -16,7 +16,7 @@ use maiasaura::server::{
 use maiasaura::smtp::{Auth, Profile, Protocol, StartTls, reply};
 use maiasaura::tls::{self, Certificates};
 
-use crate::authority::{AUTHORITY, Nothing};
+use crate::authority::{AUTHORITY, Authority, Nothing};
 use crate::client::Stream;
 use crate::player::{Pace, Transport, play};
 use crate::transcript::{Dialogue, Heard};
@@ -282,7 +282,7 @@ fn check(dialogue: &Dialogue, pace: Pace, address: &Address) -> Result<(), Strin
     let encryption = match dialogue.setting("tls") {
         None => None,
         Some("not ready") => Some(Arc::new(Nothing) as _),
-        Some(_) => Some(AUTHORITY.certificates()),
+        Some(_) => Some(Authority::certificates()),
     };
     let wire = |profile| Wire::connect(profile, address, encryption.map(|it| encrypted(it, false)));
     converse(dialogue, pace, wire)
@@ -291,7 +291,7 @@ fn check(dialogue: &Dialogue, pace: Pace, address: &Address) -> Result<(), Strin
 /// As `check`, where the connection is encrypted from the first octet on.
 fn check_encrypted(dialogue: &Dialogue, pace: Pace) -> Result<(), String> {
     converse(dialogue, pace, |profile| {
-        let encryption = encrypted(AUTHORITY.certificates(), true);
+        let encryption = encrypted(Authority::certificates(), true);
         let mut wire = Wire::connect(profile, &any_port(), Some(encryption));
         wire.serve();
         wire.handshake();

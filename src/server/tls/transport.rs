@@ -32,7 +32,7 @@ impl<S> Transport<S> {
 impl<S: AsFd> Transport<S> {
     /// The socket, if what is to be read comes through it: not while there are octets that were
     /// decrypted already, of which the socket knows nothing.
-    pub fn to_wait_for(&mut self) -> Option<BorrowedFd<'_>> {
+    pub fn awaited(&mut self) -> Option<BorrowedFd<'_>> {
         match self {
             Self::Plain(stream) => Some(S::as_fd(stream)),
             Self::Tls(stream) => {
