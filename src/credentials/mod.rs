@@ -17,7 +17,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -25,6 +25,8 @@ pub use edit::{FileLock, find, write};
 pub use entry::{Entry, Fingerprint, check_name, fingerprint};
 pub use password::hash;
 pub use table::Table;
+
+use crate::locks::lock;
 
 /// Octets of a file of users, at most: half a million users.
 const FILE_LIMIT: u64 = 128 << 20;
@@ -98,7 +100,7 @@ impl Credentials {
     /// The users as the file has them now. A file that has become unusable is complained about
     /// once, and the users from before it stay. Reads from the disk, so it may block.
     pub fn current(&self) -> Arc<Table> {
-        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.read);
         let now = fs::metadata(&self.path).map(|file| Stamp::of(&file));
         // A file that is not there is one that has changed, once.
         let now = now.unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZero;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use smol::lock::Semaphore;
 use super::limits::{Share, network};
 use crate::credentials::{Credentials, Table};
 use crate::envelope::Client;
+use crate::locks::lock;
 use crate::smtp::sasl::{Bindings, Claim, Keys, Mechanism};
 
 /// Networks whose refused logins are remembered.
@@ -130,7 +131,7 @@ impl Logins {
         let Some(address) = address.filter(|_| limit > 0) else {
             return false;
         };
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = lock(&self.refused);
         refused
             .get(&network(address))
             .is_some_and(|it| it.count >= limit && !self.is_forgotten(it))
@@ -141,7 +142,7 @@ impl Logins {
         let Some(address) = address.map(network) else {
             return;
         };
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refused = lock(&self.refused);
         if refused.len() >= REMEMBERED && !refused.contains_key(&address) {
             refused.retain(|_, it| !self.is_forgotten(it));
             let oldest = refused.iter().min_by_key(|(_, it)| it.since);

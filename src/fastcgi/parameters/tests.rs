@@ -19,6 +19,7 @@ fn envelope() -> Envelope {
         server: "[2001:db8::1]:25".parse().ok(),
         host: "mx.example.org".into(),
         tls: Some("TLSv1.3".into()),
+        login: Some("alice".into()),
         key: "ab".repeat(32),
     }
 }
