@@ -15,11 +15,7 @@ use sha2::{Digest as _, Sha256};
 /// Password of alice, who has keys for SCRAM as well.
 pub const PASSWORD: &str = "open sesame";
 /// What the world of the transcripts offers.
-pub const MECHANISMS: [Mechanism; 3] = [
-    Mechanism::ScramSha256,
-    Mechanism::Plain,
-    Mechanism::Login,
-];
+pub const MECHANISMS: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login];
 
 /// A file of users with alice, and bob, who has no keys for SCRAM. Their hashes are quick.
 pub fn file() -> String {
