@@ -123,5 +123,6 @@ pub fn write(text: &str, name: &str, entry: Option<&Entry>) -> Result<String, St
     if !found {
         lines.extend(line.as_deref());
     }
-    Ok(lines.iter().map(|line| format!("{line}\n")).collect())
+    lines.push("");
+    Ok(lines.join("\n"))
 }

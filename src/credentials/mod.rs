@@ -116,7 +116,7 @@ impl Credentials {
                     };
                 }
                 Err(error) => {
-                    log::error!(error:% = error; "users not read, those from before stay")
+                    log::error!(error:% = error; "users not read, those from before stay");
                 }
             }
         }
