@@ -48,6 +48,9 @@ fn end_point(client: &mut Client) -> Vec<u8> {
     sha2::Sha256::digest(&tls.peer_certificates().expect("there is one")[0]).to_vec()
 }
 
+/// What a client takes for what its connection is known by.
+type Binding = fn(&mut Client) -> Vec<u8>;
+
 /// A whole SCRAM; the last reply.
 fn scram(client: &mut Client, mechanism: &str, scram: &Scram) -> String {
     let challenge = client.say(&format!("AUTH {mechanism} {}", scram.first()));
@@ -91,7 +94,6 @@ fn scram_with_and_without_binding() {
     let tls12 = AUTHORITY.client_with(&[&TLS12], None, &[]);
     let bound = |header: &str, binding: &[u8]| Scram::bound("alice", PASSWORD, header, binding);
     let (exported, certified) = ("p=tls-exporter,,", "p=tls-server-end-point,,");
-    type Binding = fn(&mut Client) -> Vec<u8>;
     let cases: [(&Arc<ClientConfig>, &str, Binding, &str); 6] = [
         (&tls13, exported, exporter, "235 "),
         (&tls13, certified, end_point, "235 "),

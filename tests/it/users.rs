@@ -56,7 +56,7 @@ pub fn logins(plain_if_local: bool) -> Logins {
         plain_if_local,
         delay: Duration::from_millis(1),
         failures_per_ip: 0,
-        remembered: Duration::from_secs(600),
+        remembered: Duration::from_mins(10),
     };
     Logins::new(settings, Arc::new(credentials))
 }

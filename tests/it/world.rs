@@ -104,9 +104,10 @@ pub struct Loopback {
 
 impl Loopback {
     pub fn new(profile: Profile) -> Self {
-        let mut session = Session::new(Arc::new(profile.clone()));
         // Passwords are told in plain text where there is no choice.
-        if profile.auth != Auth::Absent && profile.starttls == StartTls::Absent {
+        let is_plain = profile.auth != Auth::Absent && profile.starttls == StartTls::Absent;
+        let mut session = Session::new(Arc::new(profile));
+        if is_plain {
             session.offer(MECHANISMS.to_vec());
         }
         Self {
