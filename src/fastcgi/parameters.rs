@@ -118,9 +118,8 @@ impl Parameters {
         self.add("SERVER_ADDR", &server.unwrap_or_else(local));
         let port = envelope.server.map_or(25, |server| server.port());
         self.add("SERVER_PORT", &port.to_string());
-        // RFC 3875 sections 4.1.1 and 4.1.11, as a web server has them.
+        // RFC 3875 section 4.1.11, as a web server has it.
         if let Some(login) = &envelope.login {
-            self.add("AUTH_TYPE", "SASL");
             self.add("REMOTE_USER", login);
         }
         self.add("SERVER_NAME", &envelope.host);

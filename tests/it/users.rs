@@ -1,6 +1,6 @@
 //! Those who may log in, and a client that proves to be one of them by SCRAM.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -19,6 +19,14 @@ pub const MECHANISMS: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::Plain
 
 /// A file of users with alice, and bob, who has no keys for SCRAM. Their hashes are quick.
 pub fn file() -> String {
+    FILE.clone()
+}
+
+/// Keys take a while to make.
+static FILE: LazyLock<String> = LazyLock::new(made);
+static USERS: LazyLock<Table> = LazyLock::new(|| Table::parse(&FILE).expect("it is sound"));
+
+fn made() -> String {
     let alice = Entry {
         hash: Some(quick(PASSWORD)),
         keys: Some(Keys::new(PASSWORD, b"salt of alice".to_vec(), 4096)),
@@ -73,7 +81,7 @@ pub enum Said {
 
 impl Desk {
     pub fn take(&mut self, attempt: Attempt) -> Said {
-        let users = Table::parse(&file()).expect("it is sound");
+        let users = &*USERS;
         let turn = match attempt {
             Attempt::Begin(mechanism, initial) => {
                 let terms = Terms {
