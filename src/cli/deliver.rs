@@ -27,15 +27,20 @@ Postfix (master.cf):
   with maiasaura_destination_recipient_limit = 1 in main.cf, so that each recipient has an exit code.")]
 pub(super) struct Deliver {
     /// Sender: where a bounce would go; empty, <> or MAILER-DAEMON for none.
-    #[arg(short = 'f', value_name = "SENDER", default_value = "")]
+    #[arg(
+        short = 'f',
+        value_name = "SENDER",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
     sender: String,
 
     /// The recipient before it was rewritten, for X-Original-To; with one recipient only, and
     /// left out where it is no whole address.
-    #[arg(short = 'a', value_name = "ORIGINAL")]
+    #[arg(short = 'a', value_name = "ORIGINAL", allow_hyphen_values = true)]
     original: Option<String>,
 
-    /// Recipients.
+    /// Recipients; after -- also such as begin with a hyphen.
     #[arg(required = true, value_name = "RCPT")]
     recipients: Vec<String>,
 }

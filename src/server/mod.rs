@@ -7,9 +7,11 @@ mod intake;
 mod limits;
 mod linger;
 mod listener;
+mod passed;
 mod record;
 mod service;
 mod shutdown;
+mod socket_file;
 mod spooler;
 mod tls;
 
@@ -25,10 +27,12 @@ use smol::{Executor, Timer, future};
 pub use clock::Timeouts;
 pub use limits::Limits;
 pub use linger::Linger;
-pub use listener::{Address, Bound, Listener, PassedSockets};
+pub use listener::{Address, Bound, Listener};
+pub use passed::PassedSockets;
 pub use record::SessionLog;
 pub use service::Service;
 pub use shutdown::{Shutdown, Trigger};
+pub use socket_file::Access;
 pub use spooler::{Spooler, spool_failure};
 pub use tls::Encryption;
 

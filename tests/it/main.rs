@@ -34,4 +34,5 @@ mod source;
 mod tls;
 mod transcript;
 mod transcripts;
+mod unix_socket;
 mod world;
