@@ -22,6 +22,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("smtp-source", "postfix"),
     ("strace", "strace"),
     ("swaks", "swaks"),
+    ("systemd-analyze", "systemd"),
+    ("systemd-socket-activate", "systemd"),
     ("timeout", "coreutils"),
 ];
 

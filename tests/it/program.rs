@@ -3,11 +3,9 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use maiasaura::server::Address;
-use rustix::process::Signal;
 
 use crate::client::Client;
 use crate::house::{Folder, mode};
