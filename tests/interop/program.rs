@@ -16,6 +16,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("notmuch", "notmuch"),
     ("openssl", "openssl"),
     ("php", "php-cli"),
+    ("postfix", "postfix"),
+    ("postqueue", "postfix"),
     ("python3", "python3"),
     ("script", "bsdutils"),
     ("sh", "dash"),
@@ -25,6 +27,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("systemd-analyze", "systemd"),
     ("systemd-socket-activate", "systemd"),
     ("timeout", "coreutils"),
+    ("unshare", "util-linux"),
 ];
 
 /// Seconds that a command may take.

@@ -179,7 +179,7 @@ fn tells_the_service_manager() {
     let stopping = "STOPPING=1\nSTATUS=finishing what has begun\nEXTEND_TIMEOUT_USEC=";
     let notice = activation.notice();
     assert!(notice.starts_with(stopping), "{notice}");
-    assert!(service.stop().success(), "{}", service.said());
+    assert!(service.end().success(), "{}", service.said());
 }
 
 /// A process that hangs gives no sign of life, so that systemd ends it.
