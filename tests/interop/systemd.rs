@@ -299,11 +299,13 @@ fn says_that_no_socket_was_passed() {
 }
 
 fn listeners(names: &[&str]) -> String {
-    let mut lines = "listeners:\n".to_owned();
-    for name in names {
-        lines += &format!("  - address: systemd:{name}\n");
-    }
-    lines
+    let addresses = names
+        .iter()
+        .map(|name| format!("{{address: \"systemd:{name}\"}}"));
+    format!(
+        "listeners: [{}]\n",
+        addresses.collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// It ends, and says why on standard error and in its status.

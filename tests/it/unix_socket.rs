@@ -108,10 +108,10 @@ fn what_is_no_mail_socket_stays() {
     type Make = fn(&Path);
     let cases: [(&str, Make); 3] = [
         ("there is a file that is no socket", |path| {
-            fs::write(path, "precious").expect("a file")
+            fs::write(path, "precious").expect("a file");
         }),
         ("there is a file that is no socket", |path| {
-            fs::create_dir(path).expect("a folder")
+            fs::create_dir(path).expect("a folder");
         }),
         ("there is a file that is no socket", |path| {
             std::os::unix::fs::symlink("elsewhere", path).expect("a link");

@@ -148,21 +148,8 @@ impl Mta for Exim {
         self.port
     }
 
-    /// The queue, and what it has logged of the messages in it.
     fn queue(&self) -> String {
-        let place = self.folder.path();
-        let queue = shown(inside(&mut program("unshare"), place).arg("-bp"));
-        let reasons = self.log();
-        let deferred = reasons.lines().filter(|line| line.contains(" == "));
-        let waiting = deferred.filter(|line| {
-            let id = line.split(' ').nth(2).unwrap_or_default();
-            queue.contains(id)
-        });
-        let waiting: Vec<&str> = waiting.collect();
-        if queue.trim().is_empty() {
-            return String::new();
-        }
-        format!("{queue}\n{}", waiting.join("\n"))
+        shown(inside(&mut program("unshare"), self.folder.path()).arg("-bp"))
     }
 
     fn log(&self) -> String {

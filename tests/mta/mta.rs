@@ -111,12 +111,13 @@ impl dyn Mta + '_ {
         queue.trim().is_empty() || queue.contains("queue is empty")
     }
 
-    /// Waits until its queue, with the reasons that it gives, has all of `words`.
+    /// Waits until its queue or its log has all of `words`, and something waits.
     #[track_caller]
     pub fn waits(&self, words: &[&str]) {
         self.until(&format!("{words:?} in the queue"), || {
-            let queue = self.queue();
-            words.iter().all(|word| queue.contains(word)).then_some(())
+            let said = self.queue() + &self.log();
+            let is_told = words.iter().all(|word| said.contains(word));
+            (is_told && !self.is_empty()).then_some(())
         });
     }
 }
