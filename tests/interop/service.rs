@@ -77,9 +77,14 @@ impl Service {
         }
     }
 
+    /// Its number.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+        kill_process(self.pid(), signal).expect("it runs");
     }
 
     /// Waits until it ends by itself.
@@ -99,7 +104,7 @@ impl Service {
         if let Some(ended) = self.child.try_wait().expect("its state") {
             return ended;
         }
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = kill_process(self.pid(), Signal::TERM);
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if let Some(ended) = self.child.try_wait().expect("its state") {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::mta::{Mta, Way, folder_of, shown};
@@ -106,7 +106,7 @@ impl Exim {
             );
         fs::write(place.join("exim.conf"), configuration).expect("a file");
         let mut command = program("unshare");
-        command.args(["--pid", "--fork", "--kill-child"]);
+        command.args(["--pid", "--fork"]);
         inside(&mut command, place).args(["-bdf", "-q1s"]);
         let mut service = Service::start("exim", &mut command, place);
         service.port(port);
@@ -136,10 +136,19 @@ fn accounts(place: &Path) {
     }
 }
 
-/// `unshare` passes no signal on, but takes all of it along when it is killed.
+/// `unshare` passes no signal on; its child is the first process in the namespace, and takes all
+/// others along. (`--kill-child` does not last: a change of the user takes it away.)
 impl Drop for Exim {
     fn drop(&mut self) {
-        self.service.signal(Signal::KILL);
+        let pid = self.service.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        let pids = children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok());
+        for child in pids.filter_map(Pid::from_raw) {
+            let _ = kill_process(child, Signal::KILL);
+        }
     }
 }
 
