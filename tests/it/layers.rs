@@ -62,7 +62,7 @@ const FORBIDDEN: [(&str, &[&str]); 3] = [
 ];
 
 /// A Unix socket has a place in the file system, which has to be made and removed.
-const SOCKETS: &str = "src/server/listener.rs";
+const SOCKETS: &str = "src/server/socket_file.rs";
 
 /// What only the configuration may name.
 const YAML: &str = "serde_yaml";

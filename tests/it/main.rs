@@ -39,5 +39,6 @@ mod source;
 mod tls;
 mod transcript;
 mod transcripts;
+mod unix_socket;
 mod users;
 mod world;
