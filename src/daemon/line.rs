@@ -175,7 +175,7 @@ impl Addresses {
             (_, "subject" | "message_id" | "value") => None,
             // The name of a field is the client's choice.
             (_, "field") if value.contains('@') => None,
-            (_, "from" | "to" | "file") => {
+            (_, "from" | "to" | "login" | "file") => {
                 let part = |one: &str| match one {
                     rest if is_count(rest) => Some(rest.to_owned()),
                     address => self.address(address),

@@ -6,6 +6,7 @@ mod certificates;
 mod handing;
 mod line;
 mod logging;
+pub mod notify;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
 mod processors;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smol::Executor;
+use smol::{Executor, Timer};
 
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
@@ -32,12 +33,13 @@ use self::handing::Consumers;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
+use crate::credentials::Credentials;
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
 use crate::server::{
-    self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
+    self, Address, Linger, Listener, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 use crate::spool::Consumer;
 use crate::tls::Facts;
@@ -175,9 +177,20 @@ impl Daemon {
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries),
             spooler: self.spooler(&disks),
+            logins: None,
             ids: crate::envelope::Ids::default(),
         };
         Ok((service, disks))
+    }
+
+    /// Who may log in.
+    fn logins(&self) -> Result<Option<Logins>, StartError> {
+        let Some((settings, users)) = self.config.logins() else {
+            return Ok(None);
+        };
+        let credentials =
+            Credentials::open(users).map_err(|error| self.source.error("auth.users", error))?;
+        Ok(Some(Logins::new(settings, Arc::new(credentials))))
     }
 
     /// Those of the Maildirs, and that of the spool if there is one.
@@ -203,7 +216,8 @@ impl Daemon {
 
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
-        let (service, disks) = self.assemble()?;
+        let (mut service, disks) = self.assemble()?;
+        service.logins = self.logins()?;
         let service = Arc::new(service);
         roots::probe(&self.store, &disks);
         let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();
@@ -246,6 +260,7 @@ impl Daemon {
             addresses,
             auth_http,
             offers,
+            executor,
             trigger,
             all_served,
             threads,
@@ -262,18 +277,27 @@ impl Daemon {
         let mut passed = PassedSockets::from_env();
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
-            let bound = listener
-                .address
-                .bind(&mut passed)
-                .map_err(|error| bind_error(&listener.address, error))?;
+            let address = &listener.address;
             let profile = Arc::new(self.config.profile(listener));
             let encryption = offers.encryption(&self.config, listener);
-            let listening = bound.serve(profile).encrypted(encryption);
-            listeners.push(listening.trusting(Config::trust(listener)));
+            let trust = Config::trust(listener);
+            loop {
+                let bound = address
+                    .bind(&mut passed)
+                    .map_err(|error| bind_error(address, error))?;
+                let listening = bound
+                    .serve(Arc::clone(&profile))
+                    .encrypted(encryption.clone());
+                listeners.push(listening.trusting(trust.clone()));
+                if !matches!(address, Address::Systemd(name) if passed.has(name)) {
+                    break;
+                }
+            }
         }
         if let Some(name) = passed.left() {
             let address = Address::Systemd(name.to_owned());
-            let error = io::Error::other("systemd passed a socket that no listener names");
+            let message = format!("no listener has the address systemd:{name}");
+            let error = io::Error::other(message);
             return Err(bind_error(&address, error));
         }
         Ok(listeners)
@@ -295,9 +319,10 @@ fn bind_error(address: &Address, error: io::Error) -> StartError {
     let is_unix = matches!(address, Address::Unix(..));
     let hint = match error.kind() {
         io::ErrorKind::Other if matches!(address, Address::Systemd(_)) => {
-            "; give every socket a FileDescriptorName= of its own, and every name a listener"
+            "; give one to every FileDescriptorName= of a socket unit"
         }
         io::ErrorKind::NotFound if is_unix => "; make the folder first",
+        io::ErrorKind::AlreadyExists if is_unix => "; remove it if nobody needs it",
         io::ErrorKind::AddrInUse => {
             "; another program listens there: stop it or choose another address"
         }
@@ -339,6 +364,7 @@ pub struct Running {
     addresses: Vec<Address>,
     auth_http: Option<SocketAddr>,
     offers: Offers,
+    executor: Arc<Executor<'static>>,
     trigger: Trigger,
     all_served: Shutdown,
     threads: Vec<JoinHandle<()>>,
@@ -358,6 +384,17 @@ impl Running {
     /// What the certificates say that it has now, in the order of the configuration.
     pub fn certificates(&self) -> Vec<Facts> {
         self.offers.facts()
+    }
+
+    /// Calls `beat` now and again and again, on the threads that serve clients, until they end.
+    pub fn every(&self, interval: Duration, mut beat: impl FnMut() + Send + 'static) {
+        let beats = async move {
+            loop {
+                beat();
+                Timer::after(interval).await;
+            }
+        };
+        self.executor.spawn(beats).detach();
     }
 
     /// Stops accepting, lets every message that has begun arrive, and returns

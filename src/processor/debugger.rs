@@ -46,6 +46,7 @@ fn show(delivery: &Delivery) -> Result<(), Failure> {
         helo = envelope.client.helo,
         protocol = envelope.with(),
         tls = envelope.client.tls.as_ref().map(|tls| tls.version.as_str()),
+        login = envelope.client.login,
         from:% = envelope.reverse_path,
         to = envelope::names(delivery.recipients().iter()),
         nrcpt = delivery.recipients().len(),

@@ -18,13 +18,18 @@ const PACKAGES: &[(&str, &str)] = &[
     ("notmuch", "notmuch"),
     ("openssl", "openssl"),
     ("php", "php-cli"),
+    ("postfix", "postfix"),
+    ("postqueue", "postfix"),
     ("python3", "python3"),
     ("script", "bsdutils"),
     ("sh", "dash"),
     ("smtp-source", "postfix"),
     ("strace", "strace"),
     ("swaks", "swaks"),
+    ("systemd-analyze", "systemd"),
+    ("systemd-socket-activate", "systemd"),
     ("timeout", "coreutils"),
+    ("unshare", "util-linux"),
 ];
 
 /// Seconds that a command may take.
