@@ -30,6 +30,7 @@ mod suggestion;
 mod tests;
 mod units;
 mod wording;
+mod written;
 
 use std::path::Path;
 
@@ -46,6 +47,7 @@ pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
 pub use self::units::{Size, Time};
+pub use self::written::{quoted, written};
 
 use self::scalars::chain;
 

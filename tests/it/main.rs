@@ -11,6 +11,7 @@ mod examples;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
 mod house;
+mod import;
 mod large;
 mod layers;
 mod limits;
