@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
@@ -11,6 +11,7 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::disks::{Disks, Turn};
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
+use crate::locks::lock;
 use crate::maildir::Location;
 pub use crate::processor::Sender;
 use crate::processor::{Commit, Delivery, Processor, Staged};
@@ -166,27 +167,22 @@ struct Fates {
 impl Known {
     fn add(&self, recipients: impl Iterator<Item = usize>, fate: &Fate) {
         let fates = recipients.map(|recipient| (recipient, fate.clone()));
-        self.fates().by_recipient.extend(fates);
+        lock(&self.0).by_recipient.extend(fates);
     }
 
     fn is_closed(&self) -> bool {
-        self.fates().told
+        lock(&self.0).told
     }
 
     /// One fate for each of `count` recipients: what is known, else `otherwise`. Deliveries that
     /// have not begun are not begun any more.
     pub fn close(&self, count: usize, otherwise: &Failure) -> Vec<Fate> {
-        let mut fates = self.fates();
+        let mut fates = lock(&self.0);
         fates.told = true;
         let fate = |recipient| fates.by_recipient.get(&recipient).cloned();
         (0..count)
             .map(|recipient| fate(recipient).unwrap_or_else(|| Err(otherwise.clone())))
             .collect()
-    }
-
-    /// What the lock guards is whole at every moment, so a panic elsewhere does not spoil it.
-    fn fates(&self) -> MutexGuard<'_, Fates> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

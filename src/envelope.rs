@@ -52,7 +52,7 @@ pub struct Certificate {
     pub fingerprint: String,
 }
 
-/// How the mail came in: the "with" word of its Received field (RFC 3848, RFC 6531).
+/// How the mail came in; see [`Envelope::with`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transmission {
     /// HELO was said.
@@ -126,6 +126,22 @@ impl Mail {
     pub fn new(envelope: Envelope, content: impl Into<Content>) -> Self {
         let content = content.into();
         Self { envelope, content }
+    }
+}
+
+impl Envelope {
+    /// The "with" word of its Received field: with an S when the connection was encrypted, with an
+    /// A when the client had proved who it is (RFC 3848, RFC 6531 section 4.3).
+    pub fn with(&self) -> String {
+        let is_plain = matches!(self.transmission, Transmission::Smtp | Transmission::Local);
+        let mut word = self.transmission.to_string();
+        if self.client.tls.is_some() && !is_plain {
+            word.push('S');
+        }
+        if self.client.login.is_some() && !is_plain {
+            word.push('A');
+        }
+        word
     }
 }
 

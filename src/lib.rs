@@ -19,6 +19,8 @@ pub mod chain;
 
 pub mod processor;
 
+pub mod tls;
+
 pub mod disks;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
@@ -35,6 +37,8 @@ pub mod failure;
 pub mod smtp;
 
 pub mod maildir;
+
+mod locks;
 
 pub mod config;
 

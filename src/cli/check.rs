@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 #[cfg(feature = "fastcgi")]
 use super::doctor;
-use super::{Exit, Fault, Loaded, Outcome, say};
+use super::{Exit, Fault, Loaded, Outcome, certificates, say};
 use crate::config::{Config, File, ListenerConfig};
 use crate::daemon::Daemon;
 use crate::maildir::{self, Store};
@@ -44,6 +44,7 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
         faults += u32::from(!root_is_sound(&store, root));
     }
     faults += u32::from(!owners_can_be_served(&config.recipients.users));
+    faults += certificates::faults(&config);
     faults += listener_faults(&config.listeners);
     faults += u32::from(!log_can_be_written(&config.log.file));
     hosts(&config, service.recipients.is_catch_all_host());

@@ -5,6 +5,7 @@
 )]
 
 mod address;
+mod certificates;
 mod check;
 mod content;
 mod deliver;

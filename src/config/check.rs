@@ -1,9 +1,12 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
-use super::{Config, Folder, LimitsConfig, Size, fastcgi};
+use std::path::PathBuf;
+
+use super::{Asked, Config, Folder, LimitsConfig, PairConfig, Size, fastcgi};
 use crate::content::WORTH;
 use crate::server::Address;
 use crate::smtp::address::Domain;
+use crate::tls::Demand;
 
 /// A key that cannot have the value it has.
 pub(super) struct Wrong {
@@ -26,6 +29,7 @@ const MOST_AT_ONCE: usize = 1000;
 pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
+    tls(config)?;
     recipients(config)?;
     maildir(config)?;
     processors(config)?;
@@ -89,6 +93,58 @@ fn listeners(config: &Config) -> Outcome {
             format!("listeners[{index}].address"),
             message,
         )?;
+    }
+    Ok(())
+}
+
+fn tls(config: &Config) -> Outcome {
+    let all = &config.tls;
+    named(
+        "tls",
+        all.certificate.as_ref(),
+        all.key.as_ref(),
+        &all.certificates,
+    )?;
+    let is_vain = all.client_certificates == Asked::Require && all.client_ca.is_none();
+    let message = "no CA is named that clients could be known by; write client_ca: FILE";
+    refuse(is_vain, "tls.client_certificates", message)?;
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let (key, own) = (format!("listeners[{index}].tls"), &listener.tls);
+        named(
+            &key,
+            own.certificate.as_ref(),
+            own.key.as_ref(),
+            &own.certificates,
+        )?;
+        let settings = config.tls(listener);
+        let message = format!(
+            "{} needs a certificate; write tls: {{certificate: FILE, key: FILE}}",
+            config.mode(listener)
+        );
+        let has_none = settings.as_ref().is_some_and(|it| it.pairs.is_empty());
+        refuse(has_none, key.clone(), message)?;
+        let is_vain = settings.is_some_and(|it| it.demand == Demand::Nothing)
+            && own.client_certificates == Some(Asked::Require);
+        let message = "no CA is named that clients could be known by; write client_ca: FILE";
+        refuse(is_vain, format!("{key}.client_certificates"), message)?;
+    }
+    Ok(())
+}
+
+/// A key is of no use without its certificate.
+fn named(
+    section: &str,
+    certificate: Option<&PathBuf>,
+    key: Option<&PathBuf>,
+    more: &[PairConfig],
+) -> Outcome {
+    let alone = "a key is named and no certificate; write certificate: FILE";
+    let is_alone = key.is_some() && certificate.is_none();
+    refuse(is_alone, format!("{section}.key"), alone)?;
+    for (index, pair) in more.iter().enumerate() {
+        let none = "no certificate is named; write {certificate: FILE, key: FILE}";
+        let key = format!("{section}.certificates[{index}]");
+        refuse(pair.certificate.is_none(), key, none)?;
     }
     Ok(())
 }
@@ -231,6 +287,7 @@ fn timeouts(config: &Config) -> Outcome {
         ("greeting", timeouts.greeting),
         ("command", timeouts.command),
         ("data", timeouts.data),
+        ("tls_handshake", timeouts.tls_handshake),
         ("session", timeouts.session),
         ("delivery", timeouts.delivery),
         ("shutdown", timeouts.shutdown),

@@ -44,6 +44,8 @@ pub struct TimeoutsConfig {
     pub command: Time,
     /// Between two pieces of a message (default: 120s).
     pub data: Time,
+    /// For the handshake of TLS (default: 30s).
+    pub tls_handshake: Time,
     /// For a whole connection (default: 1h).
     pub session: Time,
     /// For a delivery, before the client is told to try again (default: 5m).
@@ -77,6 +79,7 @@ impl Default for TimeoutsConfig {
             greeting: Time::seconds(60),
             command: Time::seconds(300),
             data: Time::seconds(120),
+            tls_handshake: Time::seconds(30),
             session: Time::hours(1),
             delivery: Time::seconds(300),
             shutdown: Time::seconds(30),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::de::Deserializer;
 
 use super::scalars::{Scalar, words};
+use super::tls::ListenerTlsConfig;
 use crate::server::Address;
 
 /// The path of a Unix socket is bounded by the system (`sun_path` in unix(7), with its final NUL).
@@ -25,6 +26,8 @@ pub struct ListenerConfig {
     pub protocol: Protocol,
     /// Our name there (default: that of the whole configuration).
     pub hostname: Option<String>,
+    /// How it is encrypted (default: see [`Config::mode`](super::Config::mode)).
+    pub tls: ListenerTlsConfig,
 }
 
 words! {
@@ -78,6 +81,7 @@ impl Default for ListenerConfig {
             address: Address::Tcp(([127, 0, 0, 1], 2525).into()),
             protocol: Protocol::Smtp,
             hostname: None,
+            tls: ListenerTlsConfig::default(),
         }
     }
 }

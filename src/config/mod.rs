@@ -28,6 +28,7 @@ mod storage;
 mod suggestion;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 mod wording;
 mod written;
@@ -46,6 +47,7 @@ pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
+pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
 pub use self::written::{quoted, written};
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub hostname: Option<String>,
     /// Where clients connect (default: one, at 127.0.0.1:2525).
     pub listeners: Vec<ListenerConfig>,
+    /// What encrypts connections.
+    pub tls: TlsConfig,
     /// How strict we are with clients.
     pub smtp: SmtpConfig,
     /// Whose mail is taken.
@@ -96,6 +100,7 @@ impl Default for Config {
         Self {
             hostname: None,
             listeners: vec![ListenerConfig::default()],
+            tls: TlsConfig::default(),
             smtp: SmtpConfig::default(),
             recipients: RecipientsConfig::default(),
             maildir: MaildirConfig::default(),

@@ -5,6 +5,7 @@ mod environment;
 mod robust;
 mod search;
 mod settings;
+mod tls;
 mod units;
 mod wrong;
 

@@ -1,5 +1,6 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+mod certificates;
 mod handing;
 mod line;
 mod logging;
@@ -22,6 +23,7 @@ pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::certificates::Offers;
 use self::handing::Consumers;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
@@ -34,6 +36,7 @@ use crate::server::{
     self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 use crate::spool::Consumer;
+use crate::tls::Facts;
 
 /// How long threads may take to end when all sessions have.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -203,7 +206,8 @@ impl Daemon {
         for recovered in self.store.recover(&all_roots)? {
             recovery::report(&recovered);
         }
-        let listeners = self.listeners()?;
+        let offers = self.offers()?;
+        let listeners = self.listeners(&offers)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.address.clone())
@@ -215,6 +219,7 @@ impl Daemon {
             let age = self.config.maildir.sweep_after.get();
             executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
         }
+        executor.spawn(offers.clone().keep_fresh()).detach();
         let threads = self.threads(&disks);
         let patience = self.config.timeouts.shutdown.get();
         let workers = self
@@ -232,13 +237,20 @@ impl Daemon {
             .collect::<io::Result<_>>()?;
         Ok(Running {
             addresses,
+            offers,
             trigger,
             all_served,
             threads,
         })
     }
 
-    fn listeners(&self) -> Result<Vec<Listener>, StartError> {
+    /// Reads the certificates.
+    fn offers(&self) -> Result<Offers, StartError> {
+        Offers::new(&self.config)
+            .map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
+    }
+
+    fn listeners(&self, offers: &Offers) -> Result<Vec<Listener>, StartError> {
         let mut passed = PassedSockets::from_env();
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
@@ -246,7 +258,9 @@ impl Daemon {
                 .address
                 .bind(&mut passed)
                 .map_err(|error| bind_error(&listener.address, error))?;
-            listeners.push(bound.serve(Arc::new(self.config.profile(listener))));
+            let profile = Arc::new(self.config.profile(listener));
+            let encryption = offers.encryption(&self.config, listener);
+            listeners.push(bound.serve(profile).encrypted(encryption));
         }
         if let Some(name) = passed.left() {
             let address = Address::Systemd(name.to_owned());
@@ -314,6 +328,7 @@ fn serve_on_thread(
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<Address>,
+    offers: Offers,
     trigger: Trigger,
     all_served: Shutdown,
     threads: Vec<JoinHandle<()>>,
@@ -323,6 +338,11 @@ impl Running {
     /// Where it listens, in the order of the configuration, with the ports that were taken.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// What the certificates say that it has now, in the order of the configuration.
+    pub fn certificates(&self) -> Vec<Facts> {
+        self.offers.facts()
     }
 
     /// Stops accepting, lets every message that has begun arrive, and returns

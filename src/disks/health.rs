@@ -1,9 +1,11 @@
 //! Whether a file system is fit for mail.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::locks::lock;
 
 /// How long an error counts.
 const COUNTS_FOR: Duration = Duration::from_mins(1);
@@ -51,7 +53,7 @@ impl Health {
         if !self.ill.load(Ordering::Acquire) {
             return Advice::Use;
         }
-        match &mut self.record().next {
+        match &mut lock(&self.record).next {
             None => Advice::Use,
             Some(next) if *next > now => Advice::Leave,
             Some(next) => {
@@ -63,12 +65,12 @@ impl Health {
 
     /// Whether it is to be left alone.
     pub(super) fn rests(&self, now: Instant) -> bool {
-        self.ill.load(Ordering::Acquire) && self.record().next.is_some_and(|next| next > now)
+        self.ill.load(Ordering::Acquire) && lock(&self.record).next.is_some_and(|next| next > now)
     }
 
     /// Counts an error, and says whether it has become ill with this one.
     pub(super) fn failed(&self, now: Instant) -> bool {
-        let mut record = self.record();
+        let mut record = lock(&self.record);
         if self.most == 0 || record.next.is_some() {
             return false;
         }
@@ -88,13 +90,8 @@ impl Health {
 
     /// It works again.
     pub(super) fn recovered(&self) {
-        *self.record() = Record::default();
+        *lock(&self.record) = Record::default();
         self.ill.store(false, Ordering::Release);
-    }
-
-    /// What the lock guards is whole at every moment, so a panic elsewhere does not spoil it.
-    fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::Location;
 use super::gates::{Gates, Pass};
 use super::handle::Maildir;
-use super::threads::lock;
+use crate::locks::lock;
 
 /// The parts that are locked apart, so that many threads seldom wait for each other.
 const SHARDS: usize = 16;

@@ -1,10 +1,19 @@
 //! How the content of a new file is made durable before its name is.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{fdatasync, fsync, major, minor};
+
+use crate::locks::lock;
+
+/// How long an answer of the kernel about a device is believed. Whoever mounts something else there
+/// needs longer, and must let go of all that is open on it first.
+const BELIEVED_FOR: Duration = Duration::from_secs(1);
 
 /// What is done with a file between the last write and its rename.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +26,25 @@ pub(super) enum Flush {
     WriteBack,
 }
 
+/// The ways of the devices that were asked for, so that opening a Maildir need not find them out.
+#[derive(Debug, Default)]
+pub(super) struct Flushes(Mutex<HashMap<u64, (Instant, Flush)>>);
+
+impl Flushes {
+    /// As [`Flush::of_device`], a moment old at most.
+    pub(super) fn of(&self, device: u64) -> Flush {
+        let now = Instant::now();
+        if let Some((asked, flush)) = lock(&self.0).get(&device)
+            && now.saturating_duration_since(*asked) < BELIEVED_FOR
+        {
+            return *flush;
+        }
+        let flush = Flush::of_device(device);
+        lock(&self.0).insert(device, (now, flush));
+        flush
+    }
+}
+
 impl Flush {
     /// The way for the file system on `device`.
     ///
@@ -24,7 +52,7 @@ impl Flush {
     /// when the data has reached the device, so before the rename; the folder's commit cannot come
     /// without it; and it flushes the cache of the device, the data included. Without a journal
     /// nothing of this holds, and other file systems make no such promise.
-    pub(super) fn of_device(device: u64) -> Self {
+    fn of_device(device: u64) -> Self {
         if has_ordered_journal(device).unwrap_or(false) {
             Self::WriteBack
         } else {
@@ -94,5 +122,30 @@ fn sync_range(file: &OwnedFd, flags: libc::c_uint) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_believed_for_a_moment() {
+        let place = tempfile::tempdir().unwrap();
+        let device = rustix::fs::stat(place.path()).unwrap().st_dev;
+        let (flushes, right) = (Flushes::default(), Flush::of_device(device));
+        let wrong = match right {
+            Flush::File => Flush::WriteBack,
+            Flush::WriteBack => Flush::File,
+        };
+        assert_eq!(flushes.of(device), right);
+        let now = Instant::now();
+        lock(&flushes.0).insert(device, (now, wrong));
+        assert_eq!(flushes.of(device), wrong);
+        let Some(earlier) = now.checked_sub(BELIEVED_FOR) else {
+            return; // This machine has just been started.
+        };
+        lock(&flushes.0).insert(device, (earlier, wrong));
+        assert_eq!(flushes.of(device), right);
     }
 }

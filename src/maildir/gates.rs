@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
+
+use crate::locks::{lock, woken};
 
 /// Gates, one for each key, of which there may be any number: who hangs behind one of them, on a
 /// disk that does not answer, holds up nobody who comes with another key.
@@ -31,24 +33,16 @@ impl<K: Eq + Hash + Clone> Gates<K> {
     /// Waits until no one else has this key.
     pub(super) fn pass(&self, key: K) -> Pass<'_, K> {
         let taken = |busy: &mut HashSet<K>| busy.contains(&key);
-        let busy = self.freed.wait_while(self.busy(), taken);
-        let mut busy = busy.unwrap_or_else(PoisonError::into_inner);
+        let mut busy = woken(self.freed.wait_while(lock(&self.busy), taken));
         busy.insert(key.clone());
         drop(busy);
         Pass { gates: self, key }
     }
 }
 
-impl<K> Gates<K> {
-    /// What the lock guards is whole at every moment, so a panic elsewhere does not spoil it.
-    fn busy(&self) -> MutexGuard<'_, HashSet<K>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl<K: Eq + Hash> Drop for Pass<'_, K> {
     fn drop(&mut self) {
-        self.gates.busy().remove(&self.key);
+        lock(&self.gates.busy).remove(&self.key);
         self.gates.freed.notify_all();
     }
 }

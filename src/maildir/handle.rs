@@ -11,7 +11,7 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 
 use super::Location;
-use super::flush::Flush;
+use super::flush::{Flush, Flushes};
 
 /// To stand in a directory: enough to reach what is in it, and no right to read it is needed.
 pub(super) const STAND: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -47,7 +47,7 @@ impl Maildir {
     /// ENOENT when any of it is missing, ELOOP or ENOTDIR when any of it is a link or no directory,
     /// and EXDEV when `tmp/` and `new/` are on different devices, where no rename can lead from one
     /// to the other.
-    pub(super) fn open(location: &Location) -> io::Result<Self> {
+    pub(super) fn open(location: &Location, flushes: &Flushes) -> io::Result<Self> {
         let root = open_root(&location.root, STAND)?;
         let top = open_below(&root, &location.components, STAND)?;
         let folder = location
@@ -69,7 +69,7 @@ impl Maildir {
             new,
             top: location.quota.is_some().then_some(top),
             identity: (status.st_dev, status.st_ino),
-            flush: Flush::of_device(status.st_dev),
+            flush: flushes.of(status.st_dev),
         })
     }
 

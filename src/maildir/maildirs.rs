@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::cache::Cache;
+use super::flush::Flushes;
 use super::gates::Gates;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
 use super::make::Maker;
@@ -18,6 +19,7 @@ use super::{Location, Owner, Settings};
 pub(super) struct Maildirs {
     cache: Cache,
     maker: Maker,
+    flushes: Flushes,
 }
 
 impl Maildirs {
@@ -31,6 +33,7 @@ impl Maildirs {
                 own,
                 making_root: Gates::default(),
             },
+            flushes: Flushes::default(),
         }
     }
 
@@ -85,14 +88,15 @@ impl Maildirs {
     /// Opens a Maildir. What is missing is made: all of it if the location allows it, else only
     /// what a Maildir that is there has lost. What a crash has left ours gets its owner.
     fn open(&self, location: &Location) -> io::Result<Maildir> {
-        match Maildir::open(location) {
+        let open = || Maildir::open(location, &self.flushes);
+        match open() {
             Ok(maildir) if self.maker.is_half_given(location, &maildir.new)? => {
                 self.maker.make(location)?;
-                Maildir::open(location)
+                open()
             }
             Err(error) if is_missing(&error) && (location.create || self.exists(location)?) => {
                 self.maker.make(location)?;
-                Maildir::open(location)
+                open()
             }
             outcome => outcome,
         }

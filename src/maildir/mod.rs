@@ -30,6 +30,7 @@ mod eol;
 mod file;
 mod flush;
 mod gates;
+mod group;
 mod handle;
 mod journal;
 mod lane;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock};
 use std::thread;
 
 use rustix::fs::Dir;
@@ -20,6 +20,7 @@ use super::maildirs::{Maildirs, is_missing};
 use super::message::Message;
 use super::staged::{Held, Place, Staged, State, Unfinished};
 use super::{Durability, Location, Names, Owner, ProbeError, Settings, probe, quota};
+use crate::locks::{read, write};
 
 /// Delivers messages into Maildirs. To be shared by all threads.
 #[derive(Debug)]
@@ -377,12 +378,4 @@ impl Drop for Store {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

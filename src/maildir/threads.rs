@@ -2,8 +2,10 @@
 //! several threads take far less time for them than one.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::thread;
+
+use crate::locks::lock;
 
 /// Things that one thread does before another is asked to help.
 const PER_THREAD: usize = 4;
@@ -43,9 +45,4 @@ pub(super) fn in_threads<T: Send>(
         }
     });
     outcomes.into_inner().unwrap_or_default()
-}
-
-/// What the locks guard here is whole at every moment, so a panic elsewhere does not spoil it.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,12 @@
 //! What one delivery writes into Maildirs, whichever processor writes it.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::{Commit, Pending, Staged};
 use crate::disks::Disks;
 use crate::failure::Failure;
+use crate::locks::lock;
 use crate::maildir::{self, Store};
 
 /// Files that are staged in one store and share one fate: the first processor whose turn it is
@@ -23,7 +24,7 @@ struct Held {
 impl Files {
     /// Adds a file below `root` that is written and not visible yet.
     pub fn add(&self, root: &Arc<Path>, file: maildir::Staged) {
-        let mut held = self.lock();
+        let mut held = lock(&self.0);
         held.staged.push(file);
         if !held.roots.contains(root) {
             held.roots.push(Arc::clone(root));
@@ -38,10 +39,6 @@ impl Files {
             files: self.clone(),
         }))
     }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The commit of all files of a delivery. Done twice it does nothing.
@@ -54,7 +51,7 @@ struct Together {
 impl Commit for Together {
     fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
         Box::pin(async move {
-            let mut held = self.files.lock();
+            let mut held = lock(&self.files.0);
             self.store.commit(&mut held.staged).map_err(|error| {
                 self.disks.failed(&held.roots, &error);
                 Failure::from(error)
@@ -64,7 +61,7 @@ impl Commit for Together {
 
     fn abort(&mut self) -> Pending<'_, ()> {
         Box::pin(async move {
-            for mut file in self.files.lock().staged.drain(..) {
+            for mut file in lock(&self.files.0).staged.drain(..) {
                 if let Err(error) = file.revoke() {
                     log::error!(file = file.name(), error:% = error; "could not take a copy back");
                 }
@@ -76,6 +73,6 @@ impl Commit for Together {
 /// Whoever lets go of one part of a delivery lets go of all of it. What is committed stays.
 impl Drop for Together {
     fn drop(&mut self) {
-        self.files.lock().staged.clear();
+        lock(&self.files.0).staged.clear();
     }
 }

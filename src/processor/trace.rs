@@ -67,7 +67,13 @@ fn received(envelope: &Envelope) -> String {
         (None, None) => {}
     }
     clauses.push(format!("by {}", envelope.host));
-    clauses.push(format!("with {} id {}", envelope.transmission, envelope.id));
+    clauses.push(format!("with {}", envelope.with()));
+    if let Some(tls) = &client.tls {
+        clauses.push(format!("({} {})", tls.version, tls.cipher));
+    }
+    if let Some(last) = clauses.last_mut() {
+        let _ = write!(last, " id {}", envelope.id);
+    }
     let date = date(envelope);
     if let [
         Recipient {

@@ -14,6 +14,8 @@ pub struct Timeouts {
     /// Octets per second that mail data must come in at on average, once it has
     /// taken longer than `data`; 0 is no limit.
     pub data_rate: u64,
+    /// For the handshake of TLS.
+    pub tls_handshake: Duration,
     /// For a whole session.
     pub session: Duration,
     /// For an answer of ours to a recipient or to a message, before the client is told to try
@@ -87,6 +89,11 @@ impl Clock {
         Instant::now() + timeouts.delivery
     }
 
+    /// When a client has taken too long for the handshake that begins now.
+    pub fn handshake_deadline(timeouts: &Timeouts) -> Instant {
+        Instant::now() + timeouts.tls_handshake.min(timeouts.session)
+    }
+
     /// When a client that does not take our replies has taken too long.
     pub fn write_deadline(&self, timeouts: &Timeouts) -> Instant {
         self.bounded(Instant::now() + timeouts.data, timeouts)
@@ -110,6 +117,7 @@ mod tests {
             data: 120 * SECOND,
             data_rate: 100,
             session: 3600 * SECOND,
+            tls_handshake: 30 * SECOND,
             delivery: 300 * SECOND,
             shutdown: 30 * SECOND,
         }

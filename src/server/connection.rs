@@ -1,6 +1,7 @@
 //! One connection: octets between a socket and a [`Session`], and every wait in between.
 
 mod keeping;
+mod securing;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -10,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Fuse, FusedFuture as _};
@@ -21,6 +22,7 @@ use super::clock::Clock;
 use super::intake::Intake;
 use super::limits::Share;
 use super::record::SessionLog;
+use super::tls::{Encryption, Transport};
 use super::{Service, Shutdown};
 use crate::chain::{Fate, Known};
 use crate::envelope::{Client, Mail, Recipient};
@@ -37,9 +39,13 @@ thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into_boxed_slice());
 }
 
+/// How long a client may take to let us close.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A client and its session.
 pub(super) struct Connection<S> {
-    stream: S,
+    stream: Transport<S>,
+    encryption: Option<Encryption>,
     client: Client,
     session: Session<Recipient>,
     profile: Arc<Profile>,
@@ -62,10 +68,17 @@ enum Wake {
 }
 
 impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
-    pub fn new(stream: S, client: Client, profile: Arc<Profile>, service: Arc<Service>) -> Self {
+    pub fn new(
+        stream: S,
+        client: Client,
+        profile: Arc<Profile>,
+        encryption: Option<Encryption>,
+        service: Arc<Service>,
+    ) -> Self {
         let intake = Intake::new(service.limits.share());
         Self {
-            stream,
+            stream: Transport::Plain(stream),
+            encryption,
             log: SessionLog::new(&client),
             client,
             session: Session::new(Arc::clone(&profile)),
@@ -80,22 +93,45 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Talks with the client until one of the two has said goodbye.
     pub async fn converse(mut self, shutdown: Shutdown) {
         let mut stop: Stop = async move { shutdown.requested().await }.boxed().fuse();
+        if self.begin(&mut stop).await {
+            self.serve(&mut stop).await;
+        }
+        let farewell = Instant::now() + FAREWELL;
+        let _ = self.alarm.before(farewell, self.stream.close()).await;
+        self.log.closed(&self.session);
+    }
+
+    /// What comes before the greeting; false when nothing comes after it.
+    async fn begin(&mut self, stop: &mut Stop) -> bool {
+        let encryption = self.encryption.as_ref();
+        if encryption.is_some_and(|encryption| !encryption.offer.is_ready()) {
+            self.session.cannot_secure();
+        }
+        if encryption.is_some_and(|encryption| encryption.implicit) && !self.secure(stop).await {
+            return false;
+        }
         self.hear_early_talker().await;
+        true
+    }
+
+    async fn serve(&mut self, stop: &mut Stop) {
         loop {
             match self.session.step() {
                 Step::Send(octets) => {
                     let deadline = self.clock.write_deadline(&self.service.timeouts);
-                    let sent = self
-                        .alarm
-                        .before(deadline, self.stream.write_all(octets))
-                        .await;
+                    let stream = &mut self.stream;
+                    let sending = async {
+                        stream.write_all(octets).await?;
+                        stream.flush().await
+                    };
+                    let sent = self.alarm.before(deadline, sending).await;
                     if !matches!(sent, Some(Ok(()))) {
                         break;
                     }
                     self.clock.replied();
                 }
                 Step::Receive => {
-                    if !self.listen(&mut stop).await {
+                    if !self.listen(stop).await {
                         break;
                     }
                 }
@@ -112,11 +148,14 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                 }
                 Step::Discard => drop(self.take_intake()),
                 Step::Deliver(submission) => self.deliver(submission).await,
+                Step::StartTls => {
+                    if !self.secure(stop).await {
+                        break;
+                    }
+                }
                 Step::Close => break,
             }
         }
-        let _ = self.stream.close().await;
-        self.log.closed(&self.session);
     }
 
     /// Gives the session what came before the greeting, if anything did.
@@ -145,7 +184,9 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Waits for octets, the deadline or the shutdown, whichever comes first. The
     /// other two are heard even if octets never cease to come.
     async fn receive(&mut self, stop: &mut Stop) -> Wake {
-        self.service.linger.wait(&self.stream);
+        if let Some(socket) = self.stream.awaited() {
+            self.service.linger.wait(&socket);
+        }
         let deadline = self.deadline();
         if Instant::now() >= deadline {
             return Wake::Deadline;

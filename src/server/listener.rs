@@ -13,6 +13,7 @@ use listenfd::ListenFd;
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::tls::Encryption;
 use crate::envelope::Client;
 use crate::smtp::Profile;
 
@@ -38,6 +39,8 @@ pub struct Listener {
     pub address: Address,
     /// What a session on it may do.
     pub profile: Arc<Profile>,
+    /// How it is encrypted, if it can be.
+    pub encryption: Option<Encryption>,
     socket: ListeningSocket,
 }
 
@@ -86,12 +89,20 @@ impl Bound {
         Listener {
             address: self.0,
             profile,
+            encryption: None,
             socket: self.1,
         }
     }
 }
 
 impl Listener {
+    /// The same, encrypted so.
+    #[must_use]
+    pub fn encrypted(mut self, encryption: Option<Encryption>) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
     pub(super) async fn accept(&self) -> io::Result<(Stream, Client)> {
         match &self.socket {
             ListeningSocket::Tcp(socket) => {

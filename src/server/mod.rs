@@ -11,6 +11,7 @@ mod record;
 mod service;
 mod shutdown;
 mod spooler;
+mod tls;
 
 use std::io;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use record::SessionLog;
 pub use service::Service;
 pub use shutdown::{Shutdown, Trigger};
 pub use spooler::{Spooler, spool_failure};
+pub use tls::Encryption;
 
 use crate::envelope::Client;
 use crate::smtp::reply::{self, Reply};
@@ -102,24 +104,27 @@ impl Door {
     fn admit(&self, stream: Stream, client: Client) {
         let Some(place) = self.service.limits.admit(client.address) else {
             record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
-            self.executor
-                .spawn(turn_away(stream, reply::TOO_MANY_CONNECTIONS))
-                .detach();
+            // Within TLS it would take a handshake to say so.
+            if !self.is_implicit() {
+                let say = turn_away(stream, reply::TOO_MANY_CONNECTIONS);
+                self.executor.spawn(say).detach();
+            }
             return;
         };
         let service = Arc::clone(&self.service);
         let profile = Arc::clone(&self.listener.profile);
+        let encryption = self.listener.encryption.clone();
         let shutdown = self.shutdown.clone();
         let open = self.open.clone();
         let conversation = async move {
             match stream {
                 Stream::Tcp(stream) => {
-                    Connection::new(stream, client, profile, service)
+                    Connection::new(stream, client, profile, encryption, service)
                         .converse(shutdown)
                         .await;
                 }
                 Stream::Unix(stream) => {
-                    Connection::new(stream, client, profile, service)
+                    Connection::new(stream, client, profile, encryption, service)
                         .converse(shutdown)
                         .await;
                 }
@@ -127,6 +132,11 @@ impl Door {
             drop((place, open));
         };
         self.executor.spawn(conversation).detach();
+    }
+
+    fn is_implicit(&self) -> bool {
+        let encryption = self.listener.encryption.as_ref();
+        encryption.is_some_and(|encryption| encryption.implicit)
     }
 
     /// A client that went away before it was accepted is nothing; a lack of

@@ -5,7 +5,7 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::chain::Fate;
-use crate::envelope::{Client, Mail, Recipient};
+use crate::envelope::{Client, Mail, Recipient, Tls};
 use crate::failure::Failure;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::{Reply, Session, reply};
@@ -19,6 +19,8 @@ const NAMED: usize = 20;
 #[derive(Debug)]
 pub struct SessionLog {
     client: String,
+    /// The version of TLS; empty while the connection is plain.
+    tls: String,
     refused: u32,
 }
 
@@ -27,6 +29,7 @@ impl SessionLog {
     pub fn local() -> Self {
         Self {
             client: "local".to_owned(),
+            tls: String::new(),
             refused: 0,
         }
     }
@@ -35,8 +38,13 @@ impl SessionLog {
     pub fn new(client: &Client) -> Self {
         Self {
             client: peer(client),
+            tls: String::new(),
             refused: 0,
         }
+    }
+
+    fn tls(&self) -> Option<&str> {
+        (!self.tls.is_empty()).then_some(self.tls.as_str())
     }
 
     /// A recipient was refused.
@@ -96,7 +104,9 @@ impl SessionLog {
             id = envelope.id,
             client = self.client,
             helo = envelope.client.helo,
-            protocol:% = envelope.transmission,
+            protocol = envelope.with(),
+            tls = envelope.client.tls.as_ref().map(|tls| tls.version.as_str()),
+            certificate = certificate(&envelope.client),
             from:% = envelope.reverse_path,
             to = names(recipients),
             nrcpt = recipients.len(),
@@ -107,6 +117,27 @@ impl SessionLog {
             cause = cause;
             "message"
         );
+    }
+
+    /// The connection is encrypted from here on.
+    pub fn secured(&mut self, tls: &Tls) {
+        self.tls.clone_from(&tls.version);
+        let certificate = tls.certificate.as_ref();
+        log::log!(
+            if certificate.is_some() { log::Level::Info } else { log::Level::Debug },
+            client = self.client,
+            tls = tls.version,
+            cipher = tls.cipher,
+            server_name = tls.server_name,
+            subject = certificate.map(|it| it.subject.as_str()),
+            certificate = certificate.map(|it| it.fingerprint.as_str());
+            "encrypted"
+        );
+    }
+
+    /// The handshake failed: every scanner has one, so it is no more than an information.
+    pub fn not_secured(&self, cause: &str) {
+        info!(client = self.client, cause = cause; "handshake failed");
     }
 
     /// The content of a message could not be kept.
@@ -128,6 +159,7 @@ impl SessionLog {
         info!(
             client = self.client,
             helo = session.client_name().map(ToString::to_string),
+            tls = self.tls(),
             reply:% = reply::TIMEOUT;
             "session ended"
         );
@@ -140,6 +172,7 @@ impl SessionLog {
             info!(
                 client = self.client,
                 helo = session.client_name().map(ToString::to_string),
+                tls = self.tls(),
                 refusals = refusals,
                 recipients = self.refused,
                 reply = last.map(ToString::to_string);
@@ -152,6 +185,12 @@ impl SessionLog {
 /// A client was sent away before it could say anything.
 pub(super) fn turned_away(client: &Client, reply: &Reply) {
     warn!(client = peer(client), status = status(reply), reply:% = reply; "connection refused");
+}
+
+/// The fingerprint of the client's certificate.
+fn certificate(client: &Client) -> Option<&str> {
+    let certificate = client.tls.as_ref()?.certificate.as_ref()?;
+    Some(&certificate.fingerprint)
 }
 
 /// The first of them, and how many more there are.

@@ -43,7 +43,9 @@ pub enum Command {
     Expn,
     /// QUIT.
     Quit,
-    /// STARTTLS, AUTH and others that are known and not offered.
+    /// STARTTLS (RFC 3207 section 4).
+    StartTls,
+    /// AUTH and others that are known and not offered.
     NotOffered,
     /// The first line of an HTTP request: somebody's web client was sent here.
     Http,
@@ -93,9 +95,8 @@ impl Command {
             "VRFY" if argument.is_empty() => Err(reply::BAD_PARAMETER),
             "VRFY" => Ok(Self::Vrfy),
             "EXPN" => Ok(Self::Expn),
-            "STARTTLS" | "AUTH" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => {
-                Ok(Self::NotOffered)
-            }
+            "STARTTLS" => alone(Self::StartTls, argument),
+            "AUTH" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => Ok(Self::NotOffered),
             "GET" | "POST" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "PATCH"
             | "TRACE" | "PRI" => Ok(Self::Http),
             _ => Err(reply::UNKNOWN_COMMAND),
@@ -341,6 +342,8 @@ mod tests {
             ("QUIT", "Quit"),
             ("QUITxyz", "500 5.5.1"),
             ("AUTH PLAIN AHgAeQ==", "NotOffered"),
+            ("StartTLS ", "StartTls"),
+            ("STARTTLS now", "501 5.5.4"),
             ("GET / HTTP/1.1", "Http"),
             ("XYZZY", "500 5.5.1"),
             ("", "500 5.5.1"),

@@ -13,7 +13,7 @@ pub mod reply;
 mod session;
 mod transaction;
 
-pub use profile::{Profile, Protocol};
+pub use profile::{Profile, Protocol, StartTls};
 pub use reply::Reply;
 pub use session::{Session, Step};
 pub use transaction::Submission;

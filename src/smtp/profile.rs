@@ -10,6 +10,8 @@ pub struct Profile {
     pub hostname: String,
     /// SMTP or LMTP.
     pub protocol: Protocol,
+    /// Whether a plain connection can become an encrypted one.
+    pub starttls: StartTls,
     /// Octets of content in a message (RFC 1870).
     pub message_size: u64,
     /// RCPT commands in a transaction; at least 100 (RFC 5321 section 4.5.3.1.8).
@@ -38,11 +40,24 @@ pub enum Protocol {
     Lmtp,
 }
 
+/// What a listener says to STARTTLS (RFC 3207).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTls {
+    /// That it is not offered.
+    #[default]
+    Absent,
+    /// That the client may begin.
+    Offered,
+    /// The same, and nothing to most other commands until then.
+    Required,
+}
+
 impl Default for Profile {
     fn default() -> Self {
         Self {
             hostname: "localhost".into(),
             protocol: Protocol::Smtp,
+            starttls: StartTls::Absent,
             message_size: 25_000_000,
             recipients: 1000,
             errors: 20,
@@ -81,14 +96,19 @@ impl Profile {
         }
     }
 
-    pub(super) fn extensions(&self) -> Reply {
+    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2).
+    pub(super) fn extensions(&self, secured: bool) -> Reply {
         let Self {
             hostname,
             message_size,
             ..
         } = self;
+        let starttls = match self.starttls {
+            StartTls::Offered | StartTls::Required if !secured => "STARTTLS\n",
+            _ => "",
+        };
         let lines = format!(
-            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\nHELP"
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\n{starttls}HELP"
         );
         Reply::plain(250, lines)
     }

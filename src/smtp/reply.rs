@@ -121,6 +121,7 @@ impl fmt::Display for Reply {
 }
 
 // Session.
+pub const READY_FOR_TLS: Reply = Reply::new(220, 0, 0, "Ready to start TLS");
 pub const BYE: Reply = Reply::new(221, 0, 0, "Bye");
 pub const OK: Reply = Reply::new(250, 0, 0, "Ok");
 pub const CANNOT_VERIFY: Reply = Reply::new(252, 5, 0, "Cannot verify the user, but try to send");
@@ -156,6 +157,15 @@ pub const BAD_GREETING: Reply = Reply::new(
 pub const NO_ARGUMENT_WANTED: Reply = Reply::new(501, 5, 4, "This command takes no argument");
 pub const BAD_PARAMETER: Reply = Reply::new(501, 5, 4, "Malformed parameter");
 pub const UNKNOWN_PARAMETER: Reply = Reply::new(555, 5, 4, "Unknown parameter");
+pub const TLS_FIRST: Reply = Reply::new(530, 7, 0, "Must issue a STARTTLS command first");
+pub const TLS_IS_ON: Reply = Reply::new(503, 5, 1, "TLS is on already");
+pub const TLS_NOT_READY: Reply = Reply::new(454, 7, 0, "TLS not available now");
+pub const TALKED_BEHIND_STARTTLS: Reply = Reply::new(
+    554,
+    5,
+    0,
+    "STARTTLS must be the last command before the handshake",
+);
 pub const GREET_FIRST: Reply = Reply::new(503, 5, 1, "Greet first");
 pub const NESTED_MAIL: Reply = Reply::new(503, 5, 1, "A mail transaction is open already");
 pub const MAIL_FIRST: Reply = Reply::new(503, 5, 1, "MAIL first");

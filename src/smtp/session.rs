@@ -37,6 +37,9 @@ pub enum Step<'a, R> {
     Discard,
     /// Deliver the message and say with [`Session::delivered`] how that went.
     Deliver(Submission<R>),
+    /// Do the handshake of TLS, and say with [`Session::secured`] that it succeeded; if it did
+    /// not, close the connection.
+    StartTls,
     /// Close the connection.
     Close,
 }
@@ -52,6 +55,7 @@ enum Event<R> {
     Content(Range<usize>),
     Discard,
     Deliver(Submission<R>),
+    StartTls,
     Close,
 }
 
@@ -74,6 +78,8 @@ enum State {
     },
     /// The driver delivers a message to so many recipients.
     Delivering { recipients: usize },
+    /// STARTTLS was answered with 220.
+    Handshake,
     /// The last reply was said.
     Closing,
 }
@@ -90,6 +96,10 @@ pub struct Session<R> {
     sent: bool,
     /// How the client greeted, and under which name.
     client: Option<(Greeting, Domain)>,
+    /// Whether the connection is encrypted.
+    secured: bool,
+    /// Whether it could be: there is a certificate.
+    can_secure: bool,
     transaction: Option<Transaction<R>>,
     faults: u32,
     refusals: u32,
@@ -109,6 +119,8 @@ impl<R> Session<R> {
             output: Vec::new(),
             sent: false,
             client: None,
+            secured: false,
+            can_secure: true,
             transaction: None,
             faults: 0,
             refusals: 0,
@@ -144,6 +156,7 @@ impl<R> Session<R> {
             Event::Receive => Step::Receive,
             Event::Discard => Step::Discard,
             Event::Deliver(submission) => Step::Deliver(submission),
+            Event::StartTls => Step::StartTls,
             Event::Close => Step::Close,
         }
     }
@@ -169,6 +182,23 @@ impl<R> Session<R> {
             (Err(reply), _) if reply.code() == 421 => self.end(&reply),
             (Err(reply), _) => reply.write(&mut self.output),
         }
+    }
+
+    /// Tells that the connection is encrypted from here on: after [`Step::StartTls`], or before
+    /// the first step. What was said before is forgotten (RFC 3207 section 4.2).
+    pub fn secured(&mut self) {
+        if matches!(self.state, State::Handshake) {
+            self.state = State::Command;
+        }
+        self.secured = true;
+        self.client = None;
+        self.transaction = None;
+        self.input.clear();
+    }
+
+    /// Tells that there is no certificate: STARTTLS is answered with 454.
+    pub fn cannot_secure(&mut self) {
+        self.can_secure = false;
     }
 
     /// Answers [`Step::Deliver`]: one reply for SMTP, one per recipient and in
@@ -259,8 +289,9 @@ impl<R> Session<R> {
                 State::Chunk { .. } => self.chunk(),
                 State::Verifying(_) => Some(Event::Verify),
                 State::Delivering { .. } => Some(self.wait()),
+                State::Handshake if self.output.is_empty() => Some(Event::StartTls),
                 State::Closing if self.output.is_empty() => Some(Event::Close),
-                State::Closing => Some(Event::Send),
+                State::Handshake | State::Closing => Some(Event::Send),
             };
             if let Some(event) = event {
                 return event;
@@ -316,7 +347,7 @@ impl<R> Session<R> {
     /// Says `reply`; counts it if the client broke the protocol, and has enough
     /// of that at the limit.
     fn answer(&mut self, reply: &Reply) {
-        if matches!(reply.code(), 500..=504 | 555) {
+        if matches!(reply.code(), 500..=504 | 530 | 555) {
             self.faults += 1;
             if self.faults >= self.profile.errors {
                 return self.dismiss(&reply::TOO_MANY_FAULTS);

@@ -86,7 +86,7 @@ impl Slip {
             tls: client.tls.as_ref().map(|tls| tls.version.clone()),
             login: client.login.clone(),
             helo: client.helo.clone(),
-            transmission: envelope.transmission.to_string(),
+            transmission: envelope.with(),
             mail_from: envelope.reverse_path.to_string(),
             rcpt: recipient.forward_path.to_string(),
             mailboxes: mailboxes.collect(),

@@ -18,3 +18,4 @@ mod service;
 mod strace;
 mod swaks;
 mod systemd;
+mod tls;

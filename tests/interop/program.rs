@@ -14,6 +14,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("id", "coreutils"),
     ("mutt", "mutt"),
     ("notmuch", "notmuch"),
+    ("openssl", "openssl"),
     ("php", "php-cli"),
     ("python3", "python3"),
     ("script", "bsdutils"),

@@ -211,6 +211,7 @@ pub fn hush(stream: &mut Stream) {
 pub fn close(stream: &Stream) {
     let _ = match stream {
         Stream::Tcp(stream) => stream.shutdown(Shutdown::Both),
+        Stream::Tls(_) | Stream::Nothing => Ok(()),
         Stream::Unix(stream) => stream.shutdown(Shutdown::Both),
     };
 }

@@ -1,10 +1,14 @@
 //! A small client that waits for each reply, over TCP or a Unix socket.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::mem;
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::SockRef;
 
 use maiasaura::server::Address;
@@ -17,6 +21,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<StreamOwned<ClientConnection, Self>>),
+    /// It was taken away for a handshake that failed.
+    Nothing,
 }
 
 impl Stream {
@@ -30,6 +37,35 @@ impl Stream {
                 Ok(Self::Unix(stream))
             }
             Address::Systemd(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Does the handshake of TLS with a server of this name.
+    pub fn secure(&mut self, config: &Arc<ClientConfig>, name: &str) -> io::Result<()> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let connection = ClientConnection::new(Arc::clone(config), name);
+        let mut connection = connection.map_err(io::Error::other)?;
+        let mut stream = mem::replace(self, Self::Nothing);
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream)?;
+        }
+        *self = Self::Tls(Box::new(StreamOwned::new(connection, stream)));
+        Ok(())
+    }
+
+    /// What is known of the connection, if it is encrypted.
+    pub fn tls(&self) -> Option<&ClientConnection> {
+        match self {
+            Self::Tls(stream) => Some(&stream.conn),
+            _ => None,
+        }
+    }
+
+    /// The stream without its encryption.
+    pub fn plain(&mut self) -> &mut Self {
+        match self {
+            Self::Tls(stream) => stream.sock.plain(),
+            plain => plain,
         }
     }
 
@@ -47,7 +83,17 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tls(_) | Self::Nothing => Ok(()),
         }
+    }
+
+    /// The same; within TLS with its farewell.
+    pub fn say_goodbye(&mut self) -> io::Result<()> {
+        if let Self::Tls(stream) = self {
+            stream.conn.send_close_notify();
+            stream.flush()?;
+        }
+        self.plain().finish()
     }
 }
 
@@ -67,6 +113,8 @@ impl Read for Stream {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
             Self::Unix(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+            Self::Nothing => Ok(0),
         }
     }
 }
@@ -76,11 +124,16 @@ impl Write for Stream {
         match self {
             Self::Tcp(stream) => stream.write(octets),
             Self::Unix(stream) => stream.write(octets),
+            Self::Tls(stream) => stream.write(octets),
+            Self::Nothing => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tls(stream) => stream.flush(),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -115,6 +168,22 @@ impl Client {
         client
     }
 
+    /// The same client after STARTTLS and a handshake, and greeted anew.
+    #[track_caller]
+    pub fn secured(mut self, config: &Arc<ClientConfig>) -> Self {
+        self.wants("STARTTLS", "220 2.0.0 ");
+        self.handshakes(config);
+        self.wants("EHLO client.example.net", "250-");
+        self
+    }
+
+    /// Does a handshake, which must succeed.
+    #[track_caller]
+    pub fn handshakes(&mut self, config: &Arc<ClientConfig>) {
+        let outcome = self.stream().secure(config, "mx.example.org");
+        outcome.unwrap_or_else(|error| panic!("no handshake: {error}"));
+    }
+
     /// The connection, for what is less polite.
     pub fn stream(&mut self) -> &mut Stream {
         self.0.get_mut()
@@ -122,7 +191,8 @@ impl Client {
 
     /// Sends to a server that may have gone.
     pub fn try_send(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.stream().write_all(octets)
+        self.stream().write_all(octets)?;
+        self.stream().flush()
     }
 
     #[track_caller]
@@ -146,6 +216,13 @@ impl Client {
                 Ok(_) => return reply.replace("\r\n", "\n").trim_end().to_owned(),
             }
         }
+    }
+
+    /// The next octets, from a server that may have gone in any way.
+    pub fn try_reply(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let count = self.0.read_line(&mut line).ok()?;
+        (count > 0).then_some(line)
     }
 
     /// Says a line and returns the reply.

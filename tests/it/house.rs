@@ -160,7 +160,15 @@ impl House {
 
     /// The same, with processors that it does not have by itself.
     pub fn with(yaml: &str, furnish: impl FnOnce(Daemon) -> Daemon) -> Self {
-        let folder = Folder::new();
+        Self::furnished(Folder::new(), yaml, furnish)
+    }
+
+    /// The same, in a folder that has something in it.
+    pub fn in_folder(folder: Folder, yaml: &str) -> Self {
+        Self::furnished(folder, yaml, |daemon| daemon)
+    }
+
+    fn furnished(folder: Folder, yaml: &str, furnish: impl FnOnce(Daemon) -> Daemon) -> Self {
         let config = Config::parse(&configuration(yaml), "test", &folder.environment())
             .unwrap_or_else(|error| panic!("{error}"));
         let running = furnish(Daemon::new(config)).start();

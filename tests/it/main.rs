@@ -2,6 +2,7 @@
 
 #[cfg(feature = "fastcgi")]
 mod application;
+mod authority;
 mod bombs;
 mod check;
 mod client;
@@ -31,6 +32,7 @@ mod session;
 mod signals;
 mod socket;
 mod source;
+mod tls;
 mod transcript;
 mod transcripts;
 mod world;

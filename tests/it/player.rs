@@ -11,6 +11,8 @@ pub trait Transport {
     fn listen(&mut self, enough: &dyn Fn(&Heard) -> bool) -> Heard;
     /// Tells the server to shut down.
     fn shut_down(&mut self);
+    /// Does the client's part of the handshake of TLS.
+    fn handshake(&mut self);
 }
 
 /// How the client's octets are cut.
@@ -29,7 +31,7 @@ impl Pace {
     pub fn turns(self, dialogue: &Dialogue) -> Vec<Turn> {
         let mut turns: Vec<Turn> = Vec::new();
         for (number, turn) in dialogue.turns.iter().enumerate() {
-            let waits = self == Self::LockStep || number <= 1 || turn.shut_down;
+            let waits = self == Self::LockStep || number <= 1 || turn.shut_down || turn.handshake;
             match turns.last_mut() {
                 Some(last) if !waits => last.join(turn),
                 _ => turns.push(turn.clone()),
@@ -57,6 +59,9 @@ pub fn play(turns: &[Turn], pace: Pace, transport: &mut impl Transport) -> Vec<H
     for turn in turns {
         if turn.shut_down {
             transport.shut_down();
+        }
+        if turn.handshake {
+            transport.handshake();
         }
         for piece in pace.cut(&turn.octets) {
             if !piece.is_empty() {

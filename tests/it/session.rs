@@ -32,7 +32,7 @@ fn run(session: &mut Session<()>) -> String {
         match session.step() {
             Step::Send(octets) => replies.push_str(&String::from_utf8_lossy(octets)),
             Step::Verify(_) => session.verified(Ok(())),
-            Step::Receive | Step::Deliver(_) => return replies,
+            Step::Receive | Step::Deliver(_) | Step::StartTls => return replies,
             Step::Content(_) => (),
             Step::Discard => replies.push_str("(discard)"),
             Step::Close => return replies + "(close)",

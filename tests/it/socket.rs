@@ -5,14 +5,18 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use maiasaura::config::{Brackets, Config, Habit, Protocol as Spoken, Size};
+use maiasaura::config::{Brackets, Config, Habit, Mode, Protocol as Spoken, Size};
 use maiasaura::daemon::Daemon;
 use maiasaura::envelope::{Mail, Recipient, Transmission};
 use maiasaura::failure::Failure;
 use maiasaura::processor::{Commit, Delivery as Passing, Pending, Processor, Sender, Staged};
-use maiasaura::server::{self, Address, Listener, PassedSockets, Service, Shutdown, Trigger};
-use maiasaura::smtp::{Profile, Protocol, reply};
+use maiasaura::server::{
+    self, Address, Encryption, Listener, PassedSockets, Service, Shutdown, Trigger,
+};
+use maiasaura::smtp::{Profile, Protocol, StartTls, reply};
+use maiasaura::tls::{self, Certificates};
 
+use crate::authority::{AUTHORITY, Authority, Nothing};
 use crate::client::Stream;
 use crate::player::{Pace, Transport, play};
 use crate::transcript::{Dialogue, Heard};
@@ -133,6 +137,11 @@ fn config(profile: &Profile) -> Config {
     config.limits.messages_per_connection = profile.messages;
     config.smtp.bare_newlines = habit(profile.accept_bare_newlines);
     config.smtp.early_talkers = habit(!profile.refuse_early_talkers);
+    config.listeners[0].tls.mode = Some(match profile.starttls {
+        StartTls::Absent => Mode::Off,
+        StartTls::Offered => Mode::StartTls,
+        StartTls::Required => Mode::Required,
+    });
     if profile.lenient_paths {
         config.smtp.angle_brackets = Brackets::Optional;
     }
@@ -153,7 +162,7 @@ struct Wire {
 }
 
 impl Wire {
-    fn connect(profile: Profile, address: &Address) -> Self {
+    fn connect(profile: Profile, address: &Address, encryption: Option<Encryption>) -> Self {
         let world = World::default();
         let config = config(&profile);
         let processor = world.clone();
@@ -166,7 +175,7 @@ impl Wire {
             .expect("the address is free");
         let stream = Stream::connect(bound.address()).expect("it listens");
         let (trigger, shutdown) = Shutdown::new();
-        let listener = bound.serve(Arc::new(profile));
+        let listener = bound.serve(Arc::new(profile)).encrypted(encryption);
         Self {
             stream,
             world,
@@ -189,7 +198,7 @@ impl Wire {
 
     /// Says that nothing more comes, and hears the rest.
     fn finish(mut self) -> Heard {
-        let _ = self.stream.finish();
+        let _ = self.stream.say_goodbye();
         let rest = self.listen(&|heard| heard.closed);
         self.trigger.pull();
         let thread = self.thread.take().expect("it has served");
@@ -212,7 +221,14 @@ impl Transport for Wire {
             match self.stream.read(&mut buffer) {
                 Ok(0) => self.closed = true,
                 Ok(count) => said.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => self.closed = true,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
+                    ) =>
+                {
+                    self.closed = true;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => break,
             }
@@ -229,6 +245,12 @@ impl Transport for Wire {
 
     fn shut_down(&mut self) {
         self.trigger.pull();
+    }
+
+    fn handshake(&mut self) {
+        let config = AUTHORITY.client();
+        let outcome = self.stream.secure(&config, HOSTNAME);
+        outcome.unwrap_or_else(|error| panic!("no handshake: {error}"));
     }
 }
 
@@ -249,10 +271,48 @@ fn as_written(said: &[u8]) -> Vec<u8> {
 
 /// Plays a dialogue over a socket and says where it went otherwise than written.
 fn check(dialogue: &Dialogue, pace: Pace, address: &Address) -> Result<(), String> {
+    let encryption = match dialogue.setting("tls") {
+        None => None,
+        Some("not ready") => Some(Arc::new(Nothing) as _),
+        Some(_) => Some(Authority::certificates()),
+    };
+    let wire = |profile| Wire::connect(profile, address, encryption.map(|it| encrypted(it, false)));
+    converse(dialogue, pace, wire)
+}
+
+/// As `check`, where the connection is encrypted from the first octet on.
+fn check_encrypted(dialogue: &Dialogue, pace: Pace) -> Result<(), String> {
+    converse(dialogue, pace, |profile| {
+        let encryption = encrypted(Authority::certificates(), true);
+        let mut wire = Wire::connect(profile, &any_port(), Some(encryption));
+        wire.serve();
+        wire.handshake();
+        wire
+    })
+}
+
+fn encrypted(certificates: Arc<dyn Certificates>, implicit: bool) -> Encryption {
+    let settings = tls::Settings {
+        pairs: Vec::new(),
+        min_version: tls::Version::Tls12,
+        demand: tls::Demand::Nothing,
+    };
+    let offer = tls::Offer::with(certificates, settings).expect("nothing can be wrong with it");
+    Encryption {
+        offer: Arc::new(offer),
+        implicit,
+    }
+}
+
+fn converse(
+    dialogue: &Dialogue,
+    pace: Pace,
+    connect: impl FnOnce(Profile) -> Wire,
+) -> Result<(), String> {
     let profile = world::profile(&dialogue.settings)?;
     assert_eq!(profile.hostname, HOSTNAME);
     let turns = pace.turns(dialogue);
-    let mut wire = Wire::connect(profile, address);
+    let mut wire = connect(profile);
     let mut heard = play(&turns, pace, &mut wire);
     let rest = wire.finish();
     let last = heard.last_mut().expect("every dialogue has a turn");
@@ -266,7 +326,8 @@ fn check(dialogue: &Dialogue, pace: Pace, address: &Address) -> Result<(), Strin
 fn check_all(pace: Pace, address: &Address) {
     let mut differences = Vec::new();
     for (path, dialogues) in transcripts() {
-        for dialogue in dialogues {
+        let fits = |it: &Dialogue| pace == Pace::LockStep || it.may_be_cut();
+        for dialogue in dialogues.into_iter().filter(fits) {
             if let Err(difference) = check(&dialogue, pace, address) {
                 differences.push(format!("{}\n{difference}", path.display()));
             }
@@ -292,6 +353,28 @@ fn every_dialogue_goes_as_written_all_at_once() {
 #[test]
 fn every_dialogue_goes_as_written_in_pieces() {
     check_all(Pace::Pieces(61), &any_port());
+}
+
+/// But for those that are about the way to an encrypted connection, or what is said before one is
+/// greeted, as a handshake comes first.
+#[test]
+fn every_dialogue_goes_as_written_within_tls() {
+    let mut differences = Vec::new();
+    for pace in [Pace::LockStep, Pace::Pieces(usize::MAX), Pace::Pieces(61)] {
+        for (path, dialogues) in transcripts() {
+            let fits = |it: &&Dialogue| {
+                let begins = it.turns.first().is_some_and(|turn| turn.octets.is_empty());
+                let is_plain = it.setting("tls").is_none();
+                begins && is_plain && !it.to_string().contains("STARTTLS")
+            };
+            for dialogue in dialogues.iter().filter(fits) {
+                if let Err(difference) = check_encrypted(dialogue, pace) {
+                    differences.push(format!("{}\n{difference}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }
 
 #[test]

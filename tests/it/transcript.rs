@@ -11,6 +11,7 @@
 //! => path, recipients, "..."   a message was delivered; `=> nothing`: none was
 //! ! closed                     the server closed the connection
 //! ! shut down                  the server is told to shut down
+//! ! handshake                  the client does the handshake of TLS before it speaks
 //! ```
 
 use std::fmt;
@@ -35,6 +36,8 @@ pub struct Turn {
     text: String,
     /// The server is told to shut down before the client speaks.
     pub shut_down: bool,
+    /// The connection is encrypted before the client speaks.
+    pub handshake: bool,
     /// What the client sends.
     pub octets: Vec<u8>,
     /// What the server says, line by line, with `...` and `* n`.
@@ -82,6 +85,20 @@ pub fn parse(text: &str) -> Result<Vec<Dialogue>, String> {
 }
 
 impl Dialogue {
+    /// What a setting says.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        // The last one counts: it is the dialogue's own.
+        let mut settings = self.settings.iter().rev();
+        let found = settings.find(|(known, _)| known == key);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether what the client sends may come in pieces, and before it was answered: otherwise
+    /// `% cut: never`.
+    pub fn may_be_cut(&self) -> bool {
+        self.setting("cut") != Some("never")
+    }
+
     fn has_begun(&self) -> bool {
         self.turns
             .iter()
@@ -111,7 +128,9 @@ impl Dialogue {
     /// A line that is not the server's.
     fn client(&mut self, line: &str) -> Result<(), String> {
         let shut_down = line == "! shut down";
-        if self.turn().is_answered() || shut_down && !self.turn().octets.is_empty() {
+        let handshake = line == "! handshake";
+        let is_mark = shut_down || handshake;
+        if self.turn().is_answered() || is_mark && !self.turn().octets.is_empty() {
             self.turns.push(Turn::default());
         }
         if let Some(setting) = line.strip_prefix("% ") {
@@ -127,6 +146,8 @@ impl Dialogue {
             turn.octets.extend(octets::parse(raw)?);
         } else if shut_down {
             turn.shut_down = true;
+        } else if handshake {
+            turn.handshake = true;
         } else if !(line.is_empty() || line.starts_with(['#', '%'])) {
             return Err(format!("a line of an unknown kind: {line}"));
         }

@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::Arc;
 
 use maiasaura::smtp::address::{Domain, ForwardPath, ReversePath};
-use maiasaura::smtp::{Profile, Protocol, Reply, Session, Step, Submission, reply};
+use maiasaura::smtp::{Profile, Protocol, Reply, Session, StartTls, Step, Submission, reply};
 
 use crate::octets;
 use crate::player::Transport;
@@ -44,6 +44,10 @@ pub fn profile(settings: &Settings) -> Result<Profile, String> {
             "messages" => profile.messages = value.parse().map_err(wrong)?,
             "accept_bare_newlines" => profile.accept_bare_newlines = flag()?,
             "lenient_paths" => profile.lenient_paths = flag()?,
+            "tls" if value == "offered" => profile.starttls = StartTls::Offered,
+            "tls" if value == "not ready" => profile.starttls = StartTls::Offered,
+            "tls" if value == "required" => profile.starttls = StartTls::Required,
+            "cut" if value == "never" => (),
             "refuse_early_talkers" => profile.refuse_early_talkers = flag()?,
             _ => return Err(format!("no such setting: {key}: {value}")),
         }
@@ -90,6 +94,8 @@ pub struct Loopback {
     pub largest_send: usize,
     pub closed: bool,
     closing_told: bool,
+    /// The next octets must be those of a handshake.
+    is_awaiting_handshake: bool,
 }
 
 impl Loopback {
@@ -103,7 +109,14 @@ impl Loopback {
             largest_send: 0,
             closed: false,
             closing_told: false,
+            is_awaiting_handshake: false,
         }
+    }
+
+    /// One of a server that has no certificate yet.
+    pub fn without_certificate(mut self) -> Self {
+        self.session.cannot_secure();
+        self
     }
 
     /// Says a last word to the client.
@@ -127,6 +140,10 @@ impl Loopback {
                 Step::Content(octets) => self.content.extend_from_slice(octets),
                 Step::Discard => self.content.clear(),
                 Step::Deliver(submission) => self.deliver(submission),
+                Step::StartTls => {
+                    self.is_awaiting_handshake = true;
+                    return;
+                }
                 Step::Close => self.closed = true,
             }
         }
@@ -156,6 +173,9 @@ impl Loopback {
 
 impl Transport for Loopback {
     fn send(&mut self, octets: &[u8]) {
+        if self.is_awaiting_handshake {
+            self.closed = true;
+        }
         if !self.closed {
             self.session.receive(octets);
             self.run();
@@ -163,7 +183,9 @@ impl Transport for Loopback {
     }
 
     fn listen(&mut self, _enough: &dyn Fn(&Heard) -> bool) -> Heard {
-        self.run();
+        if !self.is_awaiting_handshake {
+            self.run();
+        }
         let deliveries = &self.deliveries[self.told..];
         let closing_told = mem::replace(&mut self.closing_told, self.closed);
         let heard = Heard {
@@ -177,6 +199,15 @@ impl Transport for Loopback {
 
     fn shut_down(&mut self) {
         self.session.shut_down();
+    }
+
+    fn handshake(&mut self) {
+        assert!(
+            mem::take(&mut self.is_awaiting_handshake),
+            "the server does not expect a handshake"
+        );
+        self.session.secured();
+        self.run();
     }
 }
 

@@ -42,6 +42,9 @@ fn the_file_has_every_key() {
     let sections = [
         "{}",
         "listeners: [{}]",
+        "listeners: [{tls: {}}]",
+        "tls: {}",
+        "tls: {certificates: [{}]}",
         "smtp: {}",
         "recipients: {}",
         "recipients: {users: {alice: {}}}",

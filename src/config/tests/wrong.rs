@@ -2,7 +2,7 @@
 
 use super::complaint;
 
-const ALL: &str = "hostname, listeners, smtp, recipients, maildir, validate, save, wildcard, \
+const ALL: &str = "hostname, listeners, tls, smtp, recipients, maildir, validate, save, wildcard, \
                    fastcgi, compressor, spool, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
@@ -46,7 +46,7 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners: []", "1:12: listeners: there is none; write at least one, such as [{address: 127.0.0.1:2525}]"),
     ("listeners: 127.0.0.1:25", "1:12: listeners: expected a list, found \"127.0.0.1:25\""),
     ("listeners:\n  - 127.0.0.1:25", "2:5: listeners[0]: expected a section with an address, found \"127.0.0.1:25\""),
-    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname"),
+    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, tls"),
     ("listeners:\n  - address: 127.0.0.1", "2:14: listeners[0].address: \"127.0.0.1\" has no port; write an address and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
     ("listeners:\n  - address: 2525", "2:14: listeners[0].address: \"2525\" is not an address; write an IP address and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
     ("listeners:\n  - address: :25", "2:14: listeners[0].address: \":25\" has no address; write one (0.0.0.0 is every one) and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
@@ -55,6 +55,18 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners:\n  - address: unix:run/x", "2:14: listeners[0].address: \"unix:run/x\" has no full path; write unix:/path or unix:/path:0660"),
     ("listeners:\n  - address: unix:/run/x:666", "2:14: listeners[0].address: \"666\" is not a file mode; write four octal digits in quotes, such as \"0600\""),
     ("listeners:\n  - address: \"systemd:\"", "2:14: listeners[0].address: \"systemd:\" has no name; write systemd:NAME, with FileDescriptorName=NAME in the unit"),
+    ("listeners:\n  - tls: start", "2:10: listeners[0].tls: unknown word \"start\"; did you mean \"starttls\"? known words: off, starttls, required, implicit"),
+    ("listeners:\n  - tls: true", "2:10: listeners[0].tls: expected off, starttls, required, implicit, or a section with a mode, found true"),
+    ("listeners:\n  - tls: {mod: off}", "2:11: listeners[0].tls: unknown key \"mod\"; did you mean \"mode\"? known keys: mode, certificate, key, certificates, min_version, client_ca, client_certificates"),
+    ("listeners:\n  - tls: starttls", "2:10: listeners[0].tls: starttls needs a certificate; write tls: {certificate: FILE, key: FILE}"),
+    ("listeners:\n  - tls: {mode: implicit, key: a}", "2:32: listeners[0].tls.key: a key is named and no certificate; write certificate: FILE"),
+    ("listeners:\n  - tls: {certificate: a, client_certificates: require}", "2:48: listeners[0].tls.client_certificates: no CA is named that clients could be known by; write client_ca: FILE"),
+    ("tls: {key: a}", "1:12: tls.key: a key is named and no certificate; write certificate: FILE"),
+    ("tls: {certificates: [{key: a}]}", "1:22: tls.certificates[0]: no certificate is named; write {certificate: FILE, key: FILE}"),
+    ("tls: {certificates: [a.pem]}", "1:22: tls.certificates[0]: expected a section with a certificate, found \"a.pem\""),
+    ("tls: {certificate: a, min_version: 1.1}", "1:36: tls.min_version: \"1.1\" is not a version that is safe to use; write \"1.2\" or \"1.3\""),
+    ("tls: {certificate: a, client_certificates: require}", "1:44: tls.client_certificates: no CA is named that clients could be known by; write client_ca: FILE"),
+    ("timeouts:\n  tls_handshake: 0s", "2:18: timeouts.tls_handshake: no time at all is not enough; write a time such as 30s"),
     ("listeners:\n  - protocol: stmp", "2:15: listeners[0].protocol: unknown word \"stmp\"; did you mean \"smtp\"? known words: smtp, lmtp"),
     ("listeners:\n  - address: 127.0.0.1:25\n  - address: 127.0.0.1:25", "3:14: listeners[1].address: another listener has 127.0.0.1:25 already; keep one of them"),
     ("listeners:\n  - address: unix:/run/x:0600\n  - address: unix:/run/x", "3:14: listeners[1].address: another listener has unix:/run/x already; keep one of them"),

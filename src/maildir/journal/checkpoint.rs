@@ -11,7 +11,8 @@ use rustix::io::Errno;
 
 use super::desk::{Item, Trouble};
 use super::letter::{Letter, Seen};
-use super::{Fuse, Shared, lock};
+use super::{Fuse, Shared};
+use crate::locks::{lock, woken};
 use crate::maildir::Owner;
 use crate::maildir::handle::{sync_file_system, sync_folder};
 use crate::maildir::maildirs::Maildirs;
@@ -114,8 +115,7 @@ impl Checkpointer {
                 Some(retry) => retry,
                 None => Duration::MAX,
             };
-            let waited = shared.work.wait_timeout(desk, wait);
-            let waited = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+            let waited = woken(shared.work.wait_timeout(desk, wait));
             lingered = unsettled && waited.1.timed_out();
             desk = waited.0;
         }

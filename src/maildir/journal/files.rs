@@ -225,7 +225,8 @@ fn read_head(file: &OwnedFd) -> io::Result<Option<(Layout, Key)>> {
         let (segments, octets) = (reader.count()?, reader.u64()?);
         let key: Key = reader.take(32)?.try_into().ok()?;
         let hash = blake3::hash(&block[..56]);
-        let whole = magic == MAGIC && version == VERSION && reader.take(32)? == hash.as_bytes();
+        let known = magic == MAGIC && version == VERSION && octets > 0;
+        let whole = known && reader.take(32)? == hash.as_bytes();
         whole.then_some((Layout { segments, octets }, key))
     };
     Ok(parse(&block[..length]))
@@ -287,11 +288,17 @@ impl Files {
         self.path.join(segment_name(number))
     }
 
-    /// All of a segment.
-    pub(super) fn read(&self, number: usize) -> io::Result<Vec<u8>> {
-        let mut octets = vec![0; usize::try_from(self.size).unwrap_or(0)];
-        let length = read_at(&self.segments[number], &mut octets, 0)?;
-        octets.truncate(length);
+    /// All segments, one after the other.
+    ///
+    /// In one allocation, of more than the 32 MiB from which on the C library gives memory back to
+    /// the kernel for good. After one of 16 MiB was freed it would keep every buffer up to that
+    /// size, and those of large messages would take twice the memory that they are counted with.
+    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
+        let size = usize::try_from(self.size).unwrap_or(0);
+        let mut octets = vec![0; size * self.segments.len()];
+        for (file, segment) in self.segments.iter().zip(octets.chunks_exact_mut(size)) {
+            read_at(file, segment, 0)?;
+        }
         Ok(octets)
     }
 }

@@ -13,14 +13,13 @@
 //! | `files` | the files of a log |
 //! | `scan` | reading it after a restart |
 //! | `desk` | what is in it, where, and what has become of it |
-//! | `group` | one write for all who wait |
+//! | `ticket` | one write for all who wait |
 //! | `checkpoint`, `letter` | from the log into the Maildirs |
 
 mod checkpoint;
 mod desk;
 mod files;
 mod frame;
-mod group;
 mod letter;
 mod open;
 mod record;
@@ -28,26 +27,28 @@ mod scan;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod ticket;
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use desk::{Desk, Withdrawal};
 use files::{Files, TailFile};
-use group::{Group, Ticket, Verdict};
 pub(super) use open::{Recover, recover};
 pub use open::{Recovered, Recovery};
 pub(super) use record::Entry;
 use record::{Body, Record};
 pub(super) use tail::Number;
 use tail::Place;
+use ticket::{Ticket, Verdict};
 
-use super::threads::lock;
+use super::group::Group;
 use super::{Location, Message};
+use crate::locks::{lock, woken};
 
 /// The size of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,7 @@ struct Shared {
     files: Files,
     /// Nothing when it could not be written.
     tail: Mutex<Option<TailFile>>,
-    group: Group,
+    group: Group<Ticket>,
     desk: Mutex<Desk>,
     /// There is something to deliver, or to stop.
     work: Condvar,
@@ -187,12 +188,7 @@ impl Journal {
                 Withdrawal::Held => break,
                 Withdrawal::TooLate => return Ok(false),
                 Withdrawal::Busy if shared.failed.get().is_some() => return Ok(false),
-                Withdrawal::Busy => {
-                    desk = shared
-                        .done
-                        .wait(desk)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
+                Withdrawal::Busy => desk = woken(shared.done.wait(desk)),
             }
         }
         drop(desk);
@@ -283,13 +279,12 @@ impl Shared {
         if !fits {
             return Err(Refusal::Unwritten);
         }
-        match self
-            .group
-            .submit(record, encoded, |batch| self.write(batch))
-        {
+        let ticket = Ticket::new(record, encoded);
+        let write = |batch: &mut [Ticket]| self.write(batch);
+        match self.group.join(ticket, Ticket::fits(), write).verdict {
             Verdict::Durable(number) => Ok(number),
             Verdict::Refused => Err(Refusal::Unwritten),
-            Verdict::Failed | Verdict::Waiting | Verdict::Lead => {
+            Verdict::Unknown => {
                 let failed = self.failed.get().cloned();
                 let failed = failed.unwrap_or_else(|| JournalFailed(String::new()));
                 Err(Refusal::Unknown(io::Error::other(failed)))
@@ -299,16 +294,28 @@ impl Shared {
 
     /// Writes records as one frame. An error of the disk leaves it unknown what is there, so
     /// nothing is ever written after it.
-    fn write(&self, batch: &[Arc<Ticket>]) -> Vec<Verdict> {
+    fn write(&self, batch: &mut [Ticket]) {
         let _fuse = Fuse(self);
-        let all = |verdict| vec![verdict; batch.len()];
-        if self.failed.get().is_some() {
-            return all(Verdict::Refused);
+        let written = match self.failed.get() {
+            Some(_) => Err(Verdict::Refused),
+            None => self.write_frame(batch),
+        };
+        let mut index = 0;
+        for ticket in batch {
+            ticket.verdict = match written {
+                Ok(sequence) => Verdict::Durable(Number::new(sequence, index)),
+                Err(verdict) => verdict,
+            };
+            index += ticket.record.count();
         }
+    }
+
+    /// Writes a frame, and says its sequence number.
+    fn write_frame(&self, batch: &[Ticket]) -> Result<u64, Verdict> {
         let records: Vec<&[u8]> = batch.iter().flat_map(|it| it.encoded.slices()).collect();
         let octets: usize = batch.iter().map(|ticket| ticket.encoded.len()).sum();
         let Some((sequence, place)) = self.find_place(octets as u64, batch) else {
-            return all(Verdict::Refused);
+            return Err(Verdict::Refused);
         };
         let header = frame::header(sequence, &records, &self.files.key);
         let padding = frame::padding(octets as u64);
@@ -322,22 +329,17 @@ impl Shared {
             drop(desk);
             let path = self.files.segment_path(place.segment);
             self.fail(format!("{} cannot be written: {error}", path.display()));
-            return all(Verdict::Failed);
+            return Err(Verdict::Unknown);
         }
         desk.written(sequence);
         drop(desk);
         self.work.notify_one();
-        let numbers = batch.iter().scan(0, |index, ticket| {
-            let first = Number::new(sequence, *index);
-            *index += ticket.record.count();
-            Some(Verdict::Durable(first))
-        });
-        numbers.collect()
+        Ok(sequence)
     }
 
     /// A place for a frame. If the log is full that is waited for a while, and the next time not at
     /// all: there is another way for messages, and it is open.
-    fn find_place(&self, octets: u64, batch: &[Arc<Ticket>]) -> Option<(u64, Place)> {
+    fn find_place(&self, octets: u64, batch: &[Ticket]) -> Option<(u64, Place)> {
         let deadline = Instant::now() + self.workings.patience;
         let mut desk = lock(&self.desk);
         loop {
@@ -354,8 +356,7 @@ impl Shared {
                 self.full.store(true, Ordering::Relaxed);
                 return None;
             }
-            let waited = self.done.wait_timeout(desk, rest);
-            desk = waited.unwrap_or_else(PoisonError::into_inner).0;
+            desk = woken(self.done.wait_timeout(desk, rest)).0;
         }
     }
 

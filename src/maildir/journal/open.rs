@@ -10,10 +10,11 @@ use std::thread;
 use super::checkpoint::{Checkpointer, Way};
 use super::desk::Desk;
 use super::files::{self, Files, Opened, TailFile};
-use super::group::Group;
 use super::scan::scan;
-use super::{Journal, Shared, Workings, lock};
+use super::{Journal, Shared, Workings};
+use crate::locks::lock;
 use crate::maildir::Owner;
+use crate::maildir::group::Group;
 use crate::maildir::maildirs::Maildirs;
 
 /// What came of the log below a root.
@@ -126,7 +127,7 @@ fn shared(files: Files, tail: TailFile, desk: Desk, workings: Workings) -> Share
     Shared {
         files,
         tail: Mutex::new(Some(tail)),
-        group: Group::default(),
+        group: Group::new(1),
         desk: Mutex::new(desk),
         work: Condvar::new(),
         done: Condvar::new(),

@@ -28,11 +28,12 @@ pub(super) struct Found {
 /// `InvalidData` if a frame is damaged that is not the last one: the last can be what a crash has
 /// left of a frame that was never promised.
 pub(super) fn scan(files: &Files, root: &Arc<Path>, tail: &Tail) -> io::Result<Found> {
-    let segments = (0..files.segments.len()).map(|number| files.read(number));
+    let octets = files.read()?;
+    let size = usize::try_from(files.size).unwrap_or(usize::MAX);
     let mut log = Log {
         files,
         root,
-        segments: segments.collect::<io::Result<_>>()?,
+        segments: octets.chunks_exact(size).collect(),
         entries: Vec::new(),
         cancelled: HashSet::new(),
     };
@@ -69,7 +70,7 @@ pub(super) fn scan(files: &Files, root: &Arc<Path>, tail: &Tail) -> io::Result<F
 struct Log<'a> {
     files: &'a Files,
     root: &'a Arc<Path>,
-    segments: Vec<Vec<u8>>,
+    segments: Vec<&'a [u8]>,
     entries: Vec<(Number, Place, Arc<Entry>)>,
     cancelled: HashSet<String>,
 }
@@ -139,7 +140,7 @@ impl Log<'_> {
     }
 
     fn is_begun(&self, place: Place, next: u64) -> bool {
-        let begun = |segment: &Vec<u8>, offset| {
+        let begun = |segment: &[u8], offset| {
             frame::begun(segment, offset, &self.files.key).is_some_and(|it| it.0 == next)
         };
         let offset = usize::try_from(place.offset).unwrap_or(usize::MAX);

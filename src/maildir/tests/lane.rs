@@ -61,8 +61,13 @@ fn the_failure_of_one_is_not_that_of_the_others() {
 #[test]
 fn a_leader_who_breaks_off_tells_so() {
     let (nest, lane) = (Nest::new(), Lane::default());
-    let (staged, outcome) = lane.break_off(vec![nest.stage(&nest.at("a"), "x").unwrap()]);
-    assert_eq!(staged.len(), 1);
+    let mut outcomes = lane.break_off(parcels(&nest, &[&["a"], &["a"]]));
+    let (staged, outcome) = outcomes.pop().unwrap();
+    assert_eq!(
+        (staged.len(), outcomes.len()),
+        (1, 0),
+        "the leader has panicked"
+    );
     outcome.unwrap_err();
     drop(staged);
     assert_eq!(nest.counts("a"), (0, 0));

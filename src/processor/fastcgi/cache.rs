@@ -4,12 +4,13 @@
 //! same answer. When PHP cannot say, the last thing it said counts for some time.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use smol::lock::Mutex as Turn;
 
 use crate::fastcgi::Verdict;
+use crate::locks::lock;
 
 /// How often a full cache is looked through, at most.
 const PURGE_EVERY: Duration = Duration::from_secs(1);
@@ -111,7 +112,7 @@ impl Cache {
 
     /// The place of a recipient; one that is forgotten at once when there is no room.
     fn slot(&self, name: String, now: Instant) -> Arc<Turn<Slot>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         if let Some(slot) = known.slots.get(&name) {
             return Arc::clone(slot);
         }

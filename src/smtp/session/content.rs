@@ -26,10 +26,6 @@ impl<R> Session<R> {
     /// The chunk follows its command at once, so it is read even when it is
     /// refused (RFC 3030 section 2); only one that is beyond reason is not.
     pub(super) fn begin_chunk(&mut self, size: u64, last: bool) {
-        if size / CHUNK_LIMIT > self.profile.message_size {
-            self.dismiss(&reply::TOO_BIG.with_text("Chunk too big, closing"));
-            return;
-        }
         let refusal = match self.ready_for_content() {
             Ok(transaction) => {
                 transaction.chunked = true;
@@ -37,6 +33,19 @@ impl<R> Session<R> {
             }
             Err(reply) => Some(reply),
         };
+        self.read_chunk(size, last, refusal);
+    }
+
+    /// Reads a chunk that cannot be taken now.
+    pub(super) fn refuse_chunk(&mut self, size: u64, last: bool, reply: Reply) {
+        self.read_chunk(size, last, Some(reply));
+    }
+
+    fn read_chunk(&mut self, size: u64, last: bool, refusal: Option<Reply>) {
+        if size / CHUNK_LIMIT > self.profile.message_size {
+            self.dismiss(&reply::TOO_BIG.with_text("Chunk too big, closing"));
+            return;
+        }
         self.state = State::Chunk {
             size,
             remaining: size,

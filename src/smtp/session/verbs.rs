@@ -3,11 +3,15 @@
 use super::{Event, Session, State};
 use crate::smtp::address::{Domain, ReversePath};
 use crate::smtp::command::{Command, Greeting, MailParameters};
+use crate::smtp::profile::StartTls;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::transaction::Transaction;
 
 impl<R> Session<R> {
     pub(super) fn execute(&mut self, command: Command) -> Option<Event<R>> {
+        if self.needs_tls_for(&command) {
+            return self.refuse_plain(&command);
+        }
         let reply = match command {
             Command::Greet(greeting, name) => return self.greet(greeting, name),
             Command::Mail(path, parameters) => {
@@ -33,6 +37,7 @@ impl<R> Session<R> {
             Command::Noop => return self.idle(&reply::OK, false),
             Command::Help => return self.idle(&self.profile.help(), false),
             Command::Vrfy => return self.idle(&reply::CANNOT_VERIFY, false),
+            Command::StartTls => return self.start_tls(),
             Command::Expn => reply::NO_EXPN,
             Command::NotOffered => reply::NOT_IMPLEMENTED,
             Command::Quit => {
@@ -48,6 +53,49 @@ impl<R> Session<R> {
         None
     }
 
+    /// What may be said before STARTTLS where that is required: RFC 3207 section 4. The others
+    /// that end a session do so here, too.
+    fn needs_tls_for(&self, command: &Command) -> bool {
+        let is_allowed = matches!(
+            command,
+            Command::Greet(Greeting::Ehlo | Greeting::Lhlo, _)
+                | Command::Noop
+                | Command::StartTls
+                | Command::Quit
+                | Command::Http
+        );
+        self.profile.starttls == StartTls::Required && !self.secured && !is_allowed
+    }
+
+    /// A chunk follows its command even so.
+    fn refuse_plain(&mut self, command: &Command) -> Option<Event<R>> {
+        if let Command::Bdat { size, last } = *command {
+            self.refuse_chunk(size, last, reply::TLS_FIRST);
+            return None;
+        }
+        self.idle(&reply::TLS_FIRST, false)
+    }
+
+    /// Octets that came behind the command were sent in plain text, by whomever: taken after the
+    /// handshake, they would pass for the client's (CVE-2011-0411).
+    fn start_tls(&mut self) -> Option<Event<R>> {
+        if self.secured {
+            self.answer(&reply::TLS_IS_ON);
+        } else if self.profile.starttls == StartTls::Absent {
+            self.answer(&reply::NOT_IMPLEMENTED);
+        } else if !self.can_secure {
+            return self.idle(&reply::TLS_NOT_READY, false);
+        } else if !self.input.is_empty() {
+            self.dismiss(&reply::TALKED_BEHIND_STARTTLS);
+        } else {
+            self.say(&reply::READY_FOR_TLS);
+            let chunked = self.transaction.take().is_some_and(|it| it.chunked);
+            self.state = State::Handshake;
+            return chunked.then_some(Event::Discard);
+        }
+        None
+    }
+
     /// EHLO resets like RSET (RFC 5321 section 4.1.4).
     fn greet(&mut self, greeting: Greeting, name: Domain) -> Option<Event<R>> {
         if let Some(reply) = self.profile.refuse_greeting(greeting) {
@@ -57,7 +105,7 @@ impl<R> Session<R> {
         self.client = Some((greeting, name));
         let reply = match greeting {
             Greeting::Helo => Reply::plain(250, self.profile.hostname.clone()),
-            Greeting::Ehlo | Greeting::Lhlo => self.profile.extensions(),
+            Greeting::Ehlo | Greeting::Lhlo => self.profile.extensions(self.secured),
         };
         self.idle(&reply, true)
     }

@@ -1,0 +1,76 @@
+//! Certificates of the listeners: read once for all that share them, and kept fresh.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smol::Timer;
+
+use crate::config::{Config, ListenerConfig, Mode};
+use crate::server::Encryption;
+use crate::tls::{Facts, Offer, Settings, TlsError};
+
+/// How often files are looked at. Links on the way to a file, as certbot and Kubernetes make them,
+/// are followed anew each time; a watch of the kernel would be on what they led to.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What listeners offer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Offers(Vec<(Settings, Arc<Offer>)>);
+
+impl Offers {
+    /// Reads all certificates; an error is told with the key that names them.
+    pub(super) fn new(config: &Config) -> Result<Self, (String, TlsError)> {
+        let mut offers = Self::default();
+        for (index, listener) in config.listeners.iter().enumerate() {
+            let Some(settings) = config.tls(listener) else {
+                continue;
+            };
+            if offers.of(&settings).is_none() {
+                let offer =
+                    Offer::new(settings.clone()).map_err(|error| (config.tls_key(index), error))?;
+                offers.0.push((settings, Arc::new(offer)));
+            }
+        }
+        Ok(offers)
+    }
+
+    /// How a listener is encrypted.
+    pub(super) fn encryption(
+        &self,
+        config: &Config,
+        listener: &ListenerConfig,
+    ) -> Option<Encryption> {
+        Some(Encryption {
+            offer: Arc::clone(self.of(&config.tls(listener)?)?),
+            implicit: config.mode(listener) == Mode::Implicit,
+        })
+    }
+
+    /// What all certificates say.
+    pub(super) fn facts(&self) -> Vec<Facts> {
+        let mut facts: Vec<Facts> = Vec::new();
+        for (_, offer) in &self.0 {
+            let mut more = offer.facts();
+            more.retain(|more| !facts.contains(more));
+            facts.append(&mut more);
+        }
+        facts
+    }
+
+    /// Looks for newer certificates, for ever.
+    pub(super) async fn keep_fresh(self) {
+        while !self.0.is_empty() {
+            for (_, offer) in &self.0 {
+                let offer = Arc::clone(offer);
+                smol::unblock(move || offer.refresh()).await;
+            }
+            Timer::after(LOOK_EVERY).await;
+        }
+    }
+
+    fn of(&self, settings: &Settings) -> Option<&Arc<Offer>> {
+        let mut offers = self.0.iter();
+        let found = offers.find(|(known, _)| known == settings);
+        found.map(|(_, offer)| offer)
+    }
+}
