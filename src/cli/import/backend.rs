@@ -3,6 +3,7 @@
 
 use super::chain::{self, Furnished};
 use super::draft::{Draft, Said};
+use super::form::Form;
 use super::hosts::{self, Reading};
 use super::php::{self, Php};
 use super::sheet::Value;
@@ -16,7 +17,7 @@ struct Backend {
 const STORES: &str = "HeadersParser|Hasher|Header|MailDir";
 
 /// Everything behind the servers.
-pub(super) fn import(draft: &mut Draft) {
+pub(super) fn import(draft: &mut Draft, form: Form) {
     servers::level(draft);
     let backend = Backend::of(draft);
     let save = backend.chain(draft, "save_process", "save_processors");
@@ -34,7 +35,7 @@ pub(super) fn import(draft: &mut Draft) {
     };
     match &save {
         Some(said) => chain::save(draft, said, furnished, ""),
-        None => Backend::default_chain(draft),
+        None => default_chain(draft, form),
     }
     if let Some(said) = &validate {
         chain::validate(draft, said, furnished);
@@ -124,13 +125,6 @@ impl Backend {
         Some(said.value)
     }
 
-    /// No chain is written down.
-    fn default_chain(draft: &mut Draft) {
-        let note = "No chain was written down. Mail is kept in Maildirs; the default of \
-                    go-guerrilla 1.6 kept none.";
-        draft.put("save", Value::Word(STORES.to_owned()), &[], note);
-    }
-
     fn times(&self, draft: &mut Draft, php: bool) {
         let save = self.text(draft, "gw_save_timeout");
         if let Some(said) = save.or_else(|| self.text(draft, "save_timeout")) {
@@ -141,6 +135,16 @@ impl Backend {
             php::validate_timeout(draft, &said, php);
         }
     }
+}
+
+/// No chain is written down.
+fn default_chain(draft: &mut Draft, form: Form) {
+    let note = if form == Form::Typed {
+        "HeadersParser, Hasher, Header and MailDir take the place of MySQL and Redis."
+    } else {
+        "No chain was written down. Mail is kept in Maildirs; the default of go-guerrilla kept none."
+    };
+    draft.put("save", Value::Word(STORES.to_owned()), &[], note);
 }
 
 /// The sections of the plan for 2.0: one gateway, and all processors.

@@ -115,7 +115,7 @@ pub(super) fn run(import: &Import) -> Outcome {
     match form {
         Form::Flat => flat::import(&mut draft),
         Form::Gleez => gleez::import(&mut draft),
-        Form::Typed | Form::Current | Form::Planned => servers::import(&mut draft),
+        Form::Typed | Form::Current | Form::Planned => servers::import(&mut draft, form),
     }
     absent::tell(&mut draft);
     draft

@@ -4,18 +4,21 @@
 use super::backend;
 use super::doors::{self, Tls};
 use super::draft::{Draft, Said};
+use super::form::Form;
 use super::hosts::{self, Reading};
 use super::log;
 use super::server::{self, Server};
 use super::sheet::Entry;
 
 /// The whole file.
-pub(super) fn import(draft: &mut Draft) {
+pub(super) fn import(draft: &mut Draft, form: Form) {
     if let Some(said) = draft.list("allowed_hosts") {
         hosts::put(draft, "recipients.hosts", &said, Reading::Allowed);
     }
     let count = draft.ledger.sections("servers");
-    let mut servers: Vec<Server> = (0..count).map(|number| server(draft, number)).collect();
+    let mut servers: Vec<Server> = (0..count)
+        .map(|number| server(draft, number, form))
+        .collect();
     if servers.is_empty() {
         draft.tell_of(
             "servers",
@@ -29,10 +32,10 @@ pub(super) fn import(draft: &mut Draft) {
     }
     server::put(draft, servers);
     logs(draft, count);
-    backend::import(draft);
+    backend::import(draft, form);
 }
 
-fn server(draft: &mut Draft, number: usize) -> Server {
+fn server(draft: &mut Draft, number: usize, form: Form) -> Server {
     let place = format!("servers[{number}]");
     let key = |name: &str| format!("{place}.{name}");
     let enabled = draft.flag(&key("is_enabled"));
@@ -50,7 +53,7 @@ fn server(draft: &mut Draft, number: usize) -> Server {
         notes.push("It has no listen_interface, and would not have started.".to_owned());
     }
     let mut doors = Vec::new();
-    doors.extend(tls(draft, &place));
+    doors.extend(tls(draft, &place, form));
     doors.extend(doors::proxy(draft, &key("proxyon")));
     doors.extend(doors::xclient(draft, &key("xclient_on")));
     Server {
@@ -68,7 +71,7 @@ fn server(draft: &mut Draft, number: usize) -> Server {
 }
 
 /// In a section of its own since 2018, and before that among the keys of the server.
-fn tls(draft: &mut Draft, place: &str) -> Option<Entry> {
+fn tls(draft: &mut Draft, place: &str, form: Form) -> Option<Entry> {
     let mut flat = Vec::new();
     let mut key = |draft: &Draft, name: &str| {
         let inner = format!("{place}.tls.{name}");
@@ -92,8 +95,8 @@ fn tls(draft: &mut Draft, place: &str) -> Option<Entry> {
     };
     let details = doors::details(draft, &format!("{place}.tls"));
     let mut entry = doors::tls(draft, tls, "off", details)?;
-    if !flat.is_empty() {
-        let note = "Since go-guerrilla 1.6 keys of TLS beside the others were ignored.";
+    if !flat.is_empty() && form == Form::Current {
+        let note = "go-guerrilla 1.6 ignored keys of TLS that are not in a section tls.";
         entry.notes.push(note.to_owned());
     }
     Some(entry)
