@@ -1,7 +1,7 @@
 //! Keys that have no counterpart, and what to do instead.
 //!
-//! MySQL, Redis, pid files, logs of single listeners and the answer for nginx are in this one
-//! place, so that each moves from here to where it is imported when the program has it.
+//! MySQL, Redis, pid files and what else the program may have one day are in this one place, so that
+//! each moves from here to where it is imported.
 
 use super::draft::Draft;
 use super::ledger::Id;
@@ -11,9 +11,8 @@ const MYSQL: &str = "this program writes to no MySQL yet: mail is in Maildirs; t
 const REDIS: &str = "this program writes to no Redis yet: mail is in Maildirs, and stays until \
                      somebody removes it (such as: find maildirs -path '*/new/*' -mmin +60 -delete)";
 const S3: &str = "this program writes to no S3; copy the Maildirs there";
-const NGINX: &str = "this program does not answer nginx's auth_http; let nginx answer itself, from \
-                     a location that returns 204 with the headers Auth-Status, Auth-Server and \
-                     Auth-Port";
+const NGINX: &str = "nginx's auth_http is answered by a program that was built with --features \
+                     auth-http, where the section auth_http has this address";
 const PID: &str = "no pid file is written: the server stays in the foreground, so systemd, or the \
                    shell with $!, knows its pid";
 const IDS: &str = "go-guerrilla never used it; with systemd write User= and Group= into the unit";
