@@ -18,12 +18,21 @@ pub fn quoted(text: &str) -> String {
     for c in text.replace("${", "$${").chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if is_special(c) => quoted.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c if is_special(c) => {
+                let code = u32::from(c);
+                quoted.push_str("\\U");
+                quoted.extend((0..8).rev().map(|digit| hex(code >> (4 * digit))));
+            }
             c => quoted.push(c),
         }
     }
     quoted.push('"');
     quoted
+}
+
+/// The last digit of a number.
+fn hex(number: u32) -> char {
+    char::from_digit(number & 0xf, 16).unwrap_or('0')
 }
 
 /// Narrow on purpose: what looks like a number, a word with a meaning or a time is quoted.

@@ -21,7 +21,7 @@ pub(super) fn tls(
     draft: &mut Draft,
     tls: Tls,
     otherwise: &'static str,
-    more: Vec<Entry>,
+    details: Vec<Entry>,
 ) -> Option<Entry> {
     let flags = [&tls.starttls, &tls.implicit];
     let flags = flags.into_iter().flatten().map(|said| said.from);
@@ -34,7 +34,7 @@ pub(super) fn tls(
         (false, true) => "starttls",
         (false, false) => otherwise,
     };
-    if all.is_empty() && more.is_empty() {
+    if all.is_empty() && details.is_empty() {
         return None;
     }
     let (Some(certificate), Some(key)) = (tls.certificate, tls.key) else {
@@ -57,7 +57,7 @@ pub(super) fn tls(
         named("certificate", certificate),
         named("key", key),
     ];
-    entries.extend(more);
+    entries.extend(details);
     Some(Entry::new("tls", Value::Section(entries)))
 }
 

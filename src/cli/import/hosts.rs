@@ -86,9 +86,10 @@ fn meaning(host: &str, is_alone: bool, reading: Reading) -> Meaning {
                    add it if it is meant, with ? for any one character";
         return Meaning::Nothing(why.to_owned());
     }
-    let patterns = match is_glob {
-        true => without_sets(host),
-        false => Some(vec![host.to_owned()]),
+    let patterns = if is_glob {
+        without_sets(host)
+    } else {
+        Some(vec![host.to_owned()])
     };
     let Some(patterns) = patterns else {
         let why = format!(

@@ -90,8 +90,8 @@ impl Ledger {
             let is_it = leaf.key[..list.len()].eq_ignore_ascii_case(list);
             number.parse::<usize>().ok().filter(|_| is_it)
         };
-        let last = self.0.iter().filter_map(number).max();
-        last.map_or(0, |last| last + 1)
+        let highest = self.0.iter().filter_map(number).max();
+        highest.map_or(0, |highest| highest + 1)
     }
 
     pub(super) fn key(&self, id: Id) -> &str {

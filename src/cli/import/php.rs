@@ -91,10 +91,8 @@ impl Php {
             .filter(|(host, _)| !host.is_empty());
         let port = port.and_then(|(_, port)| port.parse::<u16>().ok());
         match (kind.to_ascii_lowercase().as_str(), port) {
-            ("unix", _) if address.starts_with('/') => Ok(format!("unix:{address}")),
-            ("tcp" | "tcp4" | "tcp6", Some(1..)) => Ok(address.to_owned()),
-            ("", Some(1..)) => Ok(address.to_owned()),
-            ("", _) if address.starts_with('/') => Ok(format!("unix:{address}")),
+            ("unix" | "", _) if address.starts_with('/') => Ok(format!("unix:{address}")),
+            ("tcp" | "tcp4" | "tcp6" | "", Some(1..)) => Ok(address.to_owned()),
             _ => Err(format!(
                 "{kind:?} and {address:?} do not say where PHP listens; write it into \
                  fastcgi.address, such as unix:/run/php/php-fpm.sock or 127.0.0.1:9000"
