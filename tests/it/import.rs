@@ -451,7 +451,10 @@ fn maildiranasaurus_moves_over() {
     );
     assert_eq!(saved.parameters["SCRIPT_FILENAME"], "/srv/app/save.php");
     let form = String::from_utf8_lossy(&saved.body);
-    assert!(form.starts_with("rcpt_to_0=") && form.contains("&subject=moved&"), "{form}");
+    assert!(
+        form.starts_with("rcpt_to_0=") && form.contains("&subject=moved&"),
+        "{form}"
+    );
     site.refuses("carol@example.org");
     site.program.stop();
 }

@@ -23,6 +23,8 @@ mod php;
 mod server;
 mod servers;
 mod sheet;
+#[cfg(test)]
+mod tests;
 mod users;
 
 use std::fmt;
@@ -109,8 +111,28 @@ const READ: [&str; 34] = [
 pub(super) fn run(import: &Import) -> Outcome {
     let name = on_one_line(&import.file.display().to_string());
     let text = read(&import.file, &name)?;
+    let Imported { yaml, remarks } = convert(&name, &text)?;
+    let mut out = io::stdout();
+    out.write_all(yaml.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Fault::new(Exit::IoErr, format!("cannot write the result: {error}")))?;
+    for line in remarks {
+        let _ = writeln!(io::stderr(), "maiasaura: {name}: {line}");
+    }
+    Ok(())
+}
+
+/// What becomes of a file.
+#[derive(Debug)]
+struct Imported {
+    yaml: String,
+    /// A line for each.
+    remarks: Vec<String>,
+}
+
+fn convert(name: &str, text: &str) -> Result<Imported, Fault> {
     let (form, ledger) =
-        form::read(&text).map_err(|why| Fault::new(Exit::DataErr, format!("{name}{why}")))?;
+        form::read(text).map_err(|why| Fault::new(Exit::DataErr, format!("{name}{why}")))?;
     let mut draft = Draft::new(ledger);
     match form {
         Form::Flat => flat::import(&mut draft),
@@ -118,25 +140,22 @@ pub(super) fn run(import: &Import) -> Outcome {
         Form::Typed | Form::Current | Form::Planned => servers::import(&mut draft, form),
     }
     absent::tell(&mut draft);
-    draft
-        .remarks
-        .sort_by_key(|remark| remark.keys.first().copied());
-    let remarks = std::mem::take(&mut draft.remarks);
-    let (ledger, sheet) = (draft.ledger, draft.sheet);
+    let Draft {
+        ledger,
+        sheet,
+        mut remarks,
+    } = draft;
+    remarks.sort_by_key(|remark| remark.keys.first().copied());
     let told = Told {
         ledger: &ledger,
         remarks: &remarks,
     };
-    let yaml = format!("{}\n{}{}", head(&name, form), sheet.yaml(), told.tail());
+    let yaml = format!("{}\n{}{}", head(name, form), sheet.yaml(), told.tail());
     hold(&yaml)?;
-    let mut out = io::stdout();
-    out.write_all(yaml.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| Fault::new(Exit::IoErr, format!("cannot write the result: {error}")))?;
-    for line in told.lines() {
-        let _ = writeln!(io::stderr(), "maiasaura: {name}: {line}");
-    }
-    Ok(())
+    Ok(Imported {
+        yaml,
+        remarks: told.lines().collect(),
+    })
 }
 
 fn read(file: &Path, name: &str) -> Result<String, Fault> {

@@ -13,7 +13,13 @@ use super::sheet::Entry;
 /// The whole file.
 pub(super) fn import(draft: &mut Draft, form: Form) {
     if let Some(said) = draft.list("allowed_hosts") {
-        hosts::put(draft, "recipients.hosts", &said, Reading::Allowed);
+        // 1.4 and 1.5 knew no patterns.
+        let reading = if form == Form::Typed {
+            Reading::Names
+        } else {
+            Reading::Allowed
+        };
+        hosts::put(draft, "recipients.hosts", &said, reading);
     }
     let count = draft.ledger.sections("servers");
     let mut servers: Vec<Server> = (0..count)
