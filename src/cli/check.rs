@@ -46,6 +46,7 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += u32::from(!owners_can_be_served(&config.recipients.users));
     faults += certificates::faults(&config);
     faults += listener_faults(&config.listeners);
+    faults += super::trust::faults(&config);
     faults += u32::from(!log_can_be_written(&config.log.file));
     hosts(&config, service.recipients.is_catch_all_host());
     faults += php_faults(&config, &roots, check)?;

@@ -16,6 +16,7 @@ mod explain;
 mod import;
 mod queue;
 mod serve;
+mod trust;
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Asked, Config, Folder, LimitsConfig, PairConfig, Size, fastcgi};
+use super::{Asked, Config, Folder, LimitsConfig, PairConfig, Size, auth_http, fastcgi};
 use crate::content::WORTH;
-use crate::server::Address;
+use crate::server::{Address, Networks};
 use crate::smtp::address::Domain;
 use crate::tls::Demand;
 
@@ -29,6 +29,7 @@ const MOST_AT_ONCE: usize = 1000;
 pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
+    auth_http::check(config)?;
     tls(config)?;
     recipients(config)?;
     maildir(config)?;
@@ -92,6 +93,20 @@ fn listeners(config: &Config) -> Outcome {
             is_known && !is_fresh,
             format!("listeners[{index}].address"),
             message,
+        )?;
+        let proxies = listener.proxy_protocol.as_ref();
+        refuse(
+            proxies.is_some_and(Networks::is_empty),
+            format!("listeners[{index}].proxy_protocol"),
+            "no proxy is named, so that nobody could connect; write its address, such as \
+             [192.0.2.10], or ~ for a listener without proxies",
+        )?;
+        let is_unix = matches!(address, Address::Unix(..));
+        refuse(
+            is_unix && proxies.is_some_and(|proxies| !proxies.unix),
+            format!("listeners[{index}].proxy_protocol"),
+            "a peer on a Unix socket has no address, so that nobody could connect; write [unix], for \
+             whoever may open the socket",
         )?;
     }
     Ok(())
@@ -284,6 +299,7 @@ fn memory(limits: &LimitsConfig) -> Outcome {
 fn timeouts(config: &Config) -> Outcome {
     let timeouts = &config.timeouts;
     let times = [
+        ("proxy", timeouts.proxy),
         ("greeting", timeouts.greeting),
         ("command", timeouts.command),
         ("data", timeouts.data),

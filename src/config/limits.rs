@@ -38,6 +38,8 @@ pub struct LimitsConfig {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct TimeoutsConfig {
+    /// For the header of the PROXY protocol, where there has to be one (default: 5s).
+    pub proxy: Time,
     /// From the greeting to the first command (default: 60s).
     pub greeting: Time,
     /// From a reply to the next command (default: 300s).
@@ -76,6 +78,7 @@ impl Default for LimitsConfig {
 impl Default for TimeoutsConfig {
     fn default() -> Self {
         Self {
+            proxy: Time::seconds(5),
             greeting: Time::seconds(60),
             command: Time::seconds(300),
             data: Time::seconds(120),

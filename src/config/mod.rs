@@ -8,6 +8,7 @@
 //!
 //! The file is read and never written. No other part of the program knows YAML.
 
+mod auth_http;
 mod check;
 mod document;
 mod environment;
@@ -18,6 +19,7 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod networks;
 mod overrides;
 mod recipients;
 mod scalars;
@@ -35,6 +37,7 @@ mod written;
 
 use std::path::Path;
 
+pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Place};
 pub use self::fastcgi::{
@@ -61,6 +64,8 @@ pub struct Config {
     pub hostname: Option<String>,
     /// Where clients connect (default: one, at 127.0.0.1:2525).
     pub listeners: Vec<ListenerConfig>,
+    /// What nginx's mail proxy asks (default: nothing).
+    pub auth_http: Option<AuthHttpConfig>,
     /// What encrypts connections.
     pub tls: TlsConfig,
     /// How strict we are with clients.
@@ -100,6 +105,7 @@ impl Default for Config {
         Self {
             hostname: None,
             listeners: vec![ListenerConfig::default()],
+            auth_http: None,
             tls: TlsConfig::default(),
             smtp: SmtpConfig::default(),
             recipients: RecipientsConfig::default(),

@@ -6,12 +6,14 @@ use super::recipients::OWN_NAME;
 use super::{Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Protocol};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Subaddress};
-use crate::server::{Limits, Timeouts};
+use crate::server::{Limits, Timeouts, Trust};
 use crate::smtp::address::Domain;
 use crate::{maildir, recipients, smtp, spool};
 
 /// Descriptors of a Maildir that is kept open, at most.
 const PER_MAILDIR: u64 = 3;
+/// Requests of nginx at once, at most, and the socket.
+const NGINX: usize = 65;
 /// For the log, timers, what the libraries hold, and the journal.
 const SPARE: u64 = 96;
 
@@ -124,6 +126,7 @@ impl Config {
     pub fn timeouts(&self) -> Timeouts {
         let timeouts = &self.timeouts;
         Timeouts {
+            proxy: timeouts.proxy.get(),
             greeting: timeouts.greeting.get(),
             command: timeouts.command.get(),
             data: timeouts.data.get(),
@@ -161,8 +164,22 @@ impl Config {
             idle_commands: limits.idle_commands,
             messages: limits.messages_per_connection,
             accept_bare_newlines: self.smtp.bare_newlines == Habit::Accept,
-            lenient_paths: self.smtp.angle_brackets == Brackets::Optional,
+            lenient_paths: self.lenient_paths(),
             refuse_early_talkers: self.smtp.early_talkers == Habit::Refuse,
+            xclient: false,
+        }
+    }
+
+    /// Whether addresses may lack their angle brackets.
+    pub fn lenient_paths(&self) -> bool {
+        self.smtp.angle_brackets == Brackets::Optional
+    }
+
+    /// Whose word is believed on `listener` about who the client is.
+    pub fn trust(listener: &ListenerConfig) -> Trust {
+        Trust {
+            proxies: listener.proxy_protocol.clone(),
+            xclient: listener.xclient.clone(),
         }
     }
 
@@ -191,6 +208,7 @@ impl Config {
             self.listeners.len(),
             handed_over,
             php,
+            self.auth_http.as_ref().map_or(0, |_| NGINX),
         ];
         let single = single
             .into_iter()

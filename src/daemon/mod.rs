@@ -1,5 +1,7 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+#[cfg_attr(not(feature = "auth-http"), path = "no_auth_http.rs")]
+mod auth_http;
 mod certificates;
 mod handing;
 mod line;
@@ -12,6 +14,7 @@ mod roots;
 mod signals;
 
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -23,6 +26,7 @@ pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
 use self::php::Php;
@@ -212,6 +216,8 @@ impl Daemon {
             .iter()
             .map(|listener| listener.address.clone())
             .collect();
+        let endpoint = Endpoint::bind(&self.config, &listeners)?;
+        let auth_http = endpoint.address();
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
@@ -225,6 +231,7 @@ impl Daemon {
         let workers = self
             .consumers
             .start(&self.config, &self.store, &executor, &shutdown);
+        endpoint.start(&service, &executor, &shutdown);
         let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
         executor
             .spawn(async move {
@@ -237,6 +244,7 @@ impl Daemon {
             .collect::<io::Result<_>>()?;
         Ok(Running {
             addresses,
+            auth_http,
             offers,
             trigger,
             all_served,
@@ -260,7 +268,8 @@ impl Daemon {
                 .map_err(|error| bind_error(&listener.address, error))?;
             let profile = Arc::new(self.config.profile(listener));
             let encryption = offers.encryption(&self.config, listener);
-            listeners.push(bound.serve(profile).encrypted(encryption));
+            let listening = bound.serve(profile).encrypted(encryption);
+            listeners.push(listening.trusting(Config::trust(listener)));
         }
         if let Some(name) = passed.left() {
             let address = Address::Systemd(name.to_owned());
@@ -328,6 +337,7 @@ fn serve_on_thread(
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<Address>,
+    auth_http: Option<SocketAddr>,
     offers: Offers,
     trigger: Trigger,
     all_served: Shutdown,
@@ -338,6 +348,11 @@ impl Running {
     /// Where it listens, in the order of the configuration, with the ports that were taken.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// Where nginx may ask, if it may.
+    pub fn auth_http(&self) -> Option<SocketAddr> {
+        self.auth_http
     }
 
     /// What the certificates say that it has now, in the order of the configuration.

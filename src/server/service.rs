@@ -68,6 +68,7 @@ impl Service {
             reverse_path,
             parameters,
             recipients,
+            origin,
         } = submission;
         let received = SystemTime::now();
         let envelope = Envelope {
@@ -76,6 +77,7 @@ impl Service {
             host: profile.hostname.clone(),
             client: Client {
                 helo: Some(name.to_string()),
+                origin,
                 ..client.clone()
             },
             transmission: transmission(greeting, parameters.utf8),

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::address::{Domain, ForwardPath, ReversePath};
 use super::reply::{self, Reply};
+use super::xclient::Identity;
 
 /// A command with its argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,12 @@ pub enum Command {
     Expn,
     /// QUIT.
     Quit,
+    /// XCLIENT, with what it says where it can be read.
+    Xclient(Result<Box<Identity>, Reply>),
+    /// XFORWARD, with its argument.
+    Xforward(String),
+    /// The header of the PROXY protocol (version 1), where none belongs.
+    Proxy,
     /// STARTTLS (RFC 3207 section 4).
     StartTls,
     /// AUTH and others that are known and not offered.
@@ -95,6 +102,9 @@ impl Command {
             "VRFY" if argument.is_empty() => Err(reply::BAD_PARAMETER),
             "VRFY" => Ok(Self::Vrfy),
             "EXPN" => Ok(Self::Expn),
+            "XCLIENT" => Ok(Self::Xclient(Identity::parse(argument).map(Box::new))),
+            "XFORWARD" => Ok(Self::Xforward(argument.to_owned())),
+            "PROXY" => Ok(Self::Proxy),
             "STARTTLS" => alone(Self::StartTls, argument),
             "AUTH" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => Ok(Self::NotOffered),
             "GET" | "POST" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "PATCH"

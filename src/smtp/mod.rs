@@ -12,6 +12,7 @@ mod profile;
 pub mod reply;
 mod session;
 mod transaction;
+pub mod xclient;
 
 pub use profile::{Profile, Protocol, StartTls};
 pub use reply::Reply;

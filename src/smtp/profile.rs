@@ -2,6 +2,7 @@
 
 use super::command::Greeting;
 use super::reply::{self, Reply};
+use super::xclient::{XCLIENT, XFORWARD};
 
 /// What a session may do and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Profile {
     pub lenient_paths: bool,
     /// Sends away who speaks before being greeted.
     pub refuse_early_talkers: bool,
+    /// Believes XCLIENT and XFORWARD.
+    pub xclient: bool,
 }
 
 /// Which protocol a listener speaks.
@@ -66,6 +69,7 @@ impl Default for Profile {
             accept_bare_newlines: false,
             lenient_paths: false,
             refuse_early_talkers: true,
+            xclient: false,
         }
     }
 }
@@ -96,20 +100,25 @@ impl Profile {
         }
     }
 
-    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2).
-    pub(super) fn extensions(&self, secured: bool) -> Reply {
+    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2), XCLIENT and
+    /// XFORWARD are only for those who may use them.
+    pub(super) fn extensions(&self, secured: bool, xclient: bool) -> Reply {
         let Self {
             hostname,
             message_size,
             ..
         } = self;
         let starttls = match self.starttls {
-            StartTls::Offered | StartTls::Required if !secured => "STARTTLS\n",
+            StartTls::Offered | StartTls::Required if !secured => "\nSTARTTLS",
             _ => "",
         };
-        let lines = format!(
-            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\n{starttls}HELP"
+        let mut lines = format!(
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES{starttls}"
         );
+        if xclient {
+            lines.extend(["\n", XCLIENT, "\n", XFORWARD]);
+        }
+        lines.push_str("\nHELP");
         Reply::plain(250, lines)
     }
 

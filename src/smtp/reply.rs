@@ -140,6 +140,14 @@ pub const HELP_LMTP: Reply = Reply::new(
 pub const NO_EXPN: Reply = Reply::new(502, 5, 1, "Mailing lists are not expanded");
 pub const EARLY_TALKER: Reply = Reply::new(554, 5, 1, "You spoke before you were greeted");
 pub const NOT_HTTP: Reply = Reply::new(554, 5, 1, "This is not a web server");
+pub const NO_PROXY_HEADER: Reply = Reply::new(
+    554,
+    5,
+    1,
+    "A PROXY header does not belong here; see proxy_protocol",
+);
+pub const NO_LOGIN: Reply = Reply::new(535, 7, 8, "There is no login here");
+pub const NOT_AUTHORIZED: Reply = Reply::new(550, 7, 0, "You may not speak for others");
 
 // Commands.
 pub const UNKNOWN_COMMAND: Reply = Reply::new(500, 5, 1, "Unknown command");
@@ -168,6 +176,7 @@ pub const TALKED_BEHIND_STARTTLS: Reply = Reply::new(
 );
 pub const GREET_FIRST: Reply = Reply::new(503, 5, 1, "Greet first");
 pub const NESTED_MAIL: Reply = Reply::new(503, 5, 1, "A mail transaction is open already");
+pub const NOT_IN_TRANSACTION: Reply = Reply::new(503, 5, 1, "Not in a mail transaction");
 pub const MAIL_FIRST: Reply = Reply::new(503, 5, 1, "MAIL first");
 pub const RCPT_FIRST: Reply = Reply::new(503, 5, 1, "RCPT first");
 pub const BDAT_HAS_BEGUN: Reply = Reply::new(503, 5, 1, "BDAT has begun");

@@ -11,6 +11,7 @@ mod notmuch;
 mod php;
 mod postfix;
 mod program;
+mod proxies;
 mod python;
 mod readme;
 mod receiver;

@@ -371,6 +371,64 @@ fn sites_of_2016_and_2017_move_over() {
     new.program.stop();
 }
 
+/// nginx stands before it, and tells who the client is.
+#[test]
+fn a_site_behind_nginx_moves_over() {
+    let parts = [
+        ("\":2525\"", "\"127.0.0.1:0\""),
+        ("\"mail.log\"", "\"{FOLDER}/mail.log\""),
+    ];
+    let site = site("flat-2016.conf", &parts, true);
+    let mut client = site.program.client();
+    client.wants("XCLIENT ADDR=192.0.2.77", "220 ");
+    client.wants("EHLO client.example.net", "250-in.shop.example");
+    site.takes(&mut client, "bob@shop.example", "maildirs/shop.example/bob");
+    site.program.stop();
+    let log = fs::read_to_string(site.folder.path("mail.log")).expect("it is written");
+    assert!(log.contains("192.0.2.77"), "{log}");
+}
+
+#[test]
+fn a_site_of_gleez_moves_over() {
+    let site = site("gleez.ini", &[("ip4.port: 25000", "ip4.port: 0")], true);
+    let mut client = site.program.client();
+    client.wants("EHLO client.example.net", "250-mx.shop.example");
+    site.takes(
+        &mut client,
+        "bob@www.shop.example",
+        "maildirs/www.shop.example/bob",
+    );
+    site.refuses("bob@sub.shop.example");
+    site.program.stop();
+}
+
+#[test]
+fn a_site_of_1_6_moves_over() {
+    let site = site(
+        "current-1.6.json",
+        &[
+            ("192.0.2.25:25\"", "127.0.0.1:0\""),
+            ("192.0.2.25:465", "127.0.0.1:0"),
+            ("/etc/ssl/mx.key", "{FOLDER}/key.pem"),
+            ("/etc/ssl/mx.pem", "{FOLDER}/cert.pem"),
+            ("/etc/ssl/smtps.key", "{FOLDER}/key.pem"),
+            ("/etc/ssl/smtps.pem", "{FOLDER}/cert.pem"),
+            ("/etc/ssl/clients.pem", "{FOLDER}/cert.pem"),
+            ("/var/log/guerrilla.log", "{FOLDER}/all.log"),
+        ],
+        true,
+    );
+    let mut client = site.program.client().secured(&AUTHORITY.client());
+    site.takes(&mut client, "bob@mx2.any.test", "maildirs/mx2.any.test/bob");
+    site.takes(
+        &mut client,
+        "bob@a.b.example.org",
+        "maildirs/a.b.example.org/bob",
+    );
+    site.refuses("bob@qx.test");
+    site.program.stop();
+}
+
 #[test]
 fn users_move_over() {
     let nobody = |ids| (ids, "=-1:-1");

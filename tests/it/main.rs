@@ -2,6 +2,8 @@
 
 #[cfg(feature = "fastcgi")]
 mod application;
+#[cfg(feature = "auth-http")]
+mod auth_http;
 mod authority;
 mod bombs;
 mod check;
@@ -26,6 +28,7 @@ mod player;
 mod process;
 mod processors;
 mod program;
+mod proxy;
 mod queue;
 mod recipients;
 mod session;

@@ -145,7 +145,12 @@ fn config(profile: &Profile) -> Config {
     if profile.lenient_paths {
         config.smtp.angle_brackets = Brackets::Optional;
     }
-    assert_eq!(config.profile(&config.listeners[0]), *profile);
+    // Who may use XCLIENT depends on the peer, not on the configuration alone.
+    let configured = Profile {
+        xclient: profile.xclient,
+        ..config.profile(&config.listeners[0])
+    };
+    assert_eq!(configured, *profile);
     config
 }
 

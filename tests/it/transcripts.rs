@@ -167,7 +167,9 @@ fn is_well_formed(line: &[u8]) -> bool {
 
 /// EHLO is answered by our name and by keywords, which begin with no digit.
 fn is_answer_to_greeting(text: &[u8]) -> bool {
-    const KEYWORDS: [&str; 9] = [
+    const KEYWORDS: [&str; 11] = [
+        "XCLIENT",
+        "XFORWARD",
         "PIPELINING",
         "SIZE",
         "8BITMIME",

@@ -49,6 +49,7 @@ pub fn profile(settings: &Settings) -> Result<Profile, String> {
             "tls" if value == "required" => profile.starttls = StartTls::Required,
             "cut" if value == "never" => (),
             "refuse_early_talkers" => profile.refuse_early_talkers = flag()?,
+            "xclient" => profile.xclient = flag()?,
             _ => return Err(format!("no such setting: {key}: {value}")),
         }
     }
@@ -139,6 +140,7 @@ impl Loopback {
                 }
                 Step::Content(octets) => self.content.extend_from_slice(octets),
                 Step::Discard => self.content.clear(),
+                Step::Identify(_) => self.session.identified(Ok(())),
                 Step::Deliver(submission) => self.deliver(submission),
                 Step::StartTls => {
                     self.is_awaiting_handshake = true;

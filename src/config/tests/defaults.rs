@@ -42,6 +42,7 @@ fn the_file_has_every_key() {
     let sections = [
         "{}",
         "listeners: [{}]",
+        "auth_http: {}",
         "listeners: [{tls: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",

@@ -186,7 +186,7 @@ fn envelope(delivery: &Delivery, key: &str, recipient: &Recipient) -> fastcgi::E
         mailbox: mailbox(recipient),
         captures: captures(recipient),
         helo: envelope.client.helo.clone(),
-        client: envelope.client.address,
+        client: envelope.client.shown(),
         client_port: envelope.client.port,
         server: envelope.client.server,
         host: envelope.host.clone(),
@@ -206,7 +206,7 @@ fn asked(recipient: &Recipient, sender: Sender<'_>) -> fastcgi::Envelope {
         mailbox: mailbox(recipient),
         captures: captures(recipient),
         helo: sender.client.helo.clone(),
-        client: sender.client.address,
+        client: sender.client.shown(),
         client_port: sender.client.port,
         server: sender.client.server,
         host: host.map_or_else(String::new, |destination| {

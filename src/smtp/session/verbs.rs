@@ -39,6 +39,12 @@ impl<R> Session<R> {
             Command::Vrfy => return self.idle(&reply::CANNOT_VERIFY, false),
             Command::StartTls => return self.start_tls(),
             Command::Expn => reply::NO_EXPN,
+            Command::Xclient(identity) => return self.xclient(identity),
+            Command::Xforward(argument) => return self.xforward(&argument),
+            Command::Proxy => {
+                self.leave(&reply::NO_PROXY_HEADER);
+                return None;
+            }
             Command::NotOffered => reply::NOT_IMPLEMENTED,
             Command::Quit => {
                 self.end(&reply::BYE);
@@ -103,9 +109,13 @@ impl<R> Session<R> {
             return None;
         }
         self.client = Some((greeting, name));
+        self.vouching.settle();
         let reply = match greeting {
             Greeting::Helo => Reply::plain(250, self.profile.hostname.clone()),
-            Greeting::Ehlo | Greeting::Lhlo => self.profile.extensions(self.secured),
+            Greeting::Ehlo | Greeting::Lhlo => {
+                let profile = &self.profile;
+                profile.extensions(self.secured, self.vouching.may)
+            }
         };
         self.idle(&reply, true)
     }
@@ -124,6 +134,7 @@ impl<R> Session<R> {
         {
             reply::TOO_BIG
         } else {
+            self.vouching.settle();
             self.transaction = Some(Transaction::new(path, parameters));
             reply::SENDER_OK
         }
@@ -166,6 +177,9 @@ impl<R> Session<R> {
         }
         self.answer(reply);
         let dropped = if reset { self.transaction.take() } else { None };
+        if reset {
+            self.vouching.origin = None;
+        }
         dropped
             .is_some_and(|transaction| transaction.chunked)
             .then_some(Event::Discard)
