@@ -17,6 +17,9 @@ enum Link {
 const DATABASE: &str = "this program writes to no database yet, so mail goes into Maildirs in the \
                         result; give it to a script of yours with FastCGI, which may";
 
+const UNASKED: &str = "this program asks no database about recipients yet; write who has a mailbox \
+                       into recipients.users, or have a script of yours asked with FastCGI";
+
 fn link(name: &str) -> Option<Link> {
     Some(match name.to_ascii_lowercase().as_str() {
         "headersparser" => Link::Same("HeadersParser"),
@@ -59,7 +62,7 @@ pub(super) fn names(chain: &str, processor: &str) -> bool {
 
 /// The chain that keeps mail.
 pub(super) fn save(draft: &mut Draft, said: &Said<String>, furnished: Furnished, note: &str) {
-    let mut links = links(draft, said, furnished);
+    let mut links = links(draft, said, furnished, true);
     if let Some(at) = links.iter().position(|link| *link == "Wildcard") {
         links.remove(at);
         let why = "Wildcard looks at recipients only; it belongs into validate";
@@ -82,7 +85,7 @@ pub(super) fn save(draft: &mut Draft, said: &Said<String>, furnished: Furnished,
 /// The chain that is asked about recipients.
 pub(super) fn validate(draft: &mut Draft, said: &Said<String>, furnished: Furnished) {
     let mut asked = vec!["MailDir"];
-    for link in links(draft, said, furnished) {
+    for link in links(draft, said, furnished, false) {
         match link {
             "MailDir" => {}
             "FastCGI" | "Wildcard" => asked.push(link),
@@ -96,7 +99,12 @@ pub(super) fn validate(draft: &mut Draft, said: &Said<String>, furnished: Furnis
     draft.put("validate", chain, &[said.from], "");
 }
 
-fn links(draft: &mut Draft, said: &Said<String>, furnished: Furnished) -> Vec<&'static str> {
+fn links(
+    draft: &mut Draft,
+    said: &Said<String>,
+    furnished: Furnished,
+    stores: bool,
+) -> Vec<&'static str> {
     let mut links: Vec<&'static str> = Vec::new();
     let from: [Id; 1] = [said.from];
     if said.value.is_empty() {
@@ -106,6 +114,7 @@ fn links(draft: &mut Draft, said: &Said<String>, furnished: Furnished) -> Vec<&'
         let ours = match link(name) {
             Some(Link::Same(ours)) => ours,
             Some(Link::Stored(why)) => {
+                let why = if stores { why } else { UNASKED };
                 draft.tell(&from, format!("{name}: {why}"));
                 "MailDir"
             }

@@ -66,8 +66,11 @@ pub(super) fn details(draft: &mut Draft, place: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     entries.extend(versions(draft, &format!("{place}.protocols")));
     entries.extend(clients(draft, place));
-    for key in ["ciphers", "curves", "prefer_server_cipher_suites"] {
-        draft.tell_of(&format!("{place}.{key}"), CIPHERS);
+    let keys = ["ciphers", "curves", "prefer_server_cipher_suites"];
+    let keys = keys.map(|key| draft.ledger.find(&format!("{place}.{key}")));
+    let there: Vec<Id> = keys.into_iter().flatten().collect();
+    if !there.is_empty() {
+        draft.tell(&there, CIPHERS);
     }
     entries
 }

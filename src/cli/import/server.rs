@@ -195,7 +195,8 @@ fn listeners(
     let mut rest = rest(draft, server, own);
     for address in found {
         let mut notes = std::mem::take(&mut notes);
-        let is_known = taken.contains(&address);
+        // With port 0 each takes a free port of its own.
+        let is_known = taken.contains(&address) && !address.ends_with(":0");
         if is_known && !is_off {
             notes.push("Another server has this address already.".to_owned());
             draft.tell(
