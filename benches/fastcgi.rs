@@ -146,6 +146,7 @@ async fn hand_by(bridge: &Bridge, message: &[u8]) -> Result<(), Box<dyn Error>> 
         server: None,
         host: "mx.example.org".into(),
         tls: None,
+        login: None,
         key: "0".repeat(64),
     };
     let letter = Letter {

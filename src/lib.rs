@@ -37,6 +37,7 @@ pub mod content;
 
 pub mod failure;
 
+pub mod credentials;
 pub mod proxy;
 
 pub mod smtp;

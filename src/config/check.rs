@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Asked, Config, Folder, LimitsConfig, PairConfig, Size, auth_http, fastcgi};
+use super::{
+    Asked, Auth, Config, Folder, LimitsConfig, Mode, PairConfig, Plaintext, Size, auth_http,
+    fastcgi,
+};
 use crate::content::WORTH;
 use crate::server::{Address, Networks};
 use crate::smtp::address::Domain;
@@ -31,6 +34,7 @@ pub(super) fn check(config: &Config) -> Outcome {
     listeners(config)?;
     auth_http::check(config)?;
     tls(config)?;
+    auth(config)?;
     recipients(config)?;
     maildir(config)?;
     processors(config)?;
@@ -142,6 +146,26 @@ fn tls(config: &Config) -> Outcome {
             && own.client_certificates == Some(Asked::Require);
         let message = "no CA is named that clients could be known by; write client_ca: FILE";
         refuse(is_vain, format!("{key}.client_certificates"), message)?;
+    }
+    Ok(())
+}
+
+fn auth(config: &Config) -> Outcome {
+    let auth = &config.auth;
+    let none = "no mechanism is named, so that nobody could log in; leave the key out for all";
+    refuse(auth.mechanisms.is_empty(), "auth.mechanisms", none)?;
+    for (index, listener) in config.listeners.iter().enumerate() {
+        if listener.auth == Auth::Off {
+            continue;
+        }
+        let key = format!("listeners[{index}].auth");
+        let message = "there are no users; write auth: {users: FILE}, and add them to it with \
+                       maiasaura passwd NAME";
+        refuse(auth.users.is_none(), key.clone(), message)?;
+        let is_plain = config.mode(listener) == Mode::Off && auth.plaintext == Plaintext::Never;
+        let message = "nobody could log in, as this listener has no TLS; write tls: starttls, or \
+                       auth: {plaintext: local} for clients of this machine";
+        refuse(is_plain, key, message)?;
     }
     Ok(())
 }
@@ -258,6 +282,7 @@ fn limits(config: &Config) -> Outcome {
         ("hops", limits.hops == 0),
         ("connections", limits.connections == 0),
         ("connections_per_ip", limits.connections_per_ip == 0),
+        ("auth_failures", limits.auth_failures == 0),
         ("deliveries", limits.deliveries == 0),
     ];
     for (key, is_zero) in numbers {

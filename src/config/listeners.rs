@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::de::Deserializer;
 
+use super::auth::Auth;
 use super::networks::{networks, some_networks};
 use super::scalars::{Scalar, words};
 use super::tls::ListenerTlsConfig;
@@ -36,6 +37,8 @@ pub struct ListenerConfig {
     pub xclient: Networks,
     /// How it is encrypted (default: see [`Config::mode`](super::Config::mode)).
     pub tls: ListenerTlsConfig,
+    /// Whether clients can log in (default: off).
+    pub auth: Auth,
 }
 
 words! {
@@ -92,6 +95,7 @@ impl Default for ListenerConfig {
             proxy_protocol: None,
             xclient: Networks::default(),
             tls: ListenerTlsConfig::default(),
+            auth: Auth::Off,
         }
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! The file is read and never written. No other part of the program knows YAML.
 
+mod auth;
 mod auth_http;
 mod check;
 mod document;
@@ -37,6 +38,7 @@ mod written;
 
 use std::path::Path;
 
+pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
 pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Place};
@@ -68,6 +70,8 @@ pub struct Config {
     pub auth_http: Option<AuthHttpConfig>,
     /// What encrypts connections.
     pub tls: TlsConfig,
+    /// Who may log in, and how.
+    pub auth: AuthConfig,
     /// How strict we are with clients.
     pub smtp: SmtpConfig,
     /// Whose mail is taken.
@@ -107,6 +111,7 @@ impl Default for Config {
             listeners: vec![ListenerConfig::default()],
             auth_http: None,
             tls: TlsConfig::default(),
+            auth: AuthConfig::default(),
             smtp: SmtpConfig::default(),
             recipients: RecipientsConfig::default(),
             maildir: MaildirConfig::default(),

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::recipients::OWN_NAME;
-use super::{Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Protocol};
+use super::{
+    Auth, Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Plaintext, Protocol,
+};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Subaddress};
-use crate::server::{Limits, Timeouts, Trust};
+use crate::server::{Limits, LoginSettings, Timeouts, Trust};
 use crate::smtp::address::Domain;
 use crate::{maildir, recipients, smtp, spool};
 
@@ -148,6 +150,21 @@ impl Config {
         )
     }
 
+    /// How clients log in, and the file of those who may; none where no listener has logins.
+    pub fn logins(&self) -> Option<(LoginSettings, &Path)> {
+        let users = self.auth.users.as_deref()?;
+        let is_open = |listener: &ListenerConfig| listener.auth != Auth::Off;
+        self.listeners.iter().any(is_open).then_some(())?;
+        let settings = LoginSettings {
+            mechanisms: self.auth.mechanisms.iter().map(|it| it.0).collect(),
+            plain_if_local: self.auth.plaintext == Plaintext::Local,
+            delay: self.timeouts.auth_delay.get(),
+            failures_per_ip: self.limits.auth_failures_per_ip,
+            remembered: self.timeouts.auth_failures.get(),
+        };
+        Some((settings, users))
+    }
+
     /// What a session on `listener` may do.
     pub fn profile(&self, listener: &ListenerConfig) -> smtp::Profile {
         let limits = &self.limits;
@@ -158,6 +175,12 @@ impl Config {
                 Protocol::Lmtp => smtp::Protocol::Lmtp,
             },
             starttls: self.mode(listener).starttls(),
+            auth: match listener.auth {
+                Auth::Off => smtp::Auth::Absent,
+                Auth::Offered => smtp::Auth::Offered,
+                Auth::Required => smtp::Auth::Required,
+            },
+            auth_failures: limits.auth_failures,
             message_size: limits.message_size.octets(),
             recipients: limits.recipients,
             errors: limits.errors,

@@ -32,12 +32,13 @@ use self::handing::Consumers;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
+use crate::credentials::Credentials;
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
 use crate::server::{
-    self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
+    self, Address, Linger, Listener, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 use crate::spool::Consumer;
 use crate::tls::Facts;
@@ -175,9 +176,20 @@ impl Daemon {
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries),
             spooler: self.spooler(&disks),
+            logins: None,
             ids: crate::envelope::Ids::default(),
         };
         Ok((service, disks))
+    }
+
+    /// Who may log in.
+    fn logins(&self) -> Result<Option<Logins>, StartError> {
+        let Some((settings, users)) = self.config.logins() else {
+            return Ok(None);
+        };
+        let credentials =
+            Credentials::open(users).map_err(|error| self.source.error("auth.users", error))?;
+        Ok(Some(Logins::new(settings, Arc::new(credentials))))
     }
 
     /// Those of the Maildirs, and that of the spool if there is one.
@@ -203,7 +215,8 @@ impl Daemon {
 
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
-        let (service, disks) = self.assemble()?;
+        let (mut service, disks) = self.assemble()?;
+        service.logins = self.logins()?;
         let service = Arc::new(service);
         roots::probe(&self.store, &disks);
         let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();

@@ -140,6 +140,10 @@ impl Parameters {
         self.add("SERVER_ADDR", &server.unwrap_or_else(local));
         let port = envelope.server.map_or(25, |server| server.port());
         self.add("SERVER_PORT", &port.to_string());
+        // RFC 3875 section 4.1.11, as a web server has it.
+        if let Some(login) = &envelope.login {
+            self.add("REMOTE_USER", login);
+        }
         self.add("SERVER_NAME", &envelope.host);
         self.add("HTTP_HOST", &envelope.host);
     }
@@ -150,12 +154,14 @@ impl Parameters {
         let received = seconds(envelope.received).to_string();
         let helo = envelope.helo.as_deref().unwrap_or_default();
         let tls = envelope.tls.as_deref().unwrap_or_default();
-        let twice: [(&str, &str, &str); 9] = [
+        let login = envelope.login.as_deref().unwrap_or_default();
+        let twice: [(&str, &str, &str); 10] = [
             ("MAIL_FROM", "X_ENVELOPE_FROM", &envelope.mail_from),
             ("MAIL_RCPT", "X_ENVELOPE_TO", &envelope.rcpt),
             ("MAIL_MAILBOX", "X_MAILBOX", &envelope.mailbox),
             ("MAIL_HELO", "X_HELO", helo),
             ("MAIL_TLS", "X_TLS", tls),
+            ("MAIL_LOGIN", "X_LOGIN", login),
             ("MAIL_ATTEMPT", "X_ATTEMPT", &attempt),
             ("MAIL_ID", "X_MAIL_ID", &envelope.id),
             ("MAIL_RECEIVED", "X_RECEIVED_AT", &received),

@@ -1,5 +1,6 @@
 //! One connection: octets between a socket and a [`Session`], and every wait in between.
 
+mod authentication;
 mod identity;
 mod keeping;
 mod securing;
@@ -58,6 +59,7 @@ pub(super) struct Connection<S> {
     clock: Clock,
     alarm: Alarm,
     intake: Intake,
+    login: authentication::Login,
     log: SessionLog,
 }
 
@@ -95,6 +97,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             clock: Clock::start(),
             alarm: Alarm::default(),
             intake,
+            login: authentication::Login::default(),
         }
     }
 
@@ -118,6 +121,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         if encryption.is_some_and(|encryption| encryption.implicit) && !self.secure(stop).await {
             return false;
         }
+        self.offer_logins();
         self.hear_early_talker().await;
         true
     }
@@ -160,6 +164,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                     self.identify(identity);
                 }
                 Step::Deliver(submission) => self.deliver(submission).await,
+                Step::Authenticate(attempt) => self.authenticate(attempt).await,
                 Step::StartTls => {
                     if !self.secure(stop).await {
                         break;

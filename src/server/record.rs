@@ -10,6 +10,7 @@ use crate::chain::Fate;
 use crate::envelope::{Client, Mail, Recipient, Tls};
 use crate::failure::Failure;
 use crate::smtp::address::{ForwardPath, ReversePath};
+use crate::smtp::sasl::Mechanism;
 use crate::smtp::{Reply, Session, reply};
 
 /// Refused recipients that are logged one by one in a session; the others are only counted.
@@ -128,6 +129,7 @@ impl SessionLog {
             orig_helo = origin.and_then(|origin| origin.helo.as_deref()),
             orig_id = origin.and_then(|origin| origin.id.as_deref()),
             helo = envelope.client.helo,
+            login = envelope.client.login,
             protocol = envelope.with(),
             tls = envelope.client.tls.as_ref().map(|tls| tls.version.as_str()),
             certificate = certificate(&envelope.client),
@@ -140,6 +142,35 @@ impl SessionLog {
             reply = reply,
             cause = cause;
             "message"
+        );
+    }
+
+    /// The client has logged in.
+    pub fn logged_in(&self, login: &str, mechanism: Option<Mechanism>) {
+        info!(
+            client = self.client,
+            login = login,
+            mechanism = mechanism.map(Mechanism::name);
+            "login"
+        );
+    }
+
+    /// It has tried to; nobody who guesses passwords fills the log faster than he may guess.
+    pub fn not_logged_in(
+        &self,
+        login: &str,
+        mechanism: Option<Mechanism>,
+        reply: &Reply,
+        cause: &str,
+    ) {
+        warn!(
+            client = self.client,
+            login = Some(login).filter(|login| !login.is_empty()),
+            mechanism = mechanism.map(Mechanism::name),
+            status = status(reply),
+            reply:% = reply,
+            cause = cause;
+            "login refused"
         );
     }
 

@@ -2,6 +2,7 @@
 
 use super::command::Greeting;
 use super::reply::{self, Reply};
+use super::sasl::Mechanism;
 use super::xclient::{XCLIENT, XFORWARD};
 
 /// What a session may do and how much of it.
@@ -11,6 +12,10 @@ pub struct Profile {
     pub hostname: String,
     /// SMTP or LMTP.
     pub protocol: Protocol,
+    /// Whether clients can log in.
+    pub auth: Auth,
+    /// Refused logins before the session is closed.
+    pub auth_failures: u32,
     /// Whether a plain connection can become an encrypted one.
     pub starttls: StartTls,
     /// Octets of content in a message (RFC 1870).
@@ -43,6 +48,18 @@ pub enum Protocol {
     Lmtp,
 }
 
+/// What a listener says to AUTH (RFC 4954).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// That it is not offered.
+    #[default]
+    Absent,
+    /// That the client may log in.
+    Offered,
+    /// The same, and that there is no mail without.
+    Required,
+}
+
 /// What a listener says to STARTTLS (RFC 3207).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StartTls {
@@ -60,6 +77,8 @@ impl Default for Profile {
         Self {
             hostname: "localhost".into(),
             protocol: Protocol::Smtp,
+            auth: Auth::Absent,
+            auth_failures: 3,
             starttls: StartTls::Absent,
             message_size: 25_000_000,
             recipients: 1000,
@@ -100,20 +119,33 @@ impl Profile {
         }
     }
 
-    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2), XCLIENT and
-    /// XFORWARD are only for those who may use them.
-    pub(super) fn extensions(&self, secured: bool, xclient: bool) -> Reply {
+    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2), no AUTH
+    /// without mechanisms, and XCLIENT and XFORWARD are only for those who may use them.
+    pub(super) fn extensions(
+        &self,
+        secured: bool,
+        mechanisms: &[Mechanism],
+        xclient: bool,
+    ) -> Reply {
         let Self {
             hostname,
             message_size,
             ..
         } = self;
+        let mut auth = String::new();
+        if !mechanisms.is_empty() {
+            let names: Vec<&str> = mechanisms
+                .iter()
+                .map(|mechanism| mechanism.name())
+                .collect();
+            auth = format!("\nAUTH {}", names.join(" "));
+        }
         let starttls = match self.starttls {
             StartTls::Offered | StartTls::Required if !secured => "\nSTARTTLS",
             _ => "",
         };
         let mut lines = format!(
-            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES{starttls}"
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES{starttls}{auth}"
         );
         if xclient {
             lines.extend(["\n", XCLIENT, "\n", XFORWARD]);

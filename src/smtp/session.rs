@@ -3,6 +3,7 @@
 //!
 //! RFC 5321 (SMTP), RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3030 (CHUNKING).
 
+mod auth;
 mod content;
 mod securing;
 mod verbs;
@@ -20,6 +21,8 @@ use super::profile::{Profile, Protocol};
 use super::reply::{self, Reply};
 use super::transaction::{Submission, Transaction};
 use super::xclient::Identity;
+pub use auth::Attempt;
+use auth::Standing;
 use vouching::Vouching;
 
 /// Replies waiting to be sent, in octets, before no further command is looked
@@ -44,6 +47,8 @@ pub enum Step<'a, R> {
     Identify(&'a Identity),
     /// Deliver the message and say with [`Session::delivered`] how that went.
     Deliver(Submission<R>),
+    /// Take this further, and say with [`Session::challenge`] or [`Session::authenticated`] how.
+    Authenticate(Attempt),
     /// Do the handshake of TLS, and say with [`Session::secured`] that it succeeded; if it did
     /// not, close the connection.
     StartTls,
@@ -63,6 +68,7 @@ enum Event<R> {
     Discard,
     Identify,
     Deliver(Submission<R>),
+    Authenticate(Attempt),
     StartTls,
     Close,
 }
@@ -88,6 +94,10 @@ enum State {
     },
     /// The driver delivers a message to so many recipients.
     Delivering { recipients: usize },
+    /// The driver is asked who the client is.
+    Authenticating,
+    /// The client was sent a challenge.
+    Challenged,
     /// STARTTLS was answered with 220.
     Handshake,
     /// The last reply was said.
@@ -106,6 +116,8 @@ pub struct Session<R> {
     sent: bool,
     /// How the client greeted, and under which name.
     client: Option<(Greeting, Domain)>,
+    /// What has come of AUTH.
+    standing: Standing,
     /// Whether the connection is encrypted.
     secured: bool,
     /// Whether it could be: there is a certificate.
@@ -131,6 +143,7 @@ impl<R> Session<R> {
             output: Vec::new(),
             sent: false,
             client: None,
+            standing: Standing::default(),
             secured: false,
             can_secure: true,
             transaction: None,
@@ -172,6 +185,7 @@ impl<R> Session<R> {
             Event::Receive => Step::Receive,
             Event::Discard => Step::Discard,
             Event::Deliver(submission) => Step::Deliver(submission),
+            Event::Authenticate(attempt) => Step::Authenticate(attempt),
             Event::StartTls => Step::StartTls,
             Event::Close => Step::Close,
         }
@@ -286,7 +300,8 @@ impl<R> Session<R> {
                 State::Chunk { .. } => self.chunk(),
                 State::Verifying(_) => Some(Event::Verify),
                 State::Identifying(_) => Some(Event::Identify),
-                State::Delivering { .. } => Some(self.wait()),
+                State::Delivering { .. } | State::Authenticating => Some(self.wait()),
+                State::Challenged => self.response(),
                 State::Handshake if self.output.is_empty() => Some(Event::StartTls),
                 State::Closing if self.output.is_empty() => Some(Event::Close),
                 State::Handshake | State::Closing => Some(Event::Send),
@@ -331,7 +346,7 @@ impl<R> Session<R> {
         let command = match self.input.line(profile.accept_bare_newlines) {
             Line::Partial => return Some(self.wait()),
             Line::Whole(line) => Command::parse(line, profile.lenient_paths),
-            Line::TooLong => Err(reply::LINE_TOO_LONG),
+            Line::TooLong(limit) => Err(auth::too_long(limit)),
             Line::BareNewline => {
                 self.dismiss(&reply::BARE_NEWLINE);
                 return None;

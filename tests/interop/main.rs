@@ -5,6 +5,7 @@ mod content;
 mod curl;
 mod deliver;
 mod dovecot;
+mod logins;
 mod maildir;
 mod mutt;
 mod notmuch;

@@ -33,7 +33,9 @@ fn run(session: &mut Session<()>) -> String {
             Step::Send(octets) => replies.push_str(&String::from_utf8_lossy(octets)),
             Step::Verify(_) => session.verified(Ok(())),
             Step::Identify(_) => session.identified(Ok(())),
-            Step::Receive | Step::Deliver(_) | Step::StartTls => return replies,
+            Step::Receive | Step::Deliver(_) | Step::StartTls | Step::Authenticate(_) => {
+                return replies;
+            }
             Step::Content(_) => (),
             Step::Discard => replies.push_str("(discard)"),
             Step::Close => return replies + "(close)",

@@ -19,6 +19,7 @@ fn envelope() -> Envelope {
         server: "[2001:db8::1]:25".parse().ok(),
         host: "mx.example.org".into(),
         tls: Some("TLSv1.3".into()),
+        login: Some("alice".into()),
         key: "ab".repeat(32),
     }
 }
@@ -120,6 +121,7 @@ fn php_is_told_all_there_is() {
         ("HTTP_X_ENVELOPE_FROM", "s@example.net"),
         ("HTTP_X_ENVELOPE_TO", "bob+x@shop.example.org"),
         ("HTTP_X_HELO", "client.example.net"),
+        ("HTTP_X_LOGIN", "alice"),
         ("HTTP_X_MAILBOX", "bob@shop.example.org"),
         ("HTTP_X_MAIL_ID", "7"),
         ("HTTP_X_ORIGINAL_TO", "bob+x@shop.example.org"),
@@ -131,6 +133,7 @@ fn php_is_told_all_there_is() {
         ("MAIL_HELO", "client.example.net"),
         ("MAIL_ID", "7"),
         ("MAIL_KEY", &key),
+        ("MAIL_LOGIN", "alice"),
         ("MAIL_MAILBOX", "bob@shop.example.org"),
         ("MAIL_RCPT", "bob+x@shop.example.org"),
         ("MAIL_RECEIVED", "0"),
@@ -139,6 +142,7 @@ fn php_is_told_all_there_is() {
         ("REDIRECT_STATUS", "200"),
         ("REMOTE_ADDR", "192.0.2.7"),
         ("REMOTE_PORT", "4711"),
+        ("REMOTE_USER", "alice"),
         ("REQUEST_METHOD", "POST"),
         ("REQUEST_URI", "/hook?a=b"),
         ("SCRIPT_FILENAME", "/app/public/index.php"),

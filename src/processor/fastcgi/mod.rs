@@ -191,6 +191,7 @@ fn envelope(delivery: &Delivery, key: &str, recipient: &Recipient) -> fastcgi::E
         server: envelope.client.server,
         host: envelope.host.clone(),
         tls: version(&envelope.client),
+        login: envelope.client.login.clone(),
         key: key.to_owned(),
     }
 }
@@ -213,6 +214,7 @@ fn asked(recipient: &Recipient, sender: Sender<'_>) -> fastcgi::Envelope {
             destination.mailbox.domain().to_string()
         }),
         tls: version(sender.client),
+        login: sender.client.login.clone(),
         key: String::new(),
     }
 }

@@ -96,6 +96,7 @@ fn envelope(slip: &Slip) -> Envelope {
         server: slip.server,
         host: slip.host.clone(),
         tls: slip.tls.clone(),
+        login: slip.login.clone(),
         key: slip.key.clone(),
     }
 }

@@ -16,11 +16,16 @@ impl<S> Connection<S> {
         if !std::mem::replace(&mut self.is_named, true) {
             // What is true of the peer is not true of another client.
             (client.port, client.login) = (None, None);
+            if let Some(tls) = &mut client.tls {
+                tls.certificate = None;
+            }
         }
         let moves = identity.address != Attribute::Absent;
         put(client, identity);
         self.log.introduced(client);
         let has_room = !moves || self.place.move_to(client.address);
+        self.session.believe(self.client.login.clone());
+        self.offer_logins();
         self.session.identified(if has_room {
             Ok(())
         } else {

@@ -10,6 +10,7 @@ impl<R> Session<R> {
             self.state = State::Command;
         }
         self.secured = true;
+        self.standing.forget();
         self.client = None;
         self.transaction = None;
         self.vouching.origin = None;
