@@ -34,6 +34,7 @@ mod tests;
 mod tls;
 mod units;
 mod wording;
+mod written;
 
 use std::path::Path;
 
@@ -53,6 +54,7 @@ pub use self::spool::SpoolConfig;
 pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
+pub use self::written::{quoted, written};
 
 use self::scalars::chain;
 
