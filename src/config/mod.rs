@@ -34,6 +34,7 @@ mod tests;
 mod tls;
 mod units;
 mod wording;
+mod written;
 
 use std::path::Path;
 
@@ -55,6 +56,7 @@ pub use self::storage::{
 };
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
+pub use self::written::{quoted, written};
 
 use self::scalars::chain;
 

@@ -2,6 +2,7 @@
 
 #[cfg_attr(not(feature = "auth-http"), path = "no_auth_http.rs")]
 mod auth_http;
+mod binding;
 mod certificates;
 mod handing;
 mod line;
@@ -38,9 +39,7 @@ use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
-use crate::server::{
-    self, Address, Linger, Listener, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
-};
+use crate::server::{self, Address, Linger, Logins, Service, Shutdown, Spooler, Trigger};
 use crate::spool::Consumer;
 use crate::tls::Facts;
 
@@ -273,36 +272,6 @@ impl Daemon {
             .map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
     }
 
-    fn listeners(&self, offers: &Offers) -> Result<Vec<Listener>, StartError> {
-        let mut passed = PassedSockets::from_env();
-        let mut listeners = Vec::new();
-        for listener in &self.config.listeners {
-            let address = &listener.address;
-            let profile = Arc::new(self.config.profile(listener));
-            let encryption = offers.encryption(&self.config, listener);
-            let trust = Config::trust(listener);
-            loop {
-                let bound = address
-                    .bind(&mut passed)
-                    .map_err(|error| bind_error(address, error))?;
-                let listening = bound
-                    .serve(Arc::clone(&profile))
-                    .encrypted(encryption.clone());
-                listeners.push(listening.trusting(trust.clone()));
-                if !matches!(address, Address::Systemd(name) if passed.has(name)) {
-                    break;
-                }
-            }
-        }
-        if let Some(name) = passed.left() {
-            let address = Address::Systemd(name.to_owned());
-            let message = format!("no listener has the address systemd:{name}");
-            let error = io::Error::other(message);
-            return Err(bind_error(&address, error));
-        }
-        Ok(listeners)
-    }
-
     /// A delivery blocks its thread, and as many clients may be waited for on one
     /// each; beside these there are always some that serve sockets.
     fn threads(&self, disks: &Disks) -> usize {
@@ -312,30 +281,6 @@ impl Daemon {
         };
         let each = self.config.limits.deliveries;
         serving + disks.deliveries(each) + each
-    }
-}
-
-fn bind_error(address: &Address, error: io::Error) -> StartError {
-    let is_unix = matches!(address, Address::Unix(..));
-    let hint = match error.kind() {
-        io::ErrorKind::Other if matches!(address, Address::Systemd(_)) => {
-            "; give one to every FileDescriptorName= of a socket unit"
-        }
-        io::ErrorKind::NotFound if is_unix => "; make the folder first",
-        io::ErrorKind::AlreadyExists if is_unix => "; remove it if nobody needs it",
-        io::ErrorKind::AddrInUse => {
-            "; another program listens there: stop it or choose another address"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need CAP_NET_BIND_SERVICE, a Unix socket needs a folder that is yours"
-        }
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-        _ => "",
-    };
-    StartError::Bind {
-        address: address.clone(),
-        error,
-        hint,
     }
 }
 

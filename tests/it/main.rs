@@ -14,6 +14,7 @@ mod examples;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
 mod house;
+mod import;
 mod large;
 mod layers;
 mod limits;
