@@ -8,6 +8,7 @@
 //!
 //! The file is read and never written. No other part of the program knows YAML.
 
+mod acme;
 mod check;
 mod document;
 mod environment;
@@ -34,6 +35,7 @@ mod wording;
 
 use std::path::Path;
 
+pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Place};
 pub use self::fastcgi::{

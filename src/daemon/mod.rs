@@ -1,5 +1,7 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+#[cfg_attr(not(feature = "acme"), path = "no_acme.rs")]
+mod acme;
 mod certificates;
 mod handing;
 mod line;
@@ -23,6 +25,7 @@ pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::acme::Acme;
 use self::certificates::Offers;
 use self::handing::Consumers;
 use self::php::Php;
@@ -206,8 +209,11 @@ impl Daemon {
         for recovered in self.store.recover(&all_roots)? {
             recovery::report(&recovered);
         }
-        let offers = self.offers()?;
-        let listeners = self.listeners(&offers)?;
+        let (acme, offers) = self.offers()?;
+        let mut passed = PassedSockets::from_env();
+        let listeners = self.listeners(&offers, &mut passed)?;
+        let doors = acme.doors(&self.config, &mut passed)?;
+        all_are_named(&passed)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.address.clone())
@@ -220,6 +226,7 @@ impl Daemon {
             executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
         }
         executor.spawn(offers.clone().keep_fresh()).detach();
+        acme.start(doors, &executor);
         let threads = self.threads(&disks);
         let patience = self.config.timeouts.shutdown.get();
         let workers = self
@@ -245,27 +252,29 @@ impl Daemon {
     }
 
     /// Reads the certificates.
-    fn offers(&self) -> Result<Offers, StartError> {
-        Offers::new(&self.config)
-            .map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
+    fn offers(&self) -> Result<(Acme, Offers), StartError> {
+        let config = &self.config;
+        let offers = Acme::new(config).and_then(|acme| {
+            let offers = Offers::new(config, acme.certificates().as_ref())?;
+            Ok((acme, offers))
+        });
+        offers.map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
     }
 
-    fn listeners(&self, offers: &Offers) -> Result<Vec<Listener>, StartError> {
-        let mut passed = PassedSockets::from_env();
+    fn listeners(
+        &self,
+        offers: &Offers,
+        passed: &mut PassedSockets,
+    ) -> Result<Vec<Listener>, StartError> {
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
             let bound = listener
                 .address
-                .bind(&mut passed)
+                .bind(passed)
                 .map_err(|error| bind_error(&listener.address, error))?;
             let profile = Arc::new(self.config.profile(listener));
             let encryption = offers.encryption(&self.config, listener);
             listeners.push(bound.serve(profile).encrypted(encryption));
-        }
-        if let Some(name) = passed.left() {
-            let address = Address::Systemd(name.to_owned());
-            let error = io::Error::other("systemd passed a socket that no listener names");
-            return Err(bind_error(&address, error));
         }
         Ok(listeners)
     }
@@ -280,6 +289,15 @@ impl Daemon {
         let each = self.config.limits.deliveries;
         serving + disks.deliveries(each) + each
     }
+}
+
+fn all_are_named(passed: &PassedSockets) -> Result<(), StartError> {
+    let Some(name) = passed.left() else {
+        return Ok(());
+    };
+    let address = Address::Systemd(name.to_owned());
+    let error = io::Error::other("systemd passed a socket that no listener names");
+    Err(bind_error(&address, error))
 }
 
 fn bind_error(address: &Address, error: io::Error) -> StartError {

@@ -1,0 +1,94 @@
+//! The part of `maiasaura check` that is about certificates which are obtained by themselves.
+
+use std::io;
+
+use super::certificates::shown;
+use super::say;
+use crate::acme::Acme;
+use crate::config::{AcmeConfig, Config};
+use crate::server::{Address, PassedSockets};
+
+/// Says what is missing for a certificate.
+pub(super) fn faults(config: &Config) -> u32 {
+    let (Some(section), Some(settings)) = (&config.tls.acme, config.acme()) else {
+        return 0;
+    };
+    let names = settings.domains.join(" ");
+    let directory = settings.directory.clone();
+    if settings.contact.is_empty() {
+        say(
+            "warn  ACME: nobody is named whom the directory could write to; write contact: mailto:postmaster@example.org",
+        );
+    }
+    let mut faults = ports(section);
+    let acme = match Acme::new(settings) {
+        Ok(acme) => acme,
+        Err(error) => {
+            say(&format!("FAULT ACME: {error}"));
+            return faults + 1;
+        }
+    };
+    if let Err(error) = acme.prepare() {
+        say(&format!("FAULT ACME: {error}"));
+        faults += 1;
+    }
+    let cached = acme.cached();
+    let is_current = cached.as_ref().is_some_and(|facts| facts.is_current());
+    match &cached {
+        Some(facts) if is_current => say(&format!(
+            "ok    ACME: certificate in the cache ({})",
+            shown(facts)
+        )),
+        Some(facts) => say(&format!(
+            "warn  ACME: the certificate in the cache has expired ({})",
+            shown(facts)
+        )),
+        None => say(&format!(
+            "ok    ACME: no certificate yet; it will be for {names}"
+        )),
+    }
+    match smol::block_on(acme.find_directory()) {
+        Ok(()) => say(&format!("ok    ACME: {directory}")),
+        // There is time to mend it.
+        Err(fault) if is_current => say(&format!("warn  ACME: {fault}")),
+        Err(fault) => {
+            say(&format!("FAULT ACME: {fault}"));
+            faults += 1;
+        }
+    }
+    faults
+}
+
+/// Whether the sockets for challenges can be had.
+fn ports(section: &AcmeConfig) -> u32 {
+    let mut faults = 0;
+    let mut none = PassedSockets::from_env();
+    for (address, is_needed) in section.addresses() {
+        let Address::Tcp(_) = address else {
+            say(&format!("ok    ACME: challenges at {address}: not tried"));
+            continue;
+        };
+        match address.bind(&mut none) {
+            Ok(_) => say(&format!("ok    ACME: challenges at {address}")),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => say(&format!(
+                "warn  ACME: challenges at {address}: in use (by a running maiasaura?)"
+            )),
+            Err(error) if !is_needed => {
+                say(&format!("warn  ACME: challenges at {address}: {error}"));
+            }
+            Err(error) => {
+                let hint = match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        "; ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd"
+                    }
+                    _ => "",
+                };
+                say(&format!(
+                    "FAULT ACME: challenges at {address}: {error}{hint}"
+                ));
+                faults += 1;
+            }
+        }
+    }
+    faults
+}
