@@ -15,6 +15,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mutt", "mutt"),
     ("notmuch", "notmuch"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
+    ("pebble-challtestsrv", "pebble"),
     ("php", "php-cli"),
     ("python3", "python3"),
     ("script", "bsdutils"),
