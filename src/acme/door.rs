@@ -111,12 +111,11 @@ impl Door {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             request.extend_from_slice(&octets[..count]);
-            match self.reply(&request) {
-                Some(reply) => break reply,
-                None if request.len() > LONGEST => {
-                    break Reply::Refusal("431 Request Header Fields Too Large");
-                }
-                None => {}
+            if request.len() > LONGEST {
+                break Reply::Refusal("431 Request Header Fields Too Large");
+            }
+            if let Some(reply) = self.reply(&request) {
+                break reply;
             }
         };
         if let Reply::Text(_) = &reply {

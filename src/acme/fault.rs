@@ -71,7 +71,7 @@ impl Fault {
     }
 
     /// An answer such as `429 "{\"type\": ...}"`.
-    fn refused(step: &str, answer: &str) -> Self {
+    pub(super) fn refused(step: &str, answer: &str) -> Self {
         let (status, body) = answer.split_once(' ').unwrap_or((answer, ""));
         let body: Option<String> = serde_json::from_str(body).ok();
         let problem: Option<Problem> = body.and_then(|body| serde_json::from_str(&body).ok());

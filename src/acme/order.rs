@@ -67,9 +67,16 @@ impl Acme {
             })
             .await?;
         let (key, request) = request(&settings.domains)?;
+        let chain = self.issue(&account, &request).await?;
+        Ok(format!("{key}\n{chain}"))
+    }
+
+    /// Has a certificate issued upon a request; returns its chain in PEM.
+    async fn issue(&self, account: &Account, request: &[u8]) -> Result<String, Fault> {
+        let (directory, tls) = (&self.directory, &self.directory.tls);
         let (url, mut order) = directory
             .ask("the order", || {
-                account.new_order(tls, settings.domains.clone())
+                account.new_order(tls, self.settings.domains.clone())
             })
             .await?;
         let url = &url;
@@ -78,22 +85,21 @@ impl Acme {
             match order.status {
                 OrderStatus::Pending => {
                     for authorization in &order.authorizations {
-                        self.authorize(&account, authorization).await?;
+                        self.authorize(account, authorization).await?;
                     }
                 }
                 OrderStatus::Processing => {}
                 OrderStatus::Ready => {
                     directory
                         .ask("the request for a certificate", || {
-                            account.finalize(tls, &order.finalize, &request)
+                            account.finalize(tls, &order.finalize, request)
                         })
                         .await?;
                 }
                 OrderStatus::Valid { certificate } => {
-                    let chain = directory
+                    return directory
                         .ask("the certificate", || account.certificate(tls, &certificate))
-                        .await?;
-                    return Ok(format!("{key}\n{chain}"));
+                        .await;
                 }
                 OrderStatus::Invalid => {
                     let detail = order.error.and_then(|problem| problem.detail);

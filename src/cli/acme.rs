@@ -20,6 +20,12 @@ pub(super) fn faults(config: &Config) -> u32 {
             "warn  ACME: nobody is named whom the directory could write to; write contact: mailto:postmaster@example.org",
         );
     }
+    let hostname = config.hostname();
+    if !settings.domains.contains(&hostname.to_ascii_lowercase()) {
+        say(&format!(
+            "warn  ACME: {hostname}, our hostname, is not among the domains; clients that verify it will not connect"
+        ));
+    }
     let mut faults = ports(section);
     let acme = match Acme::new(settings) {
         Ok(acme) => acme,

@@ -40,6 +40,19 @@ const STRANGERS: [(&str, &[&str]); 6] = [
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],
     ),
+    (
+        "acme",
+        &[
+            "smtp",
+            "maildir",
+            "failure",
+            "content",
+            "envelope",
+            "recipients",
+            "fastcgi",
+            "disks",
+        ],
+    ),
     ("server", &["maildir", "fastcgi", "spool", "processor"]),
 ];
 

@@ -45,6 +45,7 @@ fn the_file_has_every_key() {
         "listeners: [{tls: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
+        "tls: {acme: {}}",
         "smtp: {}",
         "recipients: {}",
         "recipients: {users: {alice: {}}}",
