@@ -9,12 +9,11 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use rcgen_013::{KeyPair, PKCS_ECDSA_P256_SHA256};
-use ring::digest::{SHA256, digest};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use crate::tls::{Identity, TlsError};
+use crate::tls::{Identity, TlsError, fingerprint};
 
 const ACCOUNT: &str = "account.pem";
 const CERTIFICATE: &str = "certificate.pem";
@@ -126,11 +125,7 @@ fn write(file: &Path, octets: &[u8]) -> io::Result<()> {
 fn name(directory: &str) -> String {
     let rest = directory.strip_prefix("https://").unwrap_or(directory);
     let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
-    let hash = digest(&SHA256, directory.as_bytes());
-    let hash: String = hash.as_ref()[..4]
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect();
+    let hash = &fingerprint(directory.as_bytes())[..8];
     let is_safe = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
     let host: String = host.chars().filter(|&c| is_safe(c)).collect();
     format!("{}-{hash}", host.trim_start_matches('.'))

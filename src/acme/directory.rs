@@ -28,7 +28,7 @@ impl Directory {
     pub fn new(url: &str, ca: Option<&Path>) -> Result<Self, TlsError> {
         let roots = match ca {
             Some(ca) => roots(ca)?,
-            None => RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            None => webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(),
         };
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

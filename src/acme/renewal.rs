@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use mail_parser::DateTime;
 use smol::Timer;
 
@@ -58,7 +60,12 @@ impl Acme {
             this.cache.account()
         });
         let account = account.await?;
-        let pem = self.order(&account).await?;
+        // A panic would end a thread that serves connections, too.
+        let ordered = AssertUnwindSafe(self.order(&account)).catch_unwind().await;
+        let pem = ordered.unwrap_or_else(|_| {
+            let said = "the order: a fault of this program; please report it";
+            Err(Fault::new(Kind::Refused, said))
+        })?;
         smol::unblock(move || self.deploy(&pem)).await
     }
 

@@ -7,6 +7,7 @@ use super::say;
 use crate::acme::Acme;
 use crate::config::{AcmeConfig, Config};
 use crate::server::{Address, PassedSockets};
+use crate::tls::Facts;
 
 /// Says what is missing for a certificate.
 pub(super) fn faults(config: &Config) -> u32 {
@@ -14,7 +15,7 @@ pub(super) fn faults(config: &Config) -> u32 {
         return 0;
     };
     let names = settings.domains.join(" ");
-    let directory = settings.directory.clone();
+    let (directory, cache) = (settings.directory.clone(), settings.cache.clone());
     if settings.contact.is_empty() {
         say(
             "warn  ACME: nobody is named whom the directory could write to; write contact: mailto:postmaster@example.org",
@@ -34,12 +35,18 @@ pub(super) fn faults(config: &Config) -> u32 {
             return faults + 1;
         }
     };
-    if let Err(error) = acme.prepare() {
+    // If it were made here, it might be another user's than who will run the receiver.
+    if !cache.exists() {
+        say(&format!(
+            "ok    ACME: the folder {} will be made",
+            cache.display()
+        ));
+    } else if let Err(error) = acme.prepare() {
         say(&format!("FAULT ACME: {error}"));
         faults += 1;
     }
     let cached = acme.cached();
-    let is_current = cached.as_ref().is_some_and(|facts| facts.is_current());
+    let is_current = cached.as_ref().is_some_and(Facts::is_current);
     match &cached {
         Some(facts) if is_current => say(&format!(
             "ok    ACME: certificate in the cache ({})",

@@ -1,14 +1,15 @@
 //! Certificates that are obtained by themselves.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor, value};
 
 use super::Config;
 use super::check::{Outcome, refuse};
-use super::listeners::parse_address;
-use super::scalars::{Scalar, Texts, texts, words};
+use super::listeners::{address, parse_address};
+use super::scalars::{Scalar, texts, words};
 use crate::server::Address;
 use crate::smtp::address::Domain;
 
@@ -113,10 +114,29 @@ fn is_url(text: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(is_safe))
 }
 
+/// One of them, or a list.
 fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Address>, D::Error> {
-    let Texts(all) = Texts::deserialize(deserializer)?;
-    let addresses: Result<_, String> = all.iter().map(|text| parse_address(text)).collect();
-    addresses.map_err(D::Error::custom)
+    #[derive(serde::Deserialize)]
+    #[serde(transparent)]
+    struct One(#[serde(deserialize_with = "address")] Address);
+    struct OneOrList;
+    impl<'de> Visitor<'de> for OneOrList {
+        type Value = Vec<Address>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an address such as 0.0.0.0:443, or a list of them")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Vec<Address>, E> {
+            parse_address(text).map(|it| vec![it]).map_err(E::custom)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Vec<Address>, A::Error> {
+            let list = Vec::deserialize(value::SeqAccessDeserializer::new(list))?;
+            Ok(list.into_iter().map(|One(address)| address).collect())
+        }
+    }
+    deserializer.deserialize_any(OneOrList)
 }
 
 impl AcmeConfig {

@@ -39,7 +39,7 @@ impl Acme {
         config: &Config,
         passed: &mut PassedSockets,
     ) -> Result<Doors, StartError> {
-        let section = config.tls.acme.as_ref();
+        let section = config.tls.acme.as_ref().filter(|_| self.0.is_some());
         let addresses = section.map(crate::config::AcmeConfig::addresses);
         let mut doors = Vec::new();
         for (address, is_needed) in addresses.unwrap_or_default() {

@@ -87,7 +87,7 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// SHA-256 of a certificate: 64 hexadecimal digits.
+/// SHA-256 of a certificate, or of other octets: 64 hexadecimal digits.
 pub fn fingerprint(der: &[u8]) -> String {
     let mut text = String::with_capacity(64);
     for octet in digest(&SHA256, der).as_ref() {

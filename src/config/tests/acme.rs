@@ -61,7 +61,7 @@ const WRONG: &[(&str, &str)] = &[
     ("{domains: a.test, directory: \"http://ca.test/\"}", "tls.acme.directory: \"http://ca.test/\" is no directory; write production or staging for Let's Encrypt, or the https:// URL of another one"),
     ("{domains: a.test, challenge: dns-01}", "tls.acme.challenge: unknown word \"dns-01\"; known words: tls-alpn-01, http-01"),
     ("{domains: a.test, listen: unix:/x}", "tls.acme.listen: the directory connects by TCP; write an IP address and a port"),
-    ("{domains: a.test, listen: [\"443\"]}", "tls.acme.listen: \"443\" is not an address; write an IP address and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
+    ("{domains: a.test, listen: [\"443\"]}", "tls.acme.listen[0]: \"443\" is not an address; write an IP address and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
     ("{domains: a.test, cache: \"\"}", "tls.acme.cache: an empty path leads nowhere; write that of a folder"),
     ("{domain: a.test}", "tls.acme: unknown key \"domain\"; did you mean \"domains\"? known keys: domains, contact, directory, directory_ca, cache, challenge, listen"),
 ];
