@@ -1,6 +1,9 @@
 //! The part of `maiasaura check` that is about certificates which are obtained by themselves.
 
 use std::io;
+use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::certificates::shown;
 use super::say;
@@ -35,16 +38,7 @@ pub(super) fn faults(config: &Config) -> u32 {
             return faults + 1;
         }
     };
-    // If it were made here, it might be another user's than who will run the receiver.
-    if !cache.exists() {
-        say(&format!(
-            "ok    ACME: the folder {} will be made",
-            cache.display()
-        ));
-    } else if let Err(error) = acme.prepare() {
-        say(&format!("FAULT ACME: {error}"));
-        faults += 1;
-    }
+    faults += u32::from(!folder_is_sound(&cache, &acme));
     let cached = acme.cached();
     let is_current = cached.as_ref().is_some_and(Facts::is_current);
     match &cached {
@@ -70,6 +64,31 @@ pub(super) fn faults(config: &Config) -> u32 {
         }
     }
     faults
+}
+
+/// A folder is not made here: it might be another user's than who will run the receiver.
+fn folder_is_sound(cache: &Path, acme: &Acme) -> bool {
+    let shown = cache.display();
+    let outcome = if cache.exists() {
+        acme.prepare().map_err(|error| error.to_string())
+    } else {
+        let mut above = cache.ancestors().skip(1);
+        let above = above.find(|it| it.exists() || it.as_os_str().is_empty());
+        let above = above.filter(|it| !it.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new("."));
+        accessat(
+            CWD,
+            above,
+            Access::WRITE_OK | Access::EXEC_OK,
+            AtFlags::EACCESS,
+        )
+        .map_err(|error| format!("{shown}: cannot be made in {}: {error}", above.display()))
+    };
+    match &outcome {
+        Ok(()) => say(&format!("ok    ACME: account and certificate in {shown}")),
+        Err(error) => say(&format!("FAULT ACME: {error}")),
+    }
+    outcome.is_ok()
 }
 
 /// Whether the sockets for challenges can be had.

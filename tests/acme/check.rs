@@ -38,6 +38,7 @@ fn check_tells_what_is_missing() {
         "{said}"
     );
     assert!(said.contains("/dir: Connection refused"), "{said}");
+    assert!(!pebble.path("cache").exists(), "a check makes nothing");
     pebble.start();
     let (well, said) = check(&pebble, &keys);
     assert!(
@@ -70,6 +71,13 @@ fn check_tells_what_is_missing() {
     );
     assert!(said.contains("warn  ACME: the directory "), "{said}");
     running.finish();
+    let there = keys.replace(
+        &pebble.path("cache").display().to_string(),
+        "/dev/null/acme",
+    );
+    let (well, said) = check(&pebble, &there);
+    let folder = "FAULT ACME: /dev/null/acme: cannot be made in /dev/null: ";
+    assert!(!well && said.contains(folder), "{said}");
     // An address that is none of this machine.
     let there = keys.replace(&format!("127.0.0.1:{}", pebble.tls), "192.0.2.1:443");
     let (well, said) = check(&pebble, &there);
