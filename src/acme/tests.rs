@@ -42,6 +42,7 @@ fn a_certificate_is_due_when_a_third_of_its_time_is_left() {
         not_before,
         not_after,
         fingerprint: String::new(),
+        end_point: None,
     };
     for (not_before, not_after, due) in [
         (0, 90, 60),

@@ -15,8 +15,12 @@ mod deliver;
 mod doctor;
 mod exit;
 mod explain;
+mod import;
+mod passwd;
 mod queue;
 mod serve;
+mod terminal;
+mod trust;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -36,7 +40,10 @@ Examples:
   maiasaura check -c mail.yaml           is everything in order?
   maiasaura explain bob@example.org      where does mail for bob go, and why?
   maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
-  maiasaura queue list                   which mail do applications not have yet?";
+  maiasaura passwd alice                 give alice a password to log in with
+  maiasaura queue list                   which mail do applications not have yet?
+  maiasaura import goguerrilla.conf.json > mail.yaml
+                                         go on with the configuration of go-guerrilla";
 
 /// A Maildir-first local delivery agent: SMTP, LMTP or a pipe in, durable Maildirs out.
 #[derive(Debug, Parser)]
@@ -66,6 +73,10 @@ enum Command {
     Explain(explain::Explain),
     /// What waits for applications that get their mail later: list, show, retry, drop, replay.
     Queue(queue::Arguments),
+    /// Print a configuration of go-guerrilla, MailDiranasaurus or gleez/smtpd as one of ours.
+    Import(import::Import),
+    /// Users who may log in: add one, change a password, --verify one, --delete one.
+    Passwd(passwd::Passwd),
     /// Print the version.
     Version,
 }
@@ -99,6 +110,8 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
+        Some(Command::Import(import)) => import::run(&import),
+        Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));
             Ok(())

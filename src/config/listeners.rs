@@ -1,13 +1,14 @@
 //! Where clients connect, and how strict we are with them.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use serde::de::Deserializer;
 
+use super::auth::Auth;
+use super::networks::{networks, some_networks};
 use super::scalars::{Scalar, words};
 use super::tls::ListenerTlsConfig;
-use crate::server::Address;
+use crate::server::{Access, Address, Networks};
 
 /// The path of a Unix socket is bounded by the system (`sun_path` in unix(7), with its final NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -18,16 +19,25 @@ const SOCKET_MODE: u32 = 0o660;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section with an address")]
 pub struct ListenerConfig {
-    /// `ip:port`, `[::]:port`, `unix:/path`, `unix:/path:0660` or `systemd:name`
-    /// (default: 127.0.0.1:2525).
+    /// `ip:port`, `[::]:port`, `unix:/path`, `unix:/path:0660`, `unix:/path:0660:group` or
+    /// `systemd:name` (default: 127.0.0.1:2525).
     #[serde(deserialize_with = "address")]
     pub address: Address,
     /// What is spoken there (default: smtp).
     pub protocol: Protocol,
     /// Our name there (default: that of the whole configuration).
     pub hostname: Option<String>,
+    /// The proxies that connect there, each with the PROXY protocol, and nobody else: addresses,
+    /// networks, `unix` for a Unix socket (default: none; clients connect themselves).
+    #[serde(deserialize_with = "some_networks")]
+    pub proxy_protocol: Option<Networks>,
+    /// Who may tell with XCLIENT and XFORWARD for whom it speaks (default: nobody).
+    #[serde(deserialize_with = "networks")]
+    pub xclient: Networks,
     /// How it is encrypted (default: see [`Config::mode`](super::Config::mode)).
     pub tls: ListenerTlsConfig,
+    /// Whether clients can log in (default: off).
+    pub auth: Auth,
 }
 
 words! {
@@ -81,7 +91,10 @@ impl Default for ListenerConfig {
             address: Address::Tcp(([127, 0, 0, 1], 2525).into()),
             protocol: Protocol::Smtp,
             hostname: None,
+            proxy_protocol: None,
+            xclient: Networks::default(),
             tls: ListenerTlsConfig::default(),
+            auth: Auth::Off,
         }
     }
 }
@@ -117,15 +130,15 @@ pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     })
 }
 
-/// `/path` or `/path:0660`.
+/// `/path`, `/path:0660` or `/path:0660:group`.
 fn unix(text: &str, socket: &str) -> Result<Address, String> {
-    let (path, mode) = match socket.rsplit_once(':') {
-        Some((path, mode)) => (path, super::units::mode(mode)?),
-        None => (socket, SOCKET_MODE),
-    };
+    let mut parts = socket.splitn(3, ':');
+    let path = parts.next().unwrap_or_default();
+    let mode = parts.next().map_or(Ok(SOCKET_MODE), super::units::mode)?;
+    let group = parts.next().map(super::recipients::gid).transpose()?;
     if !path.starts_with('/') || path.ends_with('/') {
         return Err(format!(
-            "{text:?} has no full path; write unix:/path or unix:/path:0660"
+            "{text:?} has no full path; write unix:/path, unix:/path:0660 or unix:/path:0660:group"
         ));
     }
     if path.len() > LONGEST_SOCKET_PATH {
@@ -133,5 +146,5 @@ fn unix(text: &str, socket: &str) -> Result<Address, String> {
             "{text:?} is too long; the system takes {LONGEST_SOCKET_PATH} octets of path"
         ));
     }
-    Ok(Address::Unix(PathBuf::from(path), mode))
+    Ok(Address::Unix(path.into(), Access { mode, group }))
 }

@@ -9,6 +9,8 @@
 //! The file is read and never written. No other part of the program knows YAML.
 
 mod acme;
+mod auth;
+mod auth_http;
 mod check;
 mod document;
 mod environment;
@@ -19,6 +21,7 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod networks;
 mod overrides;
 mod recipients;
 mod scalars;
@@ -32,10 +35,13 @@ mod tests;
 mod tls;
 mod units;
 mod wording;
+mod written;
 
 use std::path::Path;
 
 pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
+pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
+pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Place};
 pub use self::fastcgi::{
@@ -50,6 +56,7 @@ pub use self::spool::SpoolConfig;
 pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
+pub use self::written::{quoted, written};
 
 use self::scalars::chain;
 
@@ -61,8 +68,12 @@ pub struct Config {
     pub hostname: Option<String>,
     /// Where clients connect (default: one, at 127.0.0.1:2525).
     pub listeners: Vec<ListenerConfig>,
+    /// What nginx's mail proxy asks (default: nothing).
+    pub auth_http: Option<AuthHttpConfig>,
     /// What encrypts connections.
     pub tls: TlsConfig,
+    /// Who may log in, and how.
+    pub auth: AuthConfig,
     /// How strict we are with clients.
     pub smtp: SmtpConfig,
     /// Whose mail is taken.
@@ -100,7 +111,9 @@ impl Default for Config {
         Self {
             hostname: None,
             listeners: vec![ListenerConfig::default()],
+            auth_http: None,
             tls: TlsConfig::default(),
+            auth: AuthConfig::default(),
             smtp: SmtpConfig::default(),
             recipients: RecipientsConfig::default(),
             maildir: MaildirConfig::default(),

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use smol::{Async, Executor};
 
-use super::{StartError, bind_error};
+use super::StartError;
+use super::binding::bind_error;
 use crate::acme;
 use crate::config::Config;
-use crate::server::PassedSockets;
+use crate::server::{Address, PassedSockets};
 use crate::tls::{Certificates, TlsError};
 
 /// Who obtains it, if somebody does.
@@ -43,21 +44,23 @@ impl Acme {
         let addresses = section.map(crate::config::AcmeConfig::addresses);
         let mut doors = Vec::new();
         for (address, is_needed) in addresses.unwrap_or_default() {
-            let bound = address.bind(passed).and_then(|bound| {
-                let no_tcp = || io::Error::other("it is no socket of TCP");
-                bound.into_tcp().ok_or_else(no_tcp)
-            });
-            match bound {
-                Ok(socket) => {
-                    log::info!(address:% = address; "challenges are answered");
-                    doors.push(socket);
+            loop {
+                match door(&address, passed) {
+                    Ok(socket) => {
+                        log::info!(address:% = address; "challenges are answered");
+                        doors.push(socket);
+                    }
+                    Err(error) if is_needed || error.kind() == io::ErrorKind::AddrInUse => {
+                        return Err(bind_error(&address, error));
+                    }
+                    // A machine without IPv6.
+                    Err(error) => {
+                        log::info!(address:% = address, cause:% = error; "challenges are not answered here");
+                    }
                 }
-                Err(error) if is_needed || error.kind() == io::ErrorKind::AddrInUse => {
-                    return Err(bind_error(&address, error));
-                }
-                // A machine without IPv6.
-                Err(error) => {
-                    log::info!(address:% = address, cause:% = error; "challenges are not answered here");
+                // A socket unit may listen at several addresses.
+                if !matches!(&address, Address::Systemd(name) if passed.has(name)) {
+                    break;
                 }
             }
         }
@@ -74,4 +77,9 @@ impl Acme {
         }
         executor.spawn(Arc::clone(acme).keep()).detach();
     }
+}
+
+fn door(address: &Address, passed: &mut PassedSockets) -> io::Result<Async<TcpListener>> {
+    let no_tcp = || io::Error::other("it is no socket of TCP");
+    address.bind(passed)?.into_tcp().ok_or_else(no_tcp)
 }

@@ -2,10 +2,14 @@
 
 #[cfg_attr(not(feature = "acme"), path = "no_acme.rs")]
 mod acme;
+#[cfg_attr(not(feature = "auth-http"), path = "no_auth_http.rs")]
+mod auth_http;
+mod binding;
 mod certificates;
 mod handing;
 mod line;
 mod logging;
+pub mod notify;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
 mod processors;
@@ -14,29 +18,32 @@ mod roots;
 mod signals;
 
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smol::Executor;
+use smol::{Executor, Timer};
 
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
 use self::acme::Acme;
+use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
+use crate::credentials::Credentials;
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
 use crate::server::{
-    self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
+    self, Address, Linger, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 use crate::spool::Consumer;
 use crate::tls::Facts;
@@ -174,9 +181,20 @@ impl Daemon {
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries),
             spooler: self.spooler(&disks),
+            logins: None,
             ids: crate::envelope::Ids::default(),
         };
         Ok((service, disks))
+    }
+
+    /// Who may log in.
+    fn logins(&self) -> Result<Option<Logins>, StartError> {
+        let Some((settings, users)) = self.config.logins() else {
+            return Ok(None);
+        };
+        let credentials =
+            Credentials::open(users).map_err(|error| self.source.error("auth.users", error))?;
+        Ok(Some(Logins::new(settings, Arc::new(credentials))))
     }
 
     /// Those of the Maildirs, and that of the spool if there is one.
@@ -202,7 +220,8 @@ impl Daemon {
 
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
-        let (service, disks) = self.assemble()?;
+        let (mut service, disks) = self.assemble()?;
+        service.logins = self.logins()?;
         let service = Arc::new(service);
         roots::probe(&self.store, &disks);
         let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();
@@ -213,11 +232,13 @@ impl Daemon {
         let mut passed = PassedSockets::from_env();
         let listeners = self.listeners(&offers, &mut passed)?;
         let doors = acme.doors(&self.config, &mut passed)?;
-        all_are_named(&passed)?;
+        binding::all_are_taken(&passed)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.address.clone())
             .collect();
+        let endpoint = Endpoint::bind(&self.config, &listeners)?;
+        let auth_http = endpoint.address();
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
@@ -232,6 +253,7 @@ impl Daemon {
         let workers = self
             .consumers
             .start(&self.config, &self.store, &executor, &shutdown);
+        endpoint.start(&service, &executor, &shutdown);
         let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
         executor
             .spawn(async move {
@@ -244,7 +266,9 @@ impl Daemon {
             .collect::<io::Result<_>>()?;
         Ok(Running {
             addresses,
+            auth_http,
             offers,
+            executor,
             trigger,
             all_served,
             threads,
@@ -261,24 +285,6 @@ impl Daemon {
         offers.map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
     }
 
-    fn listeners(
-        &self,
-        offers: &Offers,
-        passed: &mut PassedSockets,
-    ) -> Result<Vec<Listener>, StartError> {
-        let mut listeners = Vec::new();
-        for listener in &self.config.listeners {
-            let bound = listener
-                .address
-                .bind(passed)
-                .map_err(|error| bind_error(&listener.address, error))?;
-            let profile = Arc::new(self.config.profile(listener));
-            let encryption = offers.encryption(&self.config, listener);
-            listeners.push(bound.serve(profile).encrypted(encryption));
-        }
-        Ok(listeners)
-    }
-
     /// A delivery blocks its thread, and as many clients may be waited for on one
     /// each; beside these there are always some that serve sockets.
     fn threads(&self, disks: &Disks) -> usize {
@@ -288,38 +294,6 @@ impl Daemon {
         };
         let each = self.config.limits.deliveries;
         serving + disks.deliveries(each) + each
-    }
-}
-
-fn all_are_named(passed: &PassedSockets) -> Result<(), StartError> {
-    let Some(name) = passed.left() else {
-        return Ok(());
-    };
-    let address = Address::Systemd(name.to_owned());
-    let error = io::Error::other("systemd passed a socket that no listener names");
-    Err(bind_error(&address, error))
-}
-
-fn bind_error(address: &Address, error: io::Error) -> StartError {
-    let is_unix = matches!(address, Address::Unix(..));
-    let hint = match error.kind() {
-        io::ErrorKind::Other if matches!(address, Address::Systemd(_)) => {
-            "; give every socket a FileDescriptorName= of its own, and every name a listener"
-        }
-        io::ErrorKind::NotFound if is_unix => "; make the folder first",
-        io::ErrorKind::AddrInUse => {
-            "; another program listens there: stop it or choose another address"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need CAP_NET_BIND_SERVICE, a Unix socket needs a folder that is yours"
-        }
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-        _ => "",
-    };
-    StartError::Bind {
-        address: address.clone(),
-        error,
-        hint,
     }
 }
 
@@ -346,7 +320,9 @@ fn serve_on_thread(
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<Address>,
+    auth_http: Option<SocketAddr>,
     offers: Offers,
+    executor: Arc<Executor<'static>>,
     trigger: Trigger,
     all_served: Shutdown,
     threads: Vec<JoinHandle<()>>,
@@ -358,9 +334,25 @@ impl Running {
         &self.addresses
     }
 
+    /// Where nginx may ask, if it may.
+    pub fn auth_http(&self) -> Option<SocketAddr> {
+        self.auth_http
+    }
+
     /// What the certificates say that it has now, in the order of the configuration.
     pub fn certificates(&self) -> Vec<Facts> {
         self.offers.facts()
+    }
+
+    /// Calls `beat` now and again and again, on the threads that serve clients, until they end.
+    pub fn every(&self, interval: Duration, mut beat: impl FnMut() + Send + 'static) {
+        let beats = async move {
+            loop {
+                beat();
+                Timer::after(interval).await;
+            }
+        };
+        self.executor.spawn(beats).detach();
     }
 
     /// Stops accepting, lets every message that has begun arrive, and returns

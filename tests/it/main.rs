@@ -2,6 +2,8 @@
 
 #[cfg(feature = "fastcgi")]
 mod application;
+#[cfg(feature = "auth-http")]
+mod auth_http;
 mod authority;
 mod bombs;
 mod check;
@@ -12,19 +14,23 @@ mod examples;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
 mod house;
+mod import;
 mod large;
 mod layers;
 mod limits;
 mod lmtp;
+mod logins;
 mod logs;
 mod model;
 mod octets;
+mod passwd;
 mod paths;
 mod pipe;
 mod player;
 mod process;
 mod processors;
 mod program;
+mod proxy;
 mod queue;
 mod recipients;
 mod session;
@@ -34,4 +40,6 @@ mod source;
 mod tls;
 mod transcript;
 mod transcripts;
+mod unix_socket;
+mod users;
 mod world;

@@ -42,10 +42,12 @@ fn the_file_has_every_key() {
     let sections = [
         "{}",
         "listeners: [{}]",
+        "auth_http: {}",
         "listeners: [{tls: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
         "tls: {acme: {}}",
+        "auth: {}",
         "smtp: {}",
         "recipients: {}",
         "recipients: {users: {alice: {}}}",

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::maildir::{Durability, Owner, Quota};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Recipients, Users};
-use crate::server::Address;
+use crate::server::{Access, Address, Networks, Trust};
 use crate::smtp;
 use crate::smtp::address::Domain;
 
@@ -62,6 +62,7 @@ fn our_own_name_takes_its_place() {
 
 #[test]
 fn listeners() {
+    let unix = |mode, group| Address::Unix("/run/lmtp".into(), Access { mode, group });
     for (written, address) in [
         (
             "127.0.0.1:2525",
@@ -71,11 +72,10 @@ fn listeners() {
             "\"[::]:25\"",
             Address::Tcp((std::net::Ipv6Addr::UNSPECIFIED, 25).into()),
         ),
-        ("unix:/run/lmtp", Address::Unix("/run/lmtp".into(), 0o660)),
-        (
-            "unix:/run/lmtp:0600",
-            Address::Unix("/run/lmtp".into(), 0o600),
-        ),
+        ("unix:/run/lmtp", unix(0o660, None)),
+        ("unix:/run/lmtp:0600", unix(0o600, None)),
+        ("unix:/run/lmtp:0660:27", unix(0o660, Some(27))),
+        ("unix:/run/lmtp:0666:root", unix(0o666, Some(0))),
         ("systemd:smtp", Address::Systemd("smtp".into())),
     ] {
         let config = parse(&format!(
@@ -94,6 +94,30 @@ fn listeners() {
     assert!(Config::default().listen_on("nowhere").is_err());
     let fresh = parse("listeners: [{address: 127.0.0.1:0}, {address: 127.0.0.1:0}]").unwrap();
     assert_eq!(fresh.listeners.len(), 2);
+}
+
+#[test]
+fn whose_word_is_believed() {
+    let trust = |keys: &str| {
+        let config = parse(&format!("listeners: [{{address: 127.0.0.1:0{keys}}}]")).unwrap();
+        Config::trust(&config.listeners[0])
+    };
+    let networks = |networks: &[&str], unix| Networks {
+        networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
+        unix,
+    };
+    assert_eq!(trust(""), Trust::default());
+    assert_eq!(trust(", proxy_protocol: ~, xclient: ~"), Trust::default());
+    assert_eq!(
+        trust(", proxy_protocol: false, xclient: []"),
+        Trust::default()
+    );
+    let one = networks(&["127.0.0.1/32"], false);
+    assert_eq!(trust(", xclient: 127.0.0.1").xclient, one);
+    let several =
+        trust(", proxy_protocol: [10.0.0.0/8, '2001:db8::/32', '::1', '::ffff:192.0.2.1', unix]");
+    let known = ["10.0.0.0/8", "2001:db8::/32", "::1/128", "192.0.2.1/32"];
+    assert_eq!(several.proxies, Some(networks(&known, true)));
 }
 
 #[test]
