@@ -17,6 +17,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nginx", "nginx"),
     ("notmuch", "notmuch"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
+    ("pebble-challtestsrv", "pebble"),
     ("php", "php-cli"),
     ("postfix", "postfix"),
     ("postqueue", "postfix"),

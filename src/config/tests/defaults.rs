@@ -46,6 +46,7 @@ fn the_file_has_every_key() {
         "listeners: [{tls: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
+        "tls: {acme: {}}",
         "auth: {}",
         "smtp: {}",
         "recipients: {}",
