@@ -1,20 +1,25 @@
 //! The bare FastCGI client: what PHP-FPM alone can take, with no mail in front of it.
 //!
-//! Every thread hands the same message to the script again and again, each time over a new connection, by the
-//! crate that the bridge uses. Prints the same line of JSON as `load`.
+//! Every thread hands the same message to the script again and again, each time over a new connection: by the crate
+//! `fastcgi-client` with the four parameters that PHP cannot do without, or, with `--bridge`, as the server does it.
+//! Prints the same line of JSON as `load`.
 
 mod figures;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
 use fastcgi_client::{Client, Params, Request};
 use futures_util::io::Cursor;
+use maiasaura::fastcgi::{
+    Acknowledgement, Answer, Body, Bridge, Content, Endpoint, Envelope, Letter, Script, Settings,
+};
 use smol::net::unix::UnixStream;
 
 use figures::{Figures, microseconds};
@@ -38,6 +43,9 @@ struct Options {
     /// Octets of each message
     #[arg(long, default_value_t = 5000)]
     size: usize,
+    /// By the bridge of the server, with all that it tells PHP
+    #[arg(long)]
+    bridge: bool,
     /// Cargo adds this one
     #[arg(long, hide = true)]
     bench: bool,
@@ -63,11 +71,12 @@ fn main() -> ExitCode {
 
 fn run(options: &Options, socket: &Path) -> Result<Figures, String> {
     let message = vec![b'x'; options.size];
+    let bridge = options.bridge.then(|| bridge(options, socket));
     let next = AtomicU64::new(0);
     let begin = Instant::now();
     let waits = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..options.connections.get())
-            .map(|_| scope.spawn(|| hand_all(options, socket, &message, &next)))
+            .map(|_| scope.spawn(|| hand_all(options, socket, bridge.as_ref(), &message, &next)))
             .collect();
         let waits = threads
             .into_iter()
@@ -86,17 +95,70 @@ fn run(options: &Options, socket: &Path) -> Result<Figures, String> {
 fn hand_all(
     options: &Options,
     socket: &Path,
+    bridge: Option<&Bridge>,
     message: &[u8],
     next: &AtomicU64,
 ) -> Result<Vec<u32>, String> {
     let mut waits = Vec::new();
     while next.fetch_add(1, Ordering::Relaxed) < options.messages {
         let begin = Instant::now();
-        smol::block_on(hand(&options.script, socket, message))
-            .map_err(|error| error.to_string())?;
+        let handed = match bridge {
+            Some(bridge) => smol::future::block_on(hand_by(bridge, message)),
+            None => smol::block_on(hand(&options.script, socket, message)),
+        };
+        handed.map_err(|error| error.to_string())?;
         waits.push(microseconds(begin.elapsed()));
     }
     Ok(waits)
+}
+
+fn bridge(options: &Options, socket: &Path) -> Bridge {
+    let script = Script {
+        file: options.script.clone(),
+        root: options.script.parent().unwrap_or(Path::new("/")).to_owned(),
+        uri: None,
+    };
+    Bridge::new(Settings {
+        endpoint: Endpoint::Unix(socket.to_owned()),
+        save: script.clone(),
+        validate: script,
+        body: Body::Raw,
+        acknowledgement: Acknowledgement::Required,
+        secret: None,
+        connections: options.connections.get(),
+        connect_timeout: Duration::from_secs(5),
+        timeout: Duration::from_mins(1),
+        validate_timeout: Duration::from_secs(10),
+    })
+}
+
+async fn hand_by(bridge: &Bridge, message: &[u8]) -> Result<(), Box<dyn Error>> {
+    let envelope = Envelope {
+        id: "1790000000-1".into(),
+        received: SystemTime::now(),
+        mail_from: "load@example.net".into(),
+        rcpt: "user0@example.org".into(),
+        mailbox: "user0@example.org".into(),
+        captures: BTreeMap::new(),
+        helo: Some("client.example.net".into()),
+        client: Some([127, 0, 0, 1].into()),
+        client_port: None,
+        server: None,
+        host: "mx.example.org".into(),
+        tls: None,
+        login: None,
+        key: "0".repeat(64),
+    };
+    let letter = Letter {
+        envelope: &envelope,
+        trace: "",
+        content: Content::Pieces(&[message]),
+        path: None,
+    };
+    match bridge.hand(letter, 1).await {
+        Answer::Delivered => Ok(()),
+        answer => Err(format!("{answer:?}").into()),
+    }
 }
 
 async fn hand(script: &Path, socket: &Path, message: &[u8]) -> Result<(), Box<dyn Error>> {

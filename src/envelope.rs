@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::content::Content;
 use crate::maildir::Location;
 use crate::smtp::address::{ForwardPath, Mailbox, ReversePath};
+use crate::smtp::xclient::Origin;
 
 /// Who handed the mail to us, as far as it told and as the socket knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,10 +25,34 @@ pub struct Client {
     pub server: Option<SocketAddr>,
     /// The argument of EHLO, HELO or LHLO, checked to be a name or a literal.
     pub helo: Option<String>,
+    /// Who has told us of this client, in place of the peer of the connection.
+    pub proxy: Option<Proxy>,
+    /// What its address resolves to, as a proxy has found out.
+    pub name: Option<String>,
     /// How the connection is encrypted; none when it is plain.
     pub tls: Option<Tls>,
     /// Who it is, when it has proved that.
     pub login: Option<String>,
+    /// Where it has the message from, if it is a content filter that tells (XFORWARD).
+    pub origin: Option<Box<Origin>>,
+}
+
+impl Client {
+    /// Its address, for those who must have one: 0.0.0.0 where a proxy knows none, which must not
+    /// pass for this machine. None for a Unix socket or a pipe.
+    pub fn shown(&self) -> Option<IpAddr> {
+        let unknown = self.proxy.map(|_| Ipv4Addr::UNSPECIFIED.into());
+        self.address.or(unknown)
+    }
+}
+
+/// A peer that has told us who the client is: with the PROXY protocol or with XCLIENT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    /// At this address.
+    Address(IpAddr),
+    /// On a Unix socket.
+    Unix,
 }
 
 /// What is known of an encrypted connection.
@@ -179,6 +204,21 @@ impl Ids {
             .rev()
             .map(|digit| char::from(DIGITS[(bits >> (5 * digit)) as usize & 31]))
             .collect()
+    }
+}
+
+impl From<Option<IpAddr>> for Proxy {
+    fn from(peer: Option<IpAddr>) -> Self {
+        peer.map_or(Self::Unix, Self::Address)
+    }
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
     }
 }
 

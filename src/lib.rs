@@ -13,6 +13,9 @@
 //! The rooms, in the order in which a message passes them. Each uses only those
 //! named after it in this list, and [`config`], [`daemon`] and [`cli`] above all:
 
+#[cfg(feature = "auth-http")]
+pub mod auth_http;
+
 pub mod server;
 
 pub mod chain;
@@ -33,6 +36,9 @@ pub mod envelope;
 pub mod content;
 
 pub mod failure;
+
+pub mod credentials;
+pub mod proxy;
 
 pub mod smtp;
 

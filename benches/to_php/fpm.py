@@ -5,6 +5,7 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 
@@ -59,6 +60,10 @@ class Fpm:
     def __exit__(self, *_):
         processes.stop(self.child.pid)
         self.child.wait(20)
+
+    def pause(self, is_paused):
+        """Stops PHP in the middle of what it does, or lets it go on."""
+        os.killpg(self.child.pid, signal.SIGSTOP if is_paused else signal.SIGCONT)
 
     def taken(self):
         try:

@@ -17,8 +17,9 @@ recipients: {{hosts: [example.org]}}
 maildir: {{path: "{folder}/mail/{{host}}/{{user}}", durability: {durability}}}
 limits: {{connections_per_ip: 10000}}
 log: {{level: warn}}
-save: HeadersParser|Hasher|Header|MailDir|FastCGI
-fastcgi: {{address: "unix:{socket}", script: {script}, delivery: {delivery}, connections: {connections}}}
+save: HeadersParser|Hasher|Header|MailDir{php}
+"""
+PHP = """fastcgi: {{address: "unix:{socket}", script: {script}, delivery: {delivery}, connections: {to_php}}}
 """
 
 
@@ -26,6 +27,7 @@ class Bare:
     """No mail: a loop around the FastCGI client."""
 
     name = "bare client"
+    more = []
 
     def __init__(self, tools):
         self.tools = tools
@@ -35,10 +37,17 @@ class Bare:
 
     def load(self, messages, size):
         arguments = ["--socket", self.fpm.socket, "--script", self.fpm.script, "--connections", self.connections]
-        return run([self.tools.fastcgi, *arguments, "--messages", messages, "--size", size])
+        return run([self.tools.fastcgi, *arguments, *self.more, "--messages", messages, "--size", size])
 
     def stop(self):
         pass
+
+
+class Bridge(Bare):
+    """The same loop around the bridge of the server, which tells PHP all it knows."""
+
+    name = "bridge alone"
+    more = ["--bridge"]
 
 
 class Server:
@@ -77,21 +86,26 @@ class Server:
 
 
 class Maiasaura(Server):
-    """The bridge, with what is done before the mail is promised."""
+    """The server, and how PHP gets the mail: inline, queued, or not at all (`no PHP`)."""
 
-    def __init__(self, tools, delivery, durability):
+    def __init__(self, tools, delivery, durability, to_php=None):
         super().__init__(tools)
-        self.delivery, self.durability = delivery, durability
+        self.delivery, self.durability, self.to_php = delivery, durability, to_php
         self.name = f"{delivery} {durability}"
 
     def command(self, folder, fpm):
-        text = MAIASAURA.format(
-            folder=folder, port=self.port, socket=fpm.socket, script=fpm.script, connections=self.connections,
-            delivery=self.delivery, durability=self.durability,
+        text = MAIASAURA + PHP * self.feeds_php()
+        to_php = self.to_php or self.connections
+        text = text.format(
+            folder=folder, port=self.port, socket=fpm.socket, script=fpm.script, delivery=self.delivery,
+            durability=self.durability, to_php=to_php, php="|FastCGI" * self.feeds_php(),
         )  # fmt: skip
         if self.delivery == "queued":
-            text += f"spool: {{at_once: {self.connections}}}\n"
+            text += f"spool: {{at_once: {to_php}}}\n"
         return [self.tools.server, "serve", "-c", write(os.path.join(folder, "maiasaura.yaml"), text)]
+
+    def feeds_php(self):
+        return self.delivery != "no PHP"
 
 
 class Guerrilla(Server):

@@ -1,6 +1,8 @@
 //! `maiasaura check`: is everything in order that the configuration names?
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use rustix::io::Errno;
 use super::doctor;
 use super::{Exit, Fault, Loaded, Outcome, certificates, say};
 use crate::config::{Config, File, ListenerConfig};
+use crate::credentials::Credentials;
 use crate::daemon::Daemon;
 use crate::maildir::{self, Store};
 use crate::recipients::{User, Users};
@@ -46,6 +49,8 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += u32::from(!owners_can_be_served(&config.recipients.users));
     faults += certificates::faults(&config);
     faults += listener_faults(&config.listeners);
+    faults += super::trust::faults(&config);
+    faults += u32::from(!users_can_log_in(&config));
     faults += u32::from(!log_can_be_written(&config.log.file));
     hosts(&config, service.recipients.is_catch_all_host());
     faults += php_faults(&config, &roots, check)?;
@@ -189,6 +194,32 @@ fn is_in_use(address: &Address, error: &io::Error) -> bool {
     }
     say(&format!("FAULT listener {address}: {error}"));
     false
+}
+
+/// Whether the file of those who may log in is sound, and nobody else's to read.
+fn users_can_log_in(config: &Config) -> bool {
+    let Some(path) = &config.auth.users else {
+        return true;
+    };
+    let shown = path.display();
+    let users = match Credentials::open(path) {
+        Ok(users) => users.current().len(),
+        Err(error) => {
+            say(&format!("FAULT auth.users: {error}"));
+            return false;
+        }
+    };
+    let mode = fs::metadata(path).map_or(0, |file| file.mode());
+    if mode & 0o037 != 0 {
+        say(&format!(
+            "warn  auth.users: others than its owner can read or change {shown}; mend it with: chmod 600 {shown}"
+        ));
+    }
+    if config.logins().is_none() {
+        say("warn  auth.users: no listener lets anybody log in; write auth: offered or required");
+    }
+    say(&format!("ok    users who may log in: {users}, in {shown}"));
+    true
 }
 
 /// Whether the file of the log can be opened, or made, without doing so.

@@ -13,8 +13,11 @@ mod deliver;
 mod doctor;
 mod exit;
 mod explain;
+mod passwd;
 mod queue;
 mod serve;
+mod terminal;
+mod trust;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -34,6 +37,7 @@ Examples:
   maiasaura check -c mail.yaml           is everything in order?
   maiasaura explain bob@example.org      where does mail for bob go, and why?
   maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
+  maiasaura passwd alice                 give alice a password to log in with
   maiasaura queue list                   which mail do applications not have yet?";
 
 /// A Maildir-first local delivery agent: SMTP, LMTP or a pipe in, durable Maildirs out.
@@ -64,6 +68,8 @@ enum Command {
     Explain(explain::Explain),
     /// What waits for applications that get their mail later: list, show, retry, drop, replay.
     Queue(queue::Arguments),
+    /// Users who may log in: add one, change a password, --verify one, --delete one.
+    Passwd(passwd::Passwd),
     /// Print the version.
     Version,
 }
@@ -97,6 +103,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
+        Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));
             Ok(())

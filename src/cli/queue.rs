@@ -1,14 +1,14 @@
 //! `maiasaura queue`: what waits for applications, and what is to become of it. Works beside a
 //! running server, which sees what is done here, and without one.
 
-use std::io;
+mod row;
+
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
-use mail_parser::DateTime;
-use serde::Serialize;
+use row::{Row, seconds};
 
 use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::Config;
@@ -91,22 +91,6 @@ struct Found {
     row: Row,
 }
 
-/// What is told of a letter.
-#[derive(Serialize)]
-struct Row {
-    id: String,
-    /// "waiting" or "dead".
-    status: &'static str,
-    queue: String,
-    attempts: u32,
-    /// Seconds since 1970; none when it is due, or dead.
-    next: Option<u64>,
-    error: String,
-    file: PathBuf,
-    /// None when it cannot be read.
-    letter: Option<Slip>,
-}
-
 impl Desk {
     fn new(config: &Config) -> Result<Self, String> {
         let store = Arc::new(Store::new(config.maildir()));
@@ -118,46 +102,70 @@ impl Desk {
         })
     }
 
-    /// All letters, or those with one of these names.
-    fn find(&self, ids: Option<&[String]>) -> Result<Vec<Found>, Fault> {
-        let mut found = Vec::new();
+    /// Gives each letter to `take`, one after the other: there may be more than memory has room for.
+    fn each(&self, mut take: impl FnMut(Found) -> Outcome) -> Outcome {
         for queue in Queue::all(&self.store, &self.place).map_err(|error| fault(&error))? {
+            let tried = queue.tried().map_err(|error| fault(&error))?;
             for name in queue.letters().map_err(|error| fault(&error))? {
-                found.extend(Found::waiting(&queue, name).map_err(|error| fault(&error))?);
+                let state = tried.contains(&name).then(|| queue.state(&name)).flatten();
+                let found = Found::waiting(&queue, name, state.unwrap_or_default());
+                found
+                    .map_err(|error| fault(&error))?
+                    .map_or(Ok(()), &mut take)?;
             }
         }
         for path in self.dead.files().map_err(|error| fault(&error))? {
-            found.extend(Found::dead(path).map_err(|error| fault(&error))?);
+            let found = Found::dead(path).map_err(|error| fault(&error))?;
+            found.map_or(Ok(()), &mut take)?;
         }
-        if let Some(ids) = ids {
-            let missing = |id: &&String| !found.iter().any(|letter| letter.row.id == **id);
-            if let Some(id) = ids.iter().find(missing) {
-                let message = format!("there is no letter {id}; `maiasaura queue list` has all");
-                return Err(Fault::new(Exit::NoInput, message));
+        Ok(())
+    }
+
+    /// The letters with one of these names, of which each has to be there.
+    fn find(&self, ids: &[String]) -> Result<Vec<Found>, Fault> {
+        let mut found: Vec<Found> = Vec::new();
+        self.each(|letter| {
+            if ids.contains(&letter.row.id) {
+                found.push(letter);
             }
-            found.retain(|letter| ids.contains(&letter.row.id));
+            Ok(())
+        })?;
+        let missing = |id: &&String| !found.iter().any(|letter| letter.row.id == **id);
+        if let Some(id) = ids.iter().find(missing) {
+            let message = format!("there is no letter {id}; `maiasaura queue list` has all");
+            return Err(Fault::new(Exit::NoInput, message));
         }
         Ok(found)
     }
 
     fn list(&self, json: bool) -> Outcome {
-        let letters = self.find(None)?;
-        if json {
-            return letters.iter().try_for_each(Found::say_json);
+        let (mut waiting, mut dead) = (0, 0);
+        // Where it goes may be closed before the end, as by `head`.
+        let mut out = BufWriter::new(io::stdout().lock());
+        self.each(|letter| {
+            let line = if json {
+                letter.json()?
+            } else {
+                letter.row.line()
+            };
+            let _ = writeln!(out, "{line}");
+            *(if letter.waits.is_some() {
+                &mut waiting
+            } else {
+                &mut dead
+            }) += 1;
+            Ok(())
+        })?;
+        if !json {
+            let _ = writeln!(out, "{waiting} waiting, {dead} dead");
         }
-        for letter in &letters {
-            say(&letter.row.line());
-        }
-        let dead = letters.iter().filter(|letter| letter.waits.is_none());
-        let dead = dead.count();
-        say(&format!("{} waiting, {dead} dead", letters.len() - dead));
         Ok(())
     }
 
     fn show(&self, id: &str, json: bool) -> Outcome {
-        for letter in self.find(Some(&[id.to_owned()]))? {
+        for letter in self.find(&[id.to_owned()])? {
             if json {
-                letter.say_json()?;
+                say(&letter.json()?);
             } else {
                 letter.row.tell();
             }
@@ -167,14 +175,9 @@ impl Desk {
 
     fn retry(&self, ids: &[String], all: bool) -> Outcome {
         let mut count = 0;
-        for letter in self.find((!all).then_some(ids))? {
+        let mut retry = |letter: Found| {
             let Some((queue, name)) = &letter.waits else {
-                if all {
-                    continue;
-                }
-                let id = &letter.row.id;
-                let message = format!("{id} is dead; `maiasaura queue replay {id}` brings it back");
-                return Err(Fault::new(Exit::NoInput, message));
+                return Ok(());
             };
             let state = State {
                 next: State::NOW,
@@ -182,13 +185,25 @@ impl Desk {
             };
             queue.note(name, &state).map_err(|error| fault(&error))?;
             count += 1;
+            Ok(())
+        };
+        if all {
+            self.each(retry)?;
+        } else {
+            let letters = self.find(ids)?;
+            if let Some(dead) = letters.iter().find(|letter| letter.waits.is_none()) {
+                let id = &dead.row.id;
+                let message = format!("{id} is dead; `maiasaura queue replay {id}` brings it back");
+                return Err(Fault::new(Exit::NoInput, message));
+            }
+            letters.into_iter().try_for_each(&mut retry)?;
         }
         say(&format!("{count} to be tried now"));
         Ok(())
     }
 
     fn remove(&self, ids: &[String]) -> Outcome {
-        let letters = self.find(Some(ids))?;
+        let letters = self.find(ids)?;
         for letter in &letters {
             let removed = match &letter.waits {
                 Some((queue, name)) => queue.remove(name),
@@ -202,19 +217,24 @@ impl Desk {
 
     fn replay(&self, ids: &[String]) -> Outcome {
         let mut count = 0;
-        for letter in self.find((!ids.is_empty()).then_some(ids))? {
+        let mut replay = |letter: Found| {
             if letter.waits.is_some() {
-                continue;
+                return Ok(());
             }
             if letter.row.letter.is_none() {
                 let (path, error) = (letter.row.file.display(), &letter.row.error);
                 say(&format!("{path} stays: {error}"));
-                continue;
+                return Ok(());
             }
-            self.dead
-                .replay(&letter.row.file)
-                .map_err(|error| fault(&error))?;
+            let replayed = self.dead.replay(&letter.row.file);
+            replayed.map_err(|error| fault(&error))?;
             count += 1;
+            Ok(())
+        };
+        if ids.is_empty() {
+            self.each(replay)?;
+        } else {
+            self.find(ids)?.into_iter().try_for_each(&mut replay)?;
         }
         say(&format!("{count} back in the queue"));
         Ok(())
@@ -223,8 +243,7 @@ impl Desk {
 
 impl Found {
     /// None if it is gone meanwhile.
-    fn waiting(queue: &Queue, name: String) -> io::Result<Option<Self>> {
-        let state = queue.state(&name).unwrap_or_default();
+    fn waiting(queue: &Queue, name: String, state: State) -> io::Result<Option<Self>> {
         let path = queue.path(&name);
         let Some((letter, unreadable)) = opened(queue.letter(&name))? else {
             return Ok(None);
@@ -273,10 +292,9 @@ impl Found {
         Ok(Some(Self { waits: None, row }))
     }
 
-    fn say_json(&self) -> Outcome {
+    fn json(&self) -> Result<String, Fault> {
         let json = serde_json::to_string(&self.row);
-        say(&json.map_err(|error| Fault::new(Exit::Software, error))?);
-        Ok(())
+        json.map_err(|error| Fault::new(Exit::Software, error))
     }
 }
 
@@ -295,81 +313,7 @@ fn opened(letter: io::Result<Letter>) -> io::Result<Option<Opened>> {
     }
 }
 
-impl Row {
-    /// One line of the list.
-    fn line(&self) -> String {
-        let (from, to) = match &self.letter {
-            Some(slip) => (slip.mail_from.as_str(), slip.rcpt.as_str()),
-            None => ("?", "?"),
-        };
-        let when = match (self.status, self.next) {
-            ("dead", _) => "dead".to_owned(),
-            (_, None) => "due".to_owned(),
-            (_, Some(next)) => format!("in {}", rough(next.saturating_sub(seconds()))),
-        };
-        let error = if self.error.is_empty() {
-            String::new()
-        } else {
-            format!("  ({})", self.error)
-        };
-        format!(
-            "{}  {}  {when}, {} tried  <{from}> to {to}{error}",
-            self.id, self.queue, self.attempts
-        )
-    }
-
-    /// All of it, a line for each thing that is known.
-    fn tell(&self) {
-        let line = |name: &str, value: &str| {
-            if !value.is_empty() {
-                say(&format!("{name:<12} {value}"));
-            }
-        };
-        line("id", &self.id);
-        line("status", self.status);
-        line("queue", &self.queue);
-        line("attempts", &self.attempts.to_string());
-        line("next", &self.next.map(date).unwrap_or_default());
-        line("error", &self.error);
-        line("file", &self.file.display().to_string());
-        let Some(slip) = &self.letter else {
-            return;
-        };
-        line("received", &date(slip.received / 1000));
-        line("from", &format!("<{}>", slip.mail_from));
-        line("to", &slip.rcpt);
-        line("mailboxes", &slip.mailboxes.join(", "));
-        let address = slip.client.map(|address| address.to_string());
-        line("client", &address.unwrap_or_default());
-        line("helo", slip.helo.as_deref().unwrap_or_default());
-        line("size", &slip.size.to_string());
-        line("key", &slip.key);
-        for file in &slip.files {
-            line("copy", &file.display().to_string());
-        }
-    }
-}
-
 fn fault(error: &io::Error) -> Fault {
     let message = format!("the spool: {error}");
     Fault::new(Exit::IoErr, message)
-}
-
-/// Seconds since 1970.
-fn seconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
-}
-
-fn date(seconds: u64) -> String {
-    DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default()).to_rfc822()
-}
-
-/// A time with its largest unit.
-fn rough(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3600),
-    }
 }

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::{Asked, Config, Folder, LimitsConfig, PairConfig, Size, fastcgi};
+use super::{
+    Asked, Auth, Config, Folder, LimitsConfig, Mode, PairConfig, Plaintext, Size, auth_http,
+    fastcgi,
+};
 use crate::content::WORTH;
-use crate::server::Address;
+use crate::server::{Address, Networks};
 use crate::smtp::address::Domain;
 use crate::tls::Demand;
 
@@ -29,7 +32,9 @@ const MOST_AT_ONCE: usize = 1000;
 pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
+    auth_http::check(config)?;
     tls(config)?;
+    auth(config)?;
     recipients(config)?;
     maildir(config)?;
     processors(config)?;
@@ -93,6 +98,20 @@ fn listeners(config: &Config) -> Outcome {
             format!("listeners[{index}].address"),
             message,
         )?;
+        let proxies = listener.proxy_protocol.as_ref();
+        refuse(
+            proxies.is_some_and(Networks::is_empty),
+            format!("listeners[{index}].proxy_protocol"),
+            "no proxy is named, so that nobody could connect; write its address, such as \
+             [192.0.2.10], or ~ for a listener without proxies",
+        )?;
+        let is_unix = matches!(address, Address::Unix(..));
+        refuse(
+            is_unix && proxies.is_some_and(|proxies| !proxies.unix),
+            format!("listeners[{index}].proxy_protocol"),
+            "a peer on a Unix socket has no address, so that nobody could connect; write [unix], for \
+             whoever may open the socket",
+        )?;
     }
     Ok(())
 }
@@ -127,6 +146,26 @@ fn tls(config: &Config) -> Outcome {
             && own.client_certificates == Some(Asked::Require);
         let message = "no CA is named that clients could be known by; write client_ca: FILE";
         refuse(is_vain, format!("{key}.client_certificates"), message)?;
+    }
+    Ok(())
+}
+
+fn auth(config: &Config) -> Outcome {
+    let auth = &config.auth;
+    let none = "no mechanism is named, so that nobody could log in; leave the key out for all";
+    refuse(auth.mechanisms.is_empty(), "auth.mechanisms", none)?;
+    for (index, listener) in config.listeners.iter().enumerate() {
+        if listener.auth == Auth::Off {
+            continue;
+        }
+        let key = format!("listeners[{index}].auth");
+        let message = "there are no users; write auth: {users: FILE}, and add them to it with \
+                       maiasaura passwd NAME";
+        refuse(auth.users.is_none(), key.clone(), message)?;
+        let is_plain = config.mode(listener) == Mode::Off && auth.plaintext == Plaintext::Never;
+        let message = "nobody could log in, as this listener has no TLS; write tls: starttls, or \
+                       auth: {plaintext: local} for clients of this machine";
+        refuse(is_plain, key, message)?;
     }
     Ok(())
 }
@@ -243,6 +282,7 @@ fn limits(config: &Config) -> Outcome {
         ("hops", limits.hops == 0),
         ("connections", limits.connections == 0),
         ("connections_per_ip", limits.connections_per_ip == 0),
+        ("auth_failures", limits.auth_failures == 0),
         ("deliveries", limits.deliveries == 0),
     ];
     for (key, is_zero) in numbers {
@@ -284,6 +324,7 @@ fn memory(limits: &LimitsConfig) -> Outcome {
 fn timeouts(config: &Config) -> Outcome {
     let timeouts = &config.timeouts;
     let times = [
+        ("proxy", timeouts.proxy),
         ("greeting", timeouts.greeting),
         ("command", timeouts.command),
         ("data", timeouts.data),

@@ -14,6 +14,11 @@ pub struct LimitsConfig {
     pub errors: u32,
     /// Commands in a row that bring no mail nearer (default: 100).
     pub idle_commands: u32,
+    /// Refused logins on one connection before it is closed (default: 3).
+    pub auth_failures: u32,
+    /// Refused logins from one address, or one IPv6 /64, before it may not try any more; 0 is no
+    /// limit (default: 10).
+    pub auth_failures_per_ip: u32,
     /// Messages on one connection; 0 is no limit (default: 0).
     pub messages_per_connection: u32,
     /// Received fields of a message before it counts as going in circles (default: 100).
@@ -38,6 +43,8 @@ pub struct LimitsConfig {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct TimeoutsConfig {
+    /// For the header of the PROXY protocol, where there has to be one (default: 5s).
+    pub proxy: Time,
     /// From the greeting to the first command (default: 60s).
     pub greeting: Time,
     /// From a reply to the next command (default: 300s).
@@ -46,6 +53,11 @@ pub struct TimeoutsConfig {
     pub data: Time,
     /// For the handshake of TLS (default: 30s).
     pub tls_handshake: Time,
+    /// How long the first refused login on a connection takes; each of the next twice as long, up to
+    /// 30s (default: 2s).
+    pub auth_delay: Time,
+    /// How long refused logins of an address count (default: 10m).
+    pub auth_failures: Time,
     /// For a whole connection (default: 1h).
     pub session: Time,
     /// For a delivery, before the client is told to try again (default: 5m).
@@ -61,6 +73,8 @@ impl Default for LimitsConfig {
             recipients: 1000,
             errors: 20,
             idle_commands: 100,
+            auth_failures: 3,
+            auth_failures_per_ip: 10,
             messages_per_connection: 0,
             hops: 100,
             connections: 1000,
@@ -76,10 +90,13 @@ impl Default for LimitsConfig {
 impl Default for TimeoutsConfig {
     fn default() -> Self {
         Self {
+            proxy: Time::seconds(5),
             greeting: Time::seconds(60),
             command: Time::seconds(300),
             data: Time::seconds(120),
             tls_handshake: Time::seconds(30),
+            auth_delay: Time::seconds(2),
+            auth_failures: Time::seconds(600),
             session: Time::hours(1),
             delivery: Time::seconds(300),
             shutdown: Time::seconds(30),

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use serde::de::Deserializer;
 
+use super::auth::Auth;
+use super::networks::{networks, some_networks};
 use super::scalars::{Scalar, words};
 use super::tls::ListenerTlsConfig;
-use crate::server::Address;
+use crate::server::{Address, Networks};
 
 /// The path of a Unix socket is bounded by the system (`sun_path` in unix(7), with its final NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -26,8 +28,17 @@ pub struct ListenerConfig {
     pub protocol: Protocol,
     /// Our name there (default: that of the whole configuration).
     pub hostname: Option<String>,
+    /// The proxies that connect there, each with the PROXY protocol, and nobody else: addresses,
+    /// networks, `unix` for a Unix socket (default: none; clients connect themselves).
+    #[serde(deserialize_with = "some_networks")]
+    pub proxy_protocol: Option<Networks>,
+    /// Who may tell with XCLIENT and XFORWARD for whom it speaks (default: nobody).
+    #[serde(deserialize_with = "networks")]
+    pub xclient: Networks,
     /// How it is encrypted (default: see [`Config::mode`](super::Config::mode)).
     pub tls: ListenerTlsConfig,
+    /// Whether clients can log in (default: off).
+    pub auth: Auth,
 }
 
 words! {
@@ -81,7 +92,10 @@ impl Default for ListenerConfig {
             address: Address::Tcp(([127, 0, 0, 1], 2525).into()),
             protocol: Protocol::Smtp,
             hostname: None,
+            proxy_protocol: None,
+            xclient: Networks::default(),
             tls: ListenerTlsConfig::default(),
+            auth: Auth::Off,
         }
     }
 }

@@ -8,6 +8,8 @@
 //!
 //! The file is read and never written. No other part of the program knows YAML.
 
+mod auth;
+mod auth_http;
 mod check;
 mod document;
 mod environment;
@@ -18,6 +20,7 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod networks;
 mod overrides;
 mod recipients;
 mod scalars;
@@ -34,6 +37,8 @@ mod wording;
 
 use std::path::Path;
 
+pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
+pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Place};
 pub use self::fastcgi::{
@@ -59,8 +64,12 @@ pub struct Config {
     pub hostname: Option<String>,
     /// Where clients connect (default: one, at 127.0.0.1:2525).
     pub listeners: Vec<ListenerConfig>,
+    /// What nginx's mail proxy asks (default: nothing).
+    pub auth_http: Option<AuthHttpConfig>,
     /// What encrypts connections.
     pub tls: TlsConfig,
+    /// Who may log in, and how.
+    pub auth: AuthConfig,
     /// How strict we are with clients.
     pub smtp: SmtpConfig,
     /// Whose mail is taken.
@@ -98,7 +107,9 @@ impl Default for Config {
         Self {
             hostname: None,
             listeners: vec![ListenerConfig::default()],
+            auth_http: None,
             tls: TlsConfig::default(),
+            auth: AuthConfig::default(),
             smtp: SmtpConfig::default(),
             recipients: RecipientsConfig::default(),
             maildir: MaildirConfig::default(),

@@ -3,15 +3,19 @@
 use std::path::Path;
 
 use super::recipients::OWN_NAME;
-use super::{Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Protocol};
+use super::{
+    Auth, Brackets, Config, Durability, Eol, Folder, Habit, ListenerConfig, Plaintext, Protocol,
+};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Subaddress};
-use crate::server::{Limits, Timeouts};
+use crate::server::{Limits, LoginSettings, Timeouts, Trust};
 use crate::smtp::address::Domain;
 use crate::{maildir, recipients, smtp, spool};
 
 /// Descriptors of a Maildir that is kept open, at most.
 const PER_MAILDIR: u64 = 3;
+/// Requests of nginx at once, at most, and the socket.
+const NGINX: usize = 65;
 /// For the log, timers, what the libraries hold, and the journal.
 const SPARE: u64 = 96;
 
@@ -124,6 +128,7 @@ impl Config {
     pub fn timeouts(&self) -> Timeouts {
         let timeouts = &self.timeouts;
         Timeouts {
+            proxy: timeouts.proxy.get(),
             greeting: timeouts.greeting.get(),
             command: timeouts.command.get(),
             data: timeouts.data.get(),
@@ -145,6 +150,21 @@ impl Config {
         )
     }
 
+    /// How clients log in, and the file of those who may; none where no listener has logins.
+    pub fn logins(&self) -> Option<(LoginSettings, &Path)> {
+        let users = self.auth.users.as_deref()?;
+        let is_open = |listener: &ListenerConfig| listener.auth != Auth::Off;
+        self.listeners.iter().any(is_open).then_some(())?;
+        let settings = LoginSettings {
+            mechanisms: self.auth.mechanisms.iter().map(|it| it.0).collect(),
+            plain_if_local: self.auth.plaintext == Plaintext::Local,
+            delay: self.timeouts.auth_delay.get(),
+            failures_per_ip: self.limits.auth_failures_per_ip,
+            remembered: self.timeouts.auth_failures.get(),
+        };
+        Some((settings, users))
+    }
+
     /// What a session on `listener` may do.
     pub fn profile(&self, listener: &ListenerConfig) -> smtp::Profile {
         let limits = &self.limits;
@@ -155,14 +175,34 @@ impl Config {
                 Protocol::Lmtp => smtp::Protocol::Lmtp,
             },
             starttls: self.mode(listener).starttls(),
+            auth: match listener.auth {
+                Auth::Off => smtp::Auth::Absent,
+                Auth::Offered => smtp::Auth::Offered,
+                Auth::Required => smtp::Auth::Required,
+            },
+            auth_failures: limits.auth_failures,
             message_size: limits.message_size.octets(),
             recipients: limits.recipients,
             errors: limits.errors,
             idle_commands: limits.idle_commands,
             messages: limits.messages_per_connection,
             accept_bare_newlines: self.smtp.bare_newlines == Habit::Accept,
-            lenient_paths: self.smtp.angle_brackets == Brackets::Optional,
+            lenient_paths: self.lenient_paths(),
             refuse_early_talkers: self.smtp.early_talkers == Habit::Refuse,
+            xclient: false,
+        }
+    }
+
+    /// Whether addresses may lack their angle brackets.
+    pub fn lenient_paths(&self) -> bool {
+        self.smtp.angle_brackets == Brackets::Optional
+    }
+
+    /// Whose word is believed on `listener` about who the client is.
+    pub fn trust(listener: &ListenerConfig) -> Trust {
+        Trust {
+            proxies: listener.proxy_protocol.clone(),
+            xclient: listener.xclient.clone(),
         }
     }
 
@@ -191,6 +231,7 @@ impl Config {
             self.listeners.len(),
             handed_over,
             php,
+            self.auth_http.as_ref().map_or(0, |_| NGINX),
         ];
         let single = single
             .into_iter()

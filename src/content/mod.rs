@@ -17,6 +17,7 @@
 //! A [`Draft`] is content that still comes in.
 
 mod draft;
+mod header;
 mod pieces;
 mod spool;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 pub use draft::{Draft, WORTH};
+pub use header::{begins_with_header, end_of_name};
 pub use pieces::Pieces;
 use spool::Spool;
 

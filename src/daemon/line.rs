@@ -172,7 +172,7 @@ impl Addresses {
         match (self, key) {
             (Self::Full, _) => Some(value),
             (_, "subject" | "message_id") => None,
-            (_, "from" | "to" | "file") => {
+            (_, "from" | "to" | "login" | "file") => {
                 let part = |one: &str| match one {
                     rest if is_count(rest) => Some(rest.to_owned()),
                     address => self.address(address),

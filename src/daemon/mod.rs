@@ -1,5 +1,7 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+#[cfg_attr(not(feature = "auth-http"), path = "no_auth_http.rs")]
+mod auth_http;
 mod certificates;
 mod handing;
 mod line;
@@ -12,6 +14,7 @@ mod roots;
 mod signals;
 
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -23,17 +26,19 @@ pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
+use crate::credentials::Credentials;
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
 use crate::server::{
-    self, Address, Linger, Listener, PassedSockets, Service, Shutdown, Spooler, Trigger,
+    self, Address, Linger, Listener, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 use crate::spool::Consumer;
 use crate::tls::Facts;
@@ -171,9 +176,20 @@ impl Daemon {
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries),
             spooler: self.spooler(&disks),
+            logins: None,
             ids: crate::envelope::Ids::default(),
         };
         Ok((service, disks))
+    }
+
+    /// Who may log in.
+    fn logins(&self) -> Result<Option<Logins>, StartError> {
+        let Some((settings, users)) = self.config.logins() else {
+            return Ok(None);
+        };
+        let credentials =
+            Credentials::open(users).map_err(|error| self.source.error("auth.users", error))?;
+        Ok(Some(Logins::new(settings, Arc::new(credentials))))
     }
 
     /// Those of the Maildirs, and that of the spool if there is one.
@@ -199,7 +215,8 @@ impl Daemon {
 
     /// Listens, and serves on threads of its own until [`Running::shutdown`].
     pub fn start(self) -> Result<Running, StartError> {
-        let (service, disks) = self.assemble()?;
+        let (mut service, disks) = self.assemble()?;
+        service.logins = self.logins()?;
         let service = Arc::new(service);
         roots::probe(&self.store, &disks);
         let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();
@@ -212,6 +229,8 @@ impl Daemon {
             .iter()
             .map(|listener| listener.address.clone())
             .collect();
+        let endpoint = Endpoint::bind(&self.config, &listeners)?;
+        let auth_http = endpoint.address();
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
@@ -225,6 +244,7 @@ impl Daemon {
         let workers = self
             .consumers
             .start(&self.config, &self.store, &executor, &shutdown);
+        endpoint.start(&service, &executor, &shutdown);
         let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
         executor
             .spawn(async move {
@@ -237,6 +257,7 @@ impl Daemon {
             .collect::<io::Result<_>>()?;
         Ok(Running {
             addresses,
+            auth_http,
             offers,
             trigger,
             all_served,
@@ -260,7 +281,8 @@ impl Daemon {
                 .map_err(|error| bind_error(&listener.address, error))?;
             let profile = Arc::new(self.config.profile(listener));
             let encryption = offers.encryption(&self.config, listener);
-            listeners.push(bound.serve(profile).encrypted(encryption));
+            let listening = bound.serve(profile).encrypted(encryption);
+            listeners.push(listening.trusting(Config::trust(listener)));
         }
         if let Some(name) = passed.left() {
             let address = Address::Systemd(name.to_owned());
@@ -328,6 +350,7 @@ fn serve_on_thread(
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<Address>,
+    auth_http: Option<SocketAddr>,
     offers: Offers,
     trigger: Trigger,
     all_served: Shutdown,
@@ -338,6 +361,11 @@ impl Running {
     /// Where it listens, in the order of the configuration, with the ports that were taken.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// Where nginx may ask, if it may.
+    pub fn auth_http(&self) -> Option<SocketAddr> {
+        self.auth_http
     }
 
     /// What the certificates say that it has now, in the order of the configuration.

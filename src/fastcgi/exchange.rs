@@ -6,9 +6,6 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use fastcgi_client::response::Content;
-use fastcgi_client::{Client, ClientError, Params, Request, StreamExt as _};
-use futures_util::io::AllowStdIo;
 use smol::Timer;
 use smol::future::or;
 use smol::lock::Semaphore;
@@ -23,6 +20,8 @@ use super::spot::Spot;
 const OUTPUT: usize = 1 << 20;
 /// The same for standard error.
 const ERRORS: usize = 64 << 10;
+/// `FCGI_OVERLOADED` (section 5.5).
+const OVERLOADED: u8 = 2;
 
 /// What PHP said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +30,23 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// What it complained of.
     pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Keeps what it says.
+    pub(super) fn hear(&mut self, octets: &[u8]) {
+        keep(&mut self.stdout, octets, OUTPUT);
+    }
+
+    /// Keeps what it complains of.
+    pub(super) fn hear_error(&mut self, octets: &[u8]) {
+        keep(&mut self.stderr, octets, ERRORS);
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, octets: &[u8], limit: usize) {
+    let room = limit.saturating_sub(kept.len()).min(octets.len());
+    kept.extend_from_slice(&octets[..room]);
 }
 
 /// Where PHP's answer is waited for.
@@ -58,7 +74,7 @@ pub(super) async fn exchange(
     deadlines: Deadlines,
     connections: &Semaphore,
     parameters: &Parameters,
-    body: impl Read + Unpin,
+    body: impl Read,
 ) -> Result<Output, String> {
     let connect = async {
         let stream = endpoint.connect().await;
@@ -71,19 +87,14 @@ pub(super) async fn exchange(
             Place::Here => talk_here(endpoint, deadlines, until, parameters, body)?,
             Place::Reactor => {
                 let stream = within(deadlines.connect, "no connection", connect).await?;
-                talk(Guard::new(stream), parameters, body).await?
+                let talk = Guard::new(stream).talk(parameters.octets(), body);
+                talk.await.map_err(|error| error.to_string())?
             }
         };
-        match end {
-            Some(End {
-                protocol: 0,
-                application: 0,
-            }) => Ok(output),
-            Some(end) => Err(format!(
-                "FastCGI status {}, exit code {}",
-                end.protocol, end.application
-            )),
-            None => Err("no end of the answer".into()),
+        match (end.protocol, end.application) {
+            (0, 0) => Ok(output),
+            (OVERLOADED, _) => Err("PHP is overloaded".into()),
+            (status, code) => Err(format!("FastCGI status {status}, exit code {code}")),
         }
     };
     within(deadlines.whole, "no answer", talk).await
@@ -95,53 +106,17 @@ fn talk_here(
     deadlines: Deadlines,
     until: Instant,
     parameters: &Parameters,
-    body: impl Read + Unpin,
-) -> Result<(Output, Option<End>), String> {
+    body: impl Read,
+) -> Result<(Output, End), String> {
     let patience = until.min(Instant::now() + deadlines.connect);
     let spot = Spot::connect(endpoint, patience).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => format!("no connection within {:?}", deadlines.connect),
         _ => format!("cannot connect to {endpoint}: {error}"),
     })?;
-    let talk = talk(Guard::new(spot.clone()), parameters, body);
-    let late = || Err(format!("no answer within {:?}", deadlines.whole));
-    spot.wait(until, talk).unwrap_or_else(late)
-}
-
-async fn talk<S: super::endpoint::Stream>(
-    mut guard: Guard<S>,
-    parameters: &Parameters,
-    body: impl Read + Unpin,
-) -> Result<(Output, Option<End>), String> {
-    let mut request = Params::default();
-    for (name, value) in parameters.pairs() {
-        request.insert(name.into(), value.into());
-    }
-    let request = Request::new(request, AllowStdIo::new(body));
-    let mut output = Output::default();
-    let mut answer = Client::new(&mut guard)
-        .execute_once_stream(request)
-        .await
-        .map_err(wording)?;
-    while let Some(content) = answer.next().await {
-        match content.map_err(wording)? {
-            Content::Stdout(octets) => keep(&mut output.stdout, &octets, OUTPUT),
-            Content::Stderr(octets) => keep(&mut output.stderr, &octets, ERRORS),
-        }
-    }
-    drop(answer);
-    Ok((output, guard.end()))
-}
-
-fn keep(kept: &mut Vec<u8>, octets: &[u8], limit: usize) {
-    let room = limit.saturating_sub(kept.len()).min(octets.len());
-    kept.extend_from_slice(&octets[..room]);
-}
-
-fn wording(error: ClientError) -> String {
-    match error {
-        ClientError::Io(error) => error.to_string(),
-        ClientError::EndRequestOverloaded { .. } => "PHP is overloaded".into(),
-        error => error.to_string(),
+    let talk = Guard::new(spot.clone()).talk(parameters.octets(), body);
+    match spot.wait(until, talk) {
+        Some(said) => said.map_err(|error| error.to_string()),
+        None => Err(format!("no answer within {:?}", deadlines.whole)),
     }
 }
 
@@ -158,6 +133,6 @@ async fn within<T>(
 }
 
 /// A request without a body.
-pub(super) fn no_body() -> impl Read + Unpin {
+pub(super) fn no_body() -> impl Read {
     io::empty()
 }

@@ -1,23 +1,23 @@
-//! What stands between the client library and the socket.
+//! A request and its answer, on one connection.
 //!
-//! The library writes the whole request before it reads, in many small pieces,
-//! and reads without a bound. Here what it writes is gathered; while the socket
-//! takes no more, what PHP has to say already is read, so that the two cannot
-//! wait for each other; every record is checked before the library sees it;
-//! octets are counted; and an answer without its end is an error.
+//! What is sent is gathered, and written in as few calls as can be. While the socket takes no more, what PHP has to say
+//! already is read, so that neither side waits for the other; every record is checked; octets are
+//! counted; and an answer without its end is an error.
 
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_util::io::{AsyncRead, AsyncWrite};
 
-use super::records::{End, Records};
+use super::exchange::Output;
+use super::records::{self, CONTENT, End, PARAMS, Records, STDIN, STDOUT};
 
-/// Octets that are gathered before they are written.
+/// Octets that are gathered before they are written, and one record more.
 const GATHERED: usize = 64 << 10;
-/// Octets of an answer that are kept until the request is written.
-const EARLY: usize = 1 << 20;
+/// Octets of the input that are read at once.
+const BLOCK: usize = 8 << 10;
 /// Octets of an answer, all told. Who says more is not listened to.
 const WHOLE: u64 = 16 << 20;
 
@@ -28,9 +28,7 @@ pub(super) struct Guard<S> {
     /// What is still to be written, from `written` on.
     out: Vec<u8>,
     written: usize,
-    /// What was read and not taken yet, from `taken` on.
-    early: Vec<u8>,
-    taken: usize,
+    output: Output,
     records: Records,
     received: u64,
     /// PHP reads no more; it may have answered all the same.
@@ -43,10 +41,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
-            out: Vec::with_capacity(GATHERED),
+            out: Vec::with_capacity(2 * BLOCK),
             written: 0,
-            early: Vec::new(),
-            taken: 0,
+            output: Output::default(),
             records: Records::default(),
             received: 0,
             deaf: false,
@@ -54,28 +51,80 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         }
     }
 
-    /// How the answer ended, when it was read to its end.
-    pub(super) fn end(&self) -> Option<End> {
-        self.records.end()
+    /// Sends the request, and hears what PHP says to the end.
+    pub(super) async fn talk(
+        mut self,
+        parameters: &[u8],
+        mut body: impl Read,
+    ) -> io::Result<(Output, End)> {
+        records::begin(&mut self.out);
+        records::write(&mut self.out, PARAMS, parameters);
+        records::write(&mut self.out, PARAMS, b"");
+        let mut is_whole = false;
+        while !(is_whole || self.deaf || self.silent) {
+            is_whole = self.gather(&mut body)?;
+            poll_fn(|cx| self.poll_out(cx)).await?;
+        }
+        loop {
+            if let Some(end) = self.records.end() {
+                return Ok((self.output, end));
+            }
+            if self.silent {
+                let message = "the connection was closed before the end of the answer";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+            }
+            poll_fn(|cx| self.poll_in(cx)).await?;
+        }
+    }
+
+    /// Reads the input until there is enough to be written; says whether that was all.
+    fn gather(&mut self, body: &mut impl Read) -> io::Result<bool> {
+        while self.out.len() < GATHERED {
+            let record = records::open(&mut self.out);
+            let begin = self.out.len();
+            let is_whole = self.read(body, begin + CONTENT)?;
+            if self.out.len() > begin {
+                records::close(&mut self.out, record, STDIN);
+            } else {
+                self.out.truncate(record);
+            }
+            if is_whole {
+                records::write(&mut self.out, STDIN, b"");
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads the input until there are `limit` octets to be written; says whether that was all.
+    fn read(&mut self, body: &mut impl Read, limit: usize) -> io::Result<bool> {
+        loop {
+            let at = self.out.len();
+            self.out.resize(limit.min(at + BLOCK), 0);
+            let read = match body.read(&mut self.out[at..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    self.out.truncate(at);
+                    continue;
+                }
+                read => read?,
+            };
+            self.out.truncate(at + read);
+            if read == 0 || self.out.len() == limit {
+                return Ok(read == 0);
+            }
+        }
     }
 
     /// Writes what was gathered.
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.out.len() {
-            // Until nothing more is there, so that the reading side wakes us too.
-            while self.early.len() < EARLY && self.poll_in(cx)?.is_ready() {
-                if self.silent {
-                    break;
-                }
-            }
-            if self.deaf || self.silent {
-                break;
-            }
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..])) {
-                Ok(0) => self.deaf = true,
-                Ok(written) => self.written += written,
-                Err(error) if is_gone(&error) => self.deaf = true,
-                Err(error) => return Poll::Ready(Err(error)),
+        while self.written < self.out.len() && !self.deaf && !self.silent {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]) {
+                Poll::Ready(Ok(0)) => self.deaf = true,
+                Poll::Ready(Ok(written)) => self.written += written,
+                Poll::Ready(Err(error)) if is_gone(&error) => self.deaf = true,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                // Until nothing more is there, so that the reading side wakes us too.
+                Poll::Pending => ready!(self.poll_in(cx))?,
             }
         }
         self.out.clear();
@@ -85,10 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
 
     /// Reads something. There is more to come unless it is `silent` afterwards.
     fn poll_in(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.silent {
-            return Poll::Ready(Ok(()));
-        }
-        let mut buffer = [0; 8 << 10];
+        let mut buffer = [0; BLOCK];
         let read = match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
             Err(error) if is_gone(&error) => 0,
             read => read?,
@@ -98,65 +144,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             let message = format!("an answer of more than {} MiB", WHOLE >> 20);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, message)));
         }
-        let followed = self.records.follow(&buffer[..read])?;
-        self.early.extend_from_slice(&buffer[..followed]);
-        self.silent = read == 0 || self.end().is_some();
+        let output = &mut self.output;
+        self.records.follow(&buffer[..read], |kind, octets| {
+            if kind == STDOUT {
+                output.hear(octets);
+            } else {
+                output.hear_error(octets);
+            }
+        })?;
+        self.silent = read == 0 || self.records.end().is_some();
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.out.len() >= GATHERED {
-            ready!(self.poll_out(cx))?;
-        }
-        if self.deaf || self.silent {
-            return Poll::Ready(Ok(octets.len()));
-        }
-        let taken = octets.len().min(GATHERED);
-        self.out.extend_from_slice(&octets[..taken]);
-        Poll::Ready(Ok(taken))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_out(cx))?;
-        if self.deaf || self.silent {
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(cx)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guard<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        while self.taken == self.early.len() {
-            self.early.clear();
-            self.taken = 0;
-            if self.end().is_some() {
-                return Poll::Ready(Ok(0));
-            }
-            if self.silent {
-                let message = "the connection was closed before the end of the answer";
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, message)));
-            }
-            ready!(self.poll_in(cx))?;
-        }
-        let taken = buffer.len().min(self.early.len() - self.taken);
-        buffer[..taken].copy_from_slice(&self.early[self.taken..self.taken + taken]);
-        self.taken += taken;
-        Poll::Ready(Ok(taken))
     }
 }
 

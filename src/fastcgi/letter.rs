@@ -37,6 +37,8 @@ pub struct Envelope {
     pub host: String,
     /// The version of TLS, such as `TLSv1.3`; none for a plain connection.
     pub tls: Option<String>,
+    /// Who the client has proved to be, if it has logged in.
+    pub login: Option<String>,
     /// [`idempotency_key`] of the message: the same on every attempt.
     pub key: String,
 }
@@ -95,6 +97,7 @@ impl Envelope {
             server: None,
             host: String::new(),
             tls: None,
+            login: None,
             key: String::new(),
         }
     }

@@ -5,9 +5,8 @@
 //! it: an [`Answer`]. [`Bridge::ask`] asks about a recipient. Neither keeps
 //! anything or tries again: who calls decides when.
 //!
-//! The records of the protocol are written and read by the crate `fastcgi-client`;
-//! what it leaves open (bounds, deadlines, answers that break off) is in `guard`,
-//! `records` and `exchange`.
+//! The protocol is in `records`, a request and its answer in `guard`, time in
+//! `exchange`.
 
 mod answer;
 mod body;
@@ -240,7 +239,7 @@ impl Bridge {
         place: Place,
         whole: Duration,
         parameters: &Parameters,
-        body: impl std::io::Read + Unpin,
+        body: impl std::io::Read,
     ) -> Result<Output, String> {
         let deadlines = Deadlines {
             connect: self.settings.connect_timeout,

@@ -14,6 +14,9 @@ use super::signature::Secret;
 /// request of which a pair lies in two. Only what is configured can come near.
 const LIMIT: usize = 60_000;
 
+/// Octets of the usual ones.
+const USUAL: usize = 3 << 10;
+
 const SOFTWARE: &str = concat!("maiasaura/", env!("CARGO_PKG_VERSION"));
 
 /// What kind of request it is, as HTTP calls it.
@@ -28,9 +31,9 @@ pub(super) struct Manner<'a> {
     pub(super) attempt: u32,
 }
 
-/// Names and values, each name once.
+/// Names and values, written as they are sent (FastCGI specification, section 3.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(super) struct Parameters(Vec<u8>);
 
 impl Parameters {
     /// Those of a request about a letter; the answer of a size that PHP would
@@ -41,7 +44,7 @@ impl Parameters {
         letter: Letter<'_>,
         secret: Option<&Secret>,
     ) -> Result<Self, String> {
-        let mut parameters = Self::default();
+        let mut parameters = Self(Vec::with_capacity(USUAL));
         parameters.request(script, manner);
         parameters.connection(letter);
         parameters.envelope(letter, manner.attempt);
@@ -49,25 +52,44 @@ impl Parameters {
             let now = seconds(SystemTime::now());
             parameters.add("HTTP_X_SIGNATURE", &secret.sign(now, letter.envelope));
         }
-        let size: usize = parameters
-            .0
-            .iter()
-            .map(|(n, v)| n.len() + v.len() + 8)
-            .sum();
+        let size = parameters.0.len();
         if size > LIMIT {
             return Err(format!("parameters of {size} octets, more than {LIMIT}"));
         }
         Ok(parameters)
     }
 
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+    /// The content of the record.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.0
     }
 
-    /// What would end a header field, or a string of C, does not get in.
     fn add(&mut self, name: &str, value: &str) {
-        let value = value.replace(['\r', '\n', '\0'], "?");
-        self.0.push((name.to_owned(), value));
+        self.add_to("", name, value);
+    }
+
+    /// Adds a value under a name that begins with `prefix`. What would end a header field, or a
+    /// string of C, does not get in.
+    fn add_to(&mut self, prefix: &str, name: &str, value: &str) {
+        self.length(prefix.len() + name.len());
+        self.length(value.len());
+        self.0.extend_from_slice(prefix.as_bytes());
+        self.0.extend_from_slice(name.as_bytes());
+        let cleaned = value.bytes().map(|octet| match octet {
+            b'\r' | b'\n' | b'\0' => b'?',
+            octet => octet,
+        });
+        self.0.extend(cleaned);
+    }
+
+    /// One octet, or four of which the first begins with a one. What is longer is over the limit.
+    fn length(&mut self, length: usize) {
+        if let Ok(short @ ..0x80) = u8::try_from(length) {
+            self.0.push(short);
+        } else {
+            let long = u32::try_from(length).unwrap_or(u32::MAX) | 1 << 31;
+            self.0.extend_from_slice(&long.to_be_bytes());
+        }
     }
 
     fn request(&mut self, script: &Script, manner: Manner<'_>) {
@@ -118,6 +140,10 @@ impl Parameters {
         self.add("SERVER_ADDR", &server.unwrap_or_else(local));
         let port = envelope.server.map_or(25, |server| server.port());
         self.add("SERVER_PORT", &port.to_string());
+        // RFC 3875 section 4.1.11, as a web server has it.
+        if let Some(login) = &envelope.login {
+            self.add("REMOTE_USER", login);
+        }
         self.add("SERVER_NAME", &envelope.host);
         self.add("HTTP_HOST", &envelope.host);
     }
@@ -126,14 +152,16 @@ impl Parameters {
         let envelope = letter.envelope;
         let attempt = attempt.to_string();
         let received = seconds(envelope.received).to_string();
-        let optional = |value: &Option<String>| value.clone().unwrap_or_default();
-        let (helo, tls) = (optional(&envelope.helo), optional(&envelope.tls));
-        let twice: [(&str, &str, &str); 9] = [
+        let helo = envelope.helo.as_deref().unwrap_or_default();
+        let tls = envelope.tls.as_deref().unwrap_or_default();
+        let login = envelope.login.as_deref().unwrap_or_default();
+        let twice: [(&str, &str, &str); 10] = [
             ("MAIL_FROM", "X_ENVELOPE_FROM", &envelope.mail_from),
             ("MAIL_RCPT", "X_ENVELOPE_TO", &envelope.rcpt),
             ("MAIL_MAILBOX", "X_MAILBOX", &envelope.mailbox),
-            ("MAIL_HELO", "X_HELO", &helo),
-            ("MAIL_TLS", "X_TLS", &tls),
+            ("MAIL_HELO", "X_HELO", helo),
+            ("MAIL_TLS", "X_TLS", tls),
+            ("MAIL_LOGIN", "X_LOGIN", login),
             ("MAIL_ATTEMPT", "X_ATTEMPT", &attempt),
             ("MAIL_ID", "X_MAIL_ID", &envelope.id),
             ("MAIL_RECEIVED", "X_RECEIVED_AT", &received),
@@ -141,13 +169,13 @@ impl Parameters {
         ];
         for (plain, field, value) in twice {
             self.add(plain, value);
-            self.add(&format!("HTTP_{field}"), value);
+            self.add_to("HTTP_", field, value);
         }
         self.add("HTTP_X_ORIGINAL_TO", &envelope.rcpt);
         for (name, value) in &envelope.captures {
             let name: String = name.chars().map(of_a_name).collect();
-            self.add(&format!("MAIL_CAPTURE_{name}"), value);
-            self.add(&format!("HTTP_X_CAPTURE_{name}"), value);
+            self.add_to("MAIL_CAPTURE_", &name, value);
+            self.add_to("HTTP_X_CAPTURE_", &name, value);
         }
     }
 }

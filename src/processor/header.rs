@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Delivery, Pending, Processor, Staged, Trace};
+use crate::content::{begins_with_header, end_of_name};
 use crate::envelope::Recipient;
 use crate::failure::Failure;
 use crate::smtp::reply;
@@ -75,23 +76,6 @@ impl Processor for Header {
     }
 }
 
-/// Whether trace fields can stand right before the content. A first line that
-/// begins with a blank would become part of our last field, and one that is no
-/// field would hide in the header. The "From " line of a mailbox file may stay.
-fn begins_with_header(content: &[u8]) -> bool {
-    let line = content.split(|&b| b == b'\n').next().unwrap_or_default();
-    let from_line = line.starts_with(b"From ") || line.starts_with(b">From ");
-    line.is_empty() || line == b"\r" || from_line || colon(line).is_some()
-}
-
-/// Where the name of a field ends: printable ASCII but no colon (RFC 5322
-/// section 2.2), blanks before the colon being tolerated (section 4.5).
-fn colon(line: &[u8]) -> Option<usize> {
-    let colon = line.iter().position(|&b| b == b':')?;
-    let name = line[..colon].trim_ascii_end();
-    (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(colon)
-}
-
 /// One field of a header, with its continuation lines and its line end.
 struct Field {
     range: Range<usize>,
@@ -146,7 +130,7 @@ impl Iterator for Fields<'_> {
                 return None;
             }
             self.at = end;
-            if let Some(colon) = colon(line) {
+            if let Some(colon) = end_of_name(line) {
                 return Some(Field {
                     range: start..end,
                     colon: start + colon,

@@ -60,10 +60,16 @@ fn received(envelope: &Envelope) -> String {
     let address = client
         .address
         .map(|address| Domain::Literal(address.to_canonical()));
-    match (&client.helo, address) {
-        (Some(helo), Some(address)) => clauses.push(format!("from {helo} ({address})")),
+    // What is known of the connection (TCP-info): a name that was looked up, and the address.
+    let known = match (&client.name, address) {
+        (Some(name), Some(address)) => Some(format!("{name} {address}")),
+        (Some(name), None) => Some(name.clone()),
+        (None, address) => address.map(|address| address.to_string()),
+    };
+    match (&client.helo, known) {
+        (Some(helo), Some(known)) => clauses.push(format!("from {helo} ({known})")),
         (Some(helo), None) => clauses.push(format!("from {helo}")),
-        (None, Some(address)) => clauses.push(format!("from {address}")),
+        (None, Some(known)) => clauses.push(format!("from {known}")),
         (None, None) => {}
     }
     clauses.push(format!("by {}", envelope.host));

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 /// How long a client may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
+    /// For the header of the PROXY protocol, where there has to be one.
+    pub proxy: Duration,
     /// From the greeting to the first command.
     pub greeting: Duration,
     /// From a reply to the end of the next command, however slowly it comes.
@@ -112,6 +114,7 @@ mod tests {
 
     fn timeouts() -> Timeouts {
         Timeouts {
+            proxy: 5 * SECOND,
             greeting: 60 * SECOND,
             command: 300 * SECOND,
             data: 120 * SECOND,

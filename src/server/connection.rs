@@ -1,5 +1,7 @@
 //! One connection: octets between a socket and a [`Session`], and every wait in between.
 
+mod authentication;
+mod identity;
 mod keeping;
 mod securing;
 
@@ -20,7 +22,7 @@ use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use super::alarm::Alarm;
 use super::clock::Clock;
 use super::intake::Intake;
-use super::limits::Share;
+use super::limits::{Place, Share};
 use super::record::SessionLog;
 use super::tls::{Encryption, Transport};
 use super::{Service, Shutdown};
@@ -50,9 +52,14 @@ pub(super) struct Connection<S> {
     session: Session<Recipient>,
     profile: Arc<Profile>,
     service: Arc<Service>,
+    /// Counts for the client's address.
+    place: Place,
+    /// Whether XCLIENT has named the client.
+    is_named: bool,
     clock: Clock,
     alarm: Alarm,
     intake: Intake,
+    login: authentication::Login,
     log: SessionLog,
 }
 
@@ -74,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         profile: Arc<Profile>,
         encryption: Option<Encryption>,
         service: Arc<Service>,
+        place: Place,
     ) -> Self {
         let intake = Intake::new(service.limits.share());
         Self {
@@ -84,9 +92,12 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             session: Session::new(Arc::clone(&profile)),
             profile,
             service,
+            place,
+            is_named: false,
             clock: Clock::start(),
             alarm: Alarm::default(),
             intake,
+            login: authentication::Login::default(),
         }
     }
 
@@ -110,6 +121,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         if encryption.is_some_and(|encryption| encryption.implicit) && !self.secure(stop).await {
             return false;
         }
+        self.offer_logins();
         self.hear_early_talker().await;
         true
     }
@@ -147,7 +159,12 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                     }
                 }
                 Step::Discard => drop(self.take_intake()),
+                Step::Identify(identity) => {
+                    let identity = identity.clone();
+                    self.identify(identity);
+                }
                 Step::Deliver(submission) => self.deliver(submission).await,
+                Step::Authenticate(attempt) => self.authenticate(attempt).await,
                 Step::StartTls => {
                     if !self.secure(stop).await {
                         break;

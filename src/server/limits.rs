@@ -39,21 +39,18 @@ impl Limits {
     /// A place for a connection, as long as it is kept; none when full.
     /// Clients without an address (Unix sockets) count in the total only.
     pub fn admit(&self, address: Option<IpAddr>) -> Option<Place> {
-        let network = address.map(network);
         let mut places = lock(&self.places);
         if places.taken >= self.connections {
             return None;
         }
-        if let Some(network) = network {
-            let count = places.by_address.entry(network).or_insert(0);
-            if *count >= self.connections_per_ip {
-                return None;
-            }
-            *count += 1;
+        let network = address.map(network);
+        if !places.enter(network, self.connections_per_ip) {
+            return None;
         }
         places.taken += 1;
         Some(Place {
             network,
+            per_ip: self.connections_per_ip,
             places: Arc::clone(&self.places),
         })
     }
@@ -68,10 +65,35 @@ impl Limits {
     }
 }
 
+impl Places {
+    /// Counts one more from this network, unless there are enough.
+    fn enter(&mut self, network: Option<IpAddr>, limit: usize) -> bool {
+        let Some(network) = network else {
+            return true;
+        };
+        let count = self.by_address.entry(network).or_insert(0);
+        let has_room = *count < limit;
+        *count += usize::from(has_room);
+        has_room
+    }
+
+    fn leave(&mut self, network: Option<IpAddr>) {
+        if let Some(network) = network
+            && let Some(count) = self.by_address.get_mut(&network)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&network);
+            }
+        }
+    }
+}
+
 /// One connection's place.
 #[derive(Debug)]
 pub struct Place {
     network: Option<IpAddr>,
+    per_ip: usize,
     places: Arc<Mutex<Places>>,
 }
 
@@ -79,14 +101,20 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut places = lock(&self.places);
         places.taken -= 1;
-        if let Some(network) = self.network
-            && let Some(count) = places.by_address.get_mut(&network)
-        {
-            *count -= 1;
-            if *count == 0 {
-                places.by_address.remove(&network);
-            }
-        }
+        places.leave(self.network);
+    }
+}
+
+impl Place {
+    /// Counts for another address from now on: the client's, where a proxy has told it. False if
+    /// there are enough from there; then it counts for none.
+    pub fn move_to(&mut self, address: Option<IpAddr>) -> bool {
+        let mut places = lock(&self.places);
+        places.leave(self.network.take());
+        let network = address.map(network);
+        let is_in = places.enter(network, self.per_ip);
+        self.network = network.filter(|_| is_in);
+        is_in
     }
 }
 
@@ -129,7 +157,7 @@ impl Drop for Share {
 }
 
 /// One customer's network: an IPv4 address, or an IPv6 /64 (RFC 6177).
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address @ IpAddr::V4(_) => address,

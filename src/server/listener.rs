@@ -13,6 +13,7 @@ use listenfd::ListenFd;
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::Trust;
 use super::tls::Encryption;
 use crate::envelope::Client;
 use crate::smtp::Profile;
@@ -39,6 +40,8 @@ pub struct Listener {
     pub address: Address,
     /// What a session on it may do.
     pub profile: Arc<Profile>,
+    /// Whose word is believed about who the client is.
+    pub trust: Arc<Trust>,
     /// How it is encrypted, if it can be.
     pub encryption: Option<Encryption>,
     socket: ListeningSocket,
@@ -89,6 +92,7 @@ impl Bound {
         Listener {
             address: self.0,
             profile,
+            trust: Arc::default(),
             encryption: None,
             socket: self.1,
         }
@@ -96,6 +100,13 @@ impl Bound {
 }
 
 impl Listener {
+    /// Believes these.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = Arc::new(trust);
+        self
+    }
+
     /// The same, encrypted so.
     #[must_use]
     pub fn encrypted(mut self, encryption: Option<Encryption>) -> Self {

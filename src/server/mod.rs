@@ -4,14 +4,18 @@ mod alarm;
 mod clock;
 mod connection;
 mod intake;
+mod introduction;
 mod limits;
 mod linger;
 mod listener;
+mod logins;
+mod networks;
 mod record;
 mod service;
 mod shutdown;
 mod spooler;
 mod tls;
+mod visit;
 
 use std::io;
 use std::sync::Arc;
@@ -23,9 +27,12 @@ use smol::io::AsyncWriteExt as _;
 use smol::{Executor, Timer, future};
 
 pub use clock::Timeouts;
+pub use introduction::Trust;
 pub use limits::Limits;
 pub use linger::Linger;
 pub use listener::{Address, Bound, Listener, PassedSockets};
+pub use logins::{LoginSettings, Logins};
+pub use networks::Networks;
 pub use record::SessionLog;
 pub use service::Service;
 pub use shutdown::{Shutdown, Trigger};
@@ -34,8 +41,8 @@ pub use tls::Encryption;
 
 use crate::envelope::Client;
 use crate::smtp::reply::{self, Reply};
-use connection::Connection;
 use listener::Stream;
+use visit::Visit;
 
 /// How long an accept loop rests when the system has no descriptor or memory for
 /// another connection; without a rest it would spin.
@@ -102,7 +109,13 @@ impl Door {
     }
 
     fn admit(&self, stream: Stream, client: Client) {
-        let Some(place) = self.service.limits.admit(client.address) else {
+        let Listener { address, trust, .. } = &self.listener;
+        if let Some(cause) = trust.refusal(&client) {
+            record::shut_out(&client, address, &cause);
+            return;
+        }
+        let counted = client.address.filter(|_| !trust.awaits_name(&client));
+        let Some(place) = self.service.limits.admit(counted) else {
             record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
             // Within TLS it would take a handshake to say so.
             if !self.is_implicit() {
@@ -111,25 +124,23 @@ impl Door {
             }
             return;
         };
-        let service = Arc::clone(&self.service);
-        let profile = Arc::clone(&self.listener.profile);
-        let encryption = self.listener.encryption.clone();
-        let shutdown = self.shutdown.clone();
+        let visit = Visit {
+            peer: client,
+            place,
+            address: address.clone(),
+            profile: Arc::clone(&self.listener.profile),
+            encryption: self.listener.encryption.clone(),
+            trust: Arc::clone(trust),
+            service: Arc::clone(&self.service),
+            shutdown: self.shutdown.clone(),
+        };
         let open = self.open.clone();
         let conversation = async move {
             match stream {
-                Stream::Tcp(stream) => {
-                    Connection::new(stream, client, profile, encryption, service)
-                        .converse(shutdown)
-                        .await;
-                }
-                Stream::Unix(stream) => {
-                    Connection::new(stream, client, profile, encryption, service)
-                        .converse(shutdown)
-                        .await;
-                }
+                Stream::Tcp(stream) => visit.receive(stream).await,
+                Stream::Unix(stream) => visit.receive(stream).await,
             }
-            drop((place, open));
+            drop(open);
         };
         self.executor.spawn(conversation).detach();
     }
@@ -159,5 +170,11 @@ async fn turn_away(stream: Stream, reply: Reply) {
             Stream::Unix(mut stream) => stream.write_all(&octets).await,
         }
     };
-    let _ = select(Box::pin(say), Timer::after(Duration::from_secs(1))).await;
+    let _ = future::or(say, moment()).await;
+}
+
+/// As long as a client may take to hear that it is not welcome.
+async fn moment() -> io::Result<()> {
+    Timer::after(Duration::from_secs(1)).await;
+    Ok(())
 }

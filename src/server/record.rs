@@ -1,13 +1,16 @@
 //! What the log says: one line per message, one per refusal, the same keys in the same order.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use log::{info, warn};
 
+use super::Address;
 use crate::chain::Fate;
 use crate::envelope::{Client, Mail, Recipient, Tls};
 use crate::failure::Failure;
 use crate::smtp::address::{ForwardPath, ReversePath};
+use crate::smtp::sasl::Mechanism;
 use crate::smtp::{Reply, Session, reply};
 
 /// Refused recipients that are logged one by one in a session; the others are only counted.
@@ -19,6 +22,8 @@ const NAMED: usize = 20;
 #[derive(Debug)]
 pub struct SessionLog {
     client: String,
+    /// Who has told of that client.
+    proxy: Option<String>,
     /// The version of TLS; empty while the connection is plain.
     tls: String,
     refused: u32,
@@ -29,6 +34,7 @@ impl SessionLog {
     pub fn local() -> Self {
         Self {
             client: "local".to_owned(),
+            proxy: None,
             tls: String::new(),
             refused: 0,
         }
@@ -38,9 +44,22 @@ impl SessionLog {
     pub fn new(client: &Client) -> Self {
         Self {
             client: peer(client),
-            tls: String::new(),
+            proxy: client.proxy.map(|proxy| proxy.to_string()),
+            tls: client
+                .tls
+                .as_ref()
+                .map_or_else(String::new, |tls| tls.version.clone()),
             refused: 0,
         }
+    }
+
+    /// A proxy has told that this is the client.
+    pub fn introduced(&mut self, client: &Client) {
+        let refused = self.refused;
+        *self = Self {
+            refused,
+            ..Self::new(client)
+        };
     }
 
     fn tls(&self) -> Option<&str> {
@@ -55,6 +74,7 @@ impl SessionLog {
         }
         info!(
             client = self.client,
+            proxy = self.proxy,
             from:% = reverse_path,
             to:% = path,
             status = status(&failure.reply),
@@ -86,6 +106,7 @@ impl SessionLog {
 
     fn outcome(&self, mail: &Mail, recipients: &[&Recipient], fate: &Fate, delay: Duration) {
         let envelope = &mail.envelope;
+        let origin = envelope.client.origin.as_deref();
         let (status, reply, cause) = match fate {
             Ok(()) => ("delivered", None, None),
             Err(failure) => (
@@ -103,7 +124,12 @@ impl SessionLog {
             level,
             id = envelope.id,
             client = self.client,
+            proxy = self.proxy,
+            orig_client = origin.and_then(|origin| origin.address).map(|it| it.to_string()),
+            orig_helo = origin.and_then(|origin| origin.helo.as_deref()),
+            orig_id = origin.and_then(|origin| origin.id.as_deref()),
             helo = envelope.client.helo,
+            login = envelope.client.login,
             protocol = envelope.with(),
             tls = envelope.client.tls.as_ref().map(|tls| tls.version.as_str()),
             certificate = certificate(&envelope.client),
@@ -116,6 +142,35 @@ impl SessionLog {
             reply = reply,
             cause = cause;
             "message"
+        );
+    }
+
+    /// The client has logged in.
+    pub fn logged_in(&self, login: &str, mechanism: Option<Mechanism>) {
+        info!(
+            client = self.client,
+            login = login,
+            mechanism = mechanism.map(Mechanism::name);
+            "login"
+        );
+    }
+
+    /// It has tried to; nobody who guesses passwords fills the log faster than he may guess.
+    pub fn not_logged_in(
+        &self,
+        login: &str,
+        mechanism: Option<Mechanism>,
+        reply: &Reply,
+        cause: &str,
+    ) {
+        warn!(
+            client = self.client,
+            login = Some(login).filter(|login| !login.is_empty()),
+            mechanism = mechanism.map(Mechanism::name),
+            status = status(reply),
+            reply:% = reply,
+            cause = cause;
+            "login refused"
         );
     }
 
@@ -144,6 +199,7 @@ impl SessionLog {
     pub fn not_kept<R>(&self, session: &Session<R>, failure: &Failure) {
         warn!(
             client = self.client,
+            proxy = self.proxy,
             helo = session.client_name().map(ToString::to_string),
             from = session.reverse_path().map(ToString::to_string),
             size = session.content_size(),
@@ -158,6 +214,7 @@ impl SessionLog {
     pub fn timed_out<R>(&self, session: &Session<R>) {
         info!(
             client = self.client,
+            proxy = self.proxy,
             helo = session.client_name().map(ToString::to_string),
             tls = self.tls(),
             reply:% = reply::TIMEOUT;
@@ -171,6 +228,7 @@ impl SessionLog {
         if refusals > 0 || self.refused > REFUSALS {
             info!(
                 client = self.client,
+                proxy = self.proxy,
                 helo = session.client_name().map(ToString::to_string),
                 tls = self.tls(),
                 refusals = refusals,
@@ -184,7 +242,13 @@ impl SessionLog {
 
 /// A client was sent away before it could say anything.
 pub(super) fn turned_away(client: &Client, reply: &Reply) {
-    warn!(client = peer(client), status = status(reply), reply:% = reply; "connection refused");
+    let proxy = client.proxy.map(|proxy| proxy.to_string());
+    warn!(client = peer(client), proxy = proxy, status = status(reply), reply:% = reply; "connection refused");
+}
+
+/// A peer that should be a proxy is none that we know, or does not behave as one.
+pub(super) fn shut_out(peer: &Client, listener: &Address, cause: &dyn Display) {
+    warn!(client = self::peer(peer), listener:% = listener, cause:% = cause; "connection refused");
 }
 
 /// The fingerprint of the client's certificate.
@@ -205,7 +269,7 @@ fn names(recipients: &[&Recipient]) -> String {
     names.join(",")
 }
 
-fn peer(client: &Client) -> String {
+pub(super) fn peer(client: &Client) -> String {
     client
         .address
         .map_or_else(|| "unix".to_owned(), |address| address.to_string())

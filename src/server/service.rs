@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Limits, Linger, Spooler, Timeouts};
+use super::{Limits, Linger, Logins, Spooler, Timeouts};
 use crate::chain::{Chain, Fate, Known, Sender};
 use crate::content::Content;
 use crate::disks::Turn;
@@ -29,6 +29,8 @@ pub struct Service {
     pub linger: Linger,
     /// Where large messages wait for their end.
     pub spooler: Spooler,
+    /// Who may log in, where that is possible.
+    pub logins: Option<Logins>,
     /// Names for messages.
     pub ids: Ids,
 }
@@ -68,6 +70,7 @@ impl Service {
             reverse_path,
             parameters,
             recipients,
+            origin,
         } = submission;
         let received = SystemTime::now();
         let envelope = Envelope {
@@ -76,6 +79,7 @@ impl Service {
             host: profile.hostname.clone(),
             client: Client {
                 helo: Some(name.to_string()),
+                origin,
                 ..client.clone()
             },
             transmission: transmission(greeting, parameters.utf8),

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::address::{Domain, ForwardPath, ReversePath};
 use super::reply::{self, Reply};
+use super::xclient::Identity;
 
 /// A command with its argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +44,17 @@ pub enum Command {
     Expn,
     /// QUIT.
     Quit,
+    /// XCLIENT, with what it says where it can be read.
+    Xclient(Result<Box<Identity>, Reply>),
+    /// XFORWARD, with its argument.
+    Xforward(String),
+    /// The header of the PROXY protocol (version 1), where none belongs.
+    Proxy,
+    /// AUTH with the name of a mechanism and the initial response, as it was sent (RFC 4954).
+    Auth(String, Option<String>),
     /// STARTTLS (RFC 3207 section 4).
     StartTls,
-    /// AUTH and others that are known and not offered.
+    /// ETRN and others that are known and not offered.
     NotOffered,
     /// The first line of an HTTP request: somebody's web client was sent here.
     Http,
@@ -71,6 +80,8 @@ pub struct MailParameters {
     pub binary: bool,
     /// SMTPUTF8.
     pub utf8: bool,
+    /// AUTH= was said (RFC 4954 section 5). Who that is matters to relays only.
+    pub auth: bool,
 }
 
 impl Command {
@@ -95,8 +106,12 @@ impl Command {
             "VRFY" if argument.is_empty() => Err(reply::BAD_PARAMETER),
             "VRFY" => Ok(Self::Vrfy),
             "EXPN" => Ok(Self::Expn),
+            "XCLIENT" => Ok(Self::Xclient(Identity::parse(argument).map(Box::new))),
+            "XFORWARD" => Ok(Self::Xforward(argument.to_owned())),
+            "PROXY" => Ok(Self::Proxy),
+            "AUTH" => auth(argument),
             "STARTTLS" => alone(Self::StartTls, argument),
-            "AUTH" | "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => Ok(Self::NotOffered),
+            "TURN" | "ETRN" | "ATRN" | "SEND" | "SOML" | "SAML" => Ok(Self::NotOffered),
             "GET" | "POST" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "CONNECT" | "PATCH"
             | "TRACE" | "PRI" => Ok(Self::Http),
             _ => Err(reply::UNKNOWN_COMMAND),
@@ -180,6 +195,18 @@ fn path_text<'a>(argument: &'a str, keyword: &str, lenient: bool) -> Option<Cow<
     Some(Cow::Borrowed(text))
 }
 
+fn auth(argument: &str) -> Result<Command, Reply> {
+    let mut words = argument.split(' ').filter(|word| !word.is_empty());
+    let (mechanism, initial) = (words.next(), words.next());
+    match (mechanism, words.next()) {
+        (Some(mechanism), None) => {
+            let initial = initial.map(str::to_owned);
+            Ok(Command::Auth(mechanism.to_owned(), initial))
+        }
+        _ => Err(reply::BAD_PARAMETER),
+    }
+}
+
 /// The words after a path; `None` if something is stuck to its closing bracket.
 fn parameters(rest: &str) -> Option<impl Iterator<Item = &str>> {
     (rest.is_empty() || rest.starts_with(' '))
@@ -199,7 +226,8 @@ fn mail_parameters<'a>(words: impl Iterator<Item = &'a str>) -> Result<MailParam
             ("SIZE", Some(value)) => parameters.size = Some(number(value)?),
             ("BODY", Some(value)) => parameters.binary = body(value)?,
             ("SMTPUTF8", None) => parameters.utf8 = true,
-            ("SIZE" | "BODY" | "SMTPUTF8", _) => return Err(reply::BAD_PARAMETER),
+            ("AUTH", Some(value)) => parameters.auth = submitter(value)?,
+            ("SIZE" | "BODY" | "SMTPUTF8" | "AUTH", _) => return Err(reply::BAD_PARAMETER),
             _ => return Err(reply::UNKNOWN_PARAMETER),
         }
         if seen.contains(&keyword) {
@@ -215,6 +243,36 @@ fn body(value: &str) -> Result<bool, Reply> {
     match value.to_ascii_uppercase().as_str() {
         "7BIT" | "8BITMIME" => Ok(false),
         "BINARYMIME" => Ok(true),
+        _ => Err(reply::BAD_PARAMETER),
+    }
+}
+
+/// `<>` or a mailbox, written as xtext (RFC 3461 section 4): `+2B` is a `+`.
+fn submitter(value: &str) -> Result<bool, Reply> {
+    let mut octets = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(octet) = rest.next() {
+        octets.push(match octet {
+            b'+' => hex(rest.next())? << 4 | hex(rest.next())?,
+            b'!'..=b'~' => octet,
+            _ => return Err(reply::BAD_PARAMETER),
+        });
+    }
+    let text = String::from_utf8(octets).map_err(|_| reply::BAD_PARAMETER)?;
+    if text == "<>" {
+        return Ok(true);
+    }
+    match ForwardPath::parse(&format!("<{text}>")) {
+        Ok((ForwardPath::Mailbox(_), "")) => Ok(true),
+        _ => Err(reply::BAD_PARAMETER),
+    }
+}
+
+/// RFC 3461 wants capitals.
+fn hex(digit: Option<u8>) -> Result<u8, Reply> {
+    match digit {
+        Some(digit @ b'0'..=b'9') => Ok(digit - b'0'),
+        Some(digit @ b'A'..=b'F') => Ok(digit - b'A' + 10),
         _ => Err(reply::BAD_PARAMETER),
     }
 }
@@ -263,8 +321,14 @@ mod tests {
     fn read(line: &str) -> String {
         match Command::parse(line.as_bytes(), false) {
             Ok(Command::Mail(path, parameters)) => {
-                let MailParameters { size, binary, utf8 } = parameters;
-                format!("MAIL {path} {size:?} {binary} {utf8}")
+                let MailParameters {
+                    size,
+                    binary,
+                    utf8,
+                    auth,
+                } = parameters;
+                let auth = if auth { " auth" } else { "" };
+                format!("MAIL {path} {size:?} {binary} {utf8}{auth}")
             }
             Ok(Command::Rcpt { path, utf8 }) => format!("RCPT {path} {utf8}"),
             Ok(Command::Greet(greeting, domain)) => format!("{greeting:?} {domain}"),
@@ -341,7 +405,22 @@ mod tests {
             ("RSET now", "501 5.5.4"),
             ("QUIT", "Quit"),
             ("QUITxyz", "500 5.5.1"),
-            ("AUTH PLAIN AHgAeQ==", "NotOffered"),
+            ("auth plain", "Auth(\"plain\", None)"),
+            ("AUTH PLAIN  = ", "Auth(\"PLAIN\", Some(\"=\"))"),
+            ("AUTH", "501 5.5.4"),
+            ("AUTH PLAIN AHgAeQ== x", "501 5.5.4"),
+            ("MAIL FROM:<> AUTH=<>", "MAIL  None false false auth"),
+            (
+                "MAIL FROM:<> AUTH=e+3Dmc2@example.com",
+                "MAIL  None false false auth",
+            ),
+            ("MAIL FROM:<> AUTH=", "501 5.5.4"),
+            ("MAIL FROM:<> AUTH", "501 5.5.4"),
+            ("MAIL FROM:<> AUTH=<a@b>", "501 5.5.4"),
+            ("MAIL FROM:<> AUTH=a+3", "501 5.5.4"),
+            ("MAIL FROM:<> AUTH=a+3d@b.c", "501 5.5.4"),
+            ("MAIL FROM:<> AUTH=a+0D+0A@b.c", "501 5.5.4"),
+            ("MAIL FROM:<> AUTH=<> AUTH=<>", "501 5.5.4"),
             ("StartTLS ", "StartTls"),
             ("STARTTLS now", "501 5.5.4"),
             ("GET / HTTP/1.1", "Http"),

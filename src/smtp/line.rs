@@ -22,8 +22,8 @@ pub enum Line<'a> {
     Partial,
     /// A whole line, without its end.
     Whole(&'a [u8]),
-    /// A line over its limit has ended; its octets were thrown away.
-    TooLong,
+    /// A line over its limit has ended; its octets were thrown away. This was the limit.
+    TooLong(usize),
     /// A CR without LF, or an LF without CR (RFC 5321 section 2.3.8 forbids both).
     BareNewline,
 }
@@ -34,8 +34,8 @@ pub struct Input {
     octets: Vec<u8>,
     /// Where the unused octets begin.
     at: usize,
-    /// Whether the line that is coming in is over its limit.
-    overlong: bool,
+    /// The limit that the line that is coming in is over.
+    overlong: Option<usize>,
 }
 
 impl Input {
@@ -89,11 +89,24 @@ impl Input {
 
     /// Takes the next command line. With `lenient`, a bare LF ends it too.
     pub fn line(&mut self, lenient: bool) -> Line<'_> {
+        self.next(limit, lenient)
+    }
+
+    /// Takes the next line of an exchange that AUTH has begun.
+    pub fn response(&mut self, lenient: bool) -> Line<'_> {
+        self.next(|_| AUTH_LIMIT, lenient)
+    }
+
+    fn next(&mut self, limit: fn(&[u8]) -> usize, lenient: bool) -> Line<'_> {
         let rest = &self.octets[self.at..];
-        let limit = if self.overlong { 0 } else { limit(rest) };
+        let limit = if self.overlong.is_some() {
+            0
+        } else {
+            limit(rest)
+        };
         let Some(found) = memchr2(b'\r', b'\n', rest) else {
             if rest.len() >= limit {
-                self.overlong = true;
+                self.overlong.get_or_insert(limit);
                 self.clear();
             }
             return Line::Partial;
@@ -105,9 +118,8 @@ impl Input {
             _ => return Line::BareNewline,
         };
         if length > limit {
-            self.overlong = false;
             self.at += length;
-            return Line::TooLong;
+            return Line::TooLong(self.overlong.take().unwrap_or(limit));
         }
         Line::Whole(&self.take(length)[..found])
     }
@@ -141,7 +153,7 @@ mod tests {
                 match input.line(lenient) {
                     Line::Partial => break,
                     Line::Whole(line) => lines.push(String::from_utf8_lossy(line).into_owned()),
-                    Line::TooLong => lines.push("too long".into()),
+                    Line::TooLong(_) => lines.push("too long".into()),
                     Line::BareNewline => {
                         lines.push("bare".into());
                         return lines;
@@ -196,7 +208,7 @@ mod tests {
             assert!(input.octets.capacity() <= 20_000);
         }
         input.push(b"\r\n");
-        assert_eq!(input.line(false), Line::TooLong);
+        assert_eq!(input.line(false), Line::TooLong(COMMAND_LIMIT));
     }
 
     #[test]

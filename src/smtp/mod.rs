@@ -2,7 +2,7 @@
 //!
 //! Nothing here opens a socket or a file, waits, or asks what time it is; the
 //! driver does ([`crate::server`]). Read in this order: [`address`], [`reply`],
-//! [`command`], `line`, `data`, and last the [`Session`] that joins them.
+//! [`command`], `line`, `data`, [`sasl`], and last the [`Session`] that joins them.
 
 pub mod address;
 pub mod command;
@@ -10,10 +10,12 @@ mod data;
 mod line;
 mod profile;
 pub mod reply;
+pub mod sasl;
 mod session;
 mod transaction;
+pub mod xclient;
 
-pub use profile::{Profile, Protocol, StartTls};
+pub use profile::{Auth, Profile, Protocol, StartTls};
 pub use reply::Reply;
-pub use session::{Session, Step};
+pub use session::{Attempt, Session, Step};
 pub use transaction::Submission;

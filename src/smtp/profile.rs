@@ -2,6 +2,8 @@
 
 use super::command::Greeting;
 use super::reply::{self, Reply};
+use super::sasl::Mechanism;
+use super::xclient::{XCLIENT, XFORWARD};
 
 /// What a session may do and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +12,10 @@ pub struct Profile {
     pub hostname: String,
     /// SMTP or LMTP.
     pub protocol: Protocol,
+    /// Whether clients can log in.
+    pub auth: Auth,
+    /// Refused logins before the session is closed.
+    pub auth_failures: u32,
     /// Whether a plain connection can become an encrypted one.
     pub starttls: StartTls,
     /// Octets of content in a message (RFC 1870).
@@ -29,6 +35,8 @@ pub struct Profile {
     pub lenient_paths: bool,
     /// Sends away who speaks before being greeted.
     pub refuse_early_talkers: bool,
+    /// Believes XCLIENT and XFORWARD.
+    pub xclient: bool,
 }
 
 /// Which protocol a listener speaks.
@@ -38,6 +46,18 @@ pub enum Protocol {
     Smtp,
     /// RFC 2033: one reply for each recipient.
     Lmtp,
+}
+
+/// What a listener says to AUTH (RFC 4954).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// That it is not offered.
+    #[default]
+    Absent,
+    /// That the client may log in.
+    Offered,
+    /// The same, and that there is no mail without.
+    Required,
 }
 
 /// What a listener says to STARTTLS (RFC 3207).
@@ -57,6 +77,8 @@ impl Default for Profile {
         Self {
             hostname: "localhost".into(),
             protocol: Protocol::Smtp,
+            auth: Auth::Absent,
+            auth_failures: 3,
             starttls: StartTls::Absent,
             message_size: 25_000_000,
             recipients: 1000,
@@ -66,6 +88,7 @@ impl Default for Profile {
             accept_bare_newlines: false,
             lenient_paths: false,
             refuse_early_talkers: true,
+            xclient: false,
         }
     }
 }
@@ -96,20 +119,38 @@ impl Profile {
         }
     }
 
-    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2).
-    pub(super) fn extensions(&self, secured: bool) -> Reply {
+    /// The answer to EHLO; STARTTLS is not in it once it is done (RFC 3207 section 4.2), no AUTH
+    /// without mechanisms, and XCLIENT and XFORWARD are only for those who may use them.
+    pub(super) fn extensions(
+        &self,
+        secured: bool,
+        mechanisms: &[Mechanism],
+        xclient: bool,
+    ) -> Reply {
         let Self {
             hostname,
             message_size,
             ..
         } = self;
+        let mut auth = String::new();
+        if !mechanisms.is_empty() {
+            let names: Vec<&str> = mechanisms
+                .iter()
+                .map(|mechanism| mechanism.name())
+                .collect();
+            auth = format!("\nAUTH {}", names.join(" "));
+        }
         let starttls = match self.starttls {
-            StartTls::Offered | StartTls::Required if !secured => "STARTTLS\n",
+            StartTls::Offered | StartTls::Required if !secured => "\nSTARTTLS",
             _ => "",
         };
-        let lines = format!(
-            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\n{starttls}HELP"
+        let mut lines = format!(
+            "{hostname}\nPIPELINING\nSIZE {message_size}\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES{starttls}{auth}"
         );
+        if xclient {
+            lines.extend(["\n", XCLIENT, "\n", XFORWARD]);
+        }
+        lines.push_str("\nHELP");
         Reply::plain(250, lines)
     }
 

@@ -140,6 +140,14 @@ pub const HELP_LMTP: Reply = Reply::new(
 pub const NO_EXPN: Reply = Reply::new(502, 5, 1, "Mailing lists are not expanded");
 pub const EARLY_TALKER: Reply = Reply::new(554, 5, 1, "You spoke before you were greeted");
 pub const NOT_HTTP: Reply = Reply::new(554, 5, 1, "This is not a web server");
+pub const NO_PROXY_HEADER: Reply = Reply::new(
+    554,
+    5,
+    1,
+    "A PROXY header does not belong here; see proxy_protocol",
+);
+pub const NO_LOGIN: Reply = Reply::new(535, 7, 8, "There is no login here");
+pub const NOT_AUTHORIZED: Reply = Reply::new(550, 7, 0, "You may not speak for others");
 
 // Commands.
 pub const UNKNOWN_COMMAND: Reply = Reply::new(500, 5, 1, "Unknown command");
@@ -168,11 +176,28 @@ pub const TALKED_BEHIND_STARTTLS: Reply = Reply::new(
 );
 pub const GREET_FIRST: Reply = Reply::new(503, 5, 1, "Greet first");
 pub const NESTED_MAIL: Reply = Reply::new(503, 5, 1, "A mail transaction is open already");
+pub const NOT_IN_TRANSACTION: Reply = Reply::new(503, 5, 1, "Not in a mail transaction");
 pub const MAIL_FIRST: Reply = Reply::new(503, 5, 1, "MAIL first");
 pub const RCPT_FIRST: Reply = Reply::new(503, 5, 1, "RCPT first");
 pub const BDAT_HAS_BEGUN: Reply = Reply::new(503, 5, 1, "BDAT has begun");
 pub const BINARY_NEEDS_BDAT: Reply = Reply::new(503, 5, 1, "BODY=BINARYMIME needs BDAT");
 pub const NO_VALID_RECIPIENTS: Reply = Reply::new(554, 5, 1, "No valid recipients");
+
+// AUTH (RFC 4954 section 6, RFC 5248).
+pub const AUTHENTICATED: Reply = Reply::new(235, 7, 0, "Welcome");
+pub const IS_AUTHENTICATED: Reply = Reply::new(503, 5, 1, "You have logged in already");
+pub const AUTH_LINE_TOO_LONG: Reply = Reply::new(500, 5, 6, "Line too long");
+pub const AUTH_CANCELLED: Reply = Reply::new(501, 7, 0, "Cancelled");
+pub const BAD_BASE64: Reply = Reply::new(501, 5, 2, "Not base64");
+pub const BAD_RESPONSE: Reply = Reply::new(501, 5, 2, "Not what the mechanism wants");
+pub const UNKNOWN_MECHANISM: Reply = Reply::new(504, 5, 4, "Mechanism not offered");
+pub const WEAK_MECHANISM: Reply = Reply::new(534, 7, 9, "A stronger mechanism is wanted");
+pub const BAD_CREDENTIALS: Reply = Reply::new(535, 7, 8, "Login refused");
+pub const AUTH_NEEDS_TLS: Reply = Reply::new(538, 7, 11, "Logins need TLS");
+pub const AUTH_REQUIRED: Reply = Reply::new(530, 7, 0, "Authentication required");
+pub const AUTH_UNAVAILABLE: Reply =
+    Reply::new(454, 7, 0, "Logins are not possible now, try again later");
+pub const TOO_MANY_LOGINS: Reply = Reply::new(421, 7, 0, "Too many refused logins, closing");
 
 // Envelope.
 pub const SENDER_OK: Reply = Reply::new(250, 1, 0, "Sender ok");
@@ -198,6 +223,14 @@ pub const MAIL_LOOP: Reply = Reply::new(554, 4, 6, "Mail loop");
 /// The client may send the mail data now.
 pub fn start_mail_input() -> Reply {
     Reply::plain(354, "End data with <CR><LF>.<CR><LF>")
+}
+
+/// What the server says in an exchange of AUTH (RFC 4954 section 4), in base64. Its lines may be
+/// longer than those of other replies.
+pub fn challenge(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"334 ");
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 // Faults of ours, load and time.

@@ -3,8 +3,11 @@
 //!
 //! RFC 5321 (SMTP), RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3030 (CHUNKING).
 
+mod auth;
 mod content;
+mod securing;
 mod verbs;
+mod vouching;
 
 use core::mem;
 use core::ops::Range;
@@ -17,6 +20,10 @@ use super::line::{Input, Line};
 use super::profile::{Profile, Protocol};
 use super::reply::{self, Reply};
 use super::transaction::{Submission, Transaction};
+use super::xclient::Identity;
+pub use auth::Attempt;
+use auth::Standing;
+use vouching::Vouching;
 
 /// Replies waiting to be sent, in octets, before no further command is looked
 /// at: a client that sends and never reads costs no more than this.
@@ -35,8 +42,13 @@ pub enum Step<'a, R> {
     Content(&'a [u8]),
     /// Throw away the content kept so far: the message will not be delivered.
     Discard,
+    /// Take this client for that of the connection, and say with [`Session::identified`] whether
+    /// it is welcome.
+    Identify(&'a Identity),
     /// Deliver the message and say with [`Session::delivered`] how that went.
     Deliver(Submission<R>),
+    /// Take this further, and say with [`Session::challenge`] or [`Session::authenticated`] how.
+    Authenticate(Attempt),
     /// Do the handshake of TLS, and say with [`Session::secured`] that it succeeded; if it did
     /// not, close the connection.
     StartTls,
@@ -54,7 +66,9 @@ enum Event<R> {
     Verify,
     Content(Range<usize>),
     Discard,
+    Identify,
     Deliver(Submission<R>),
+    Authenticate(Attempt),
     StartTls,
     Close,
 }
@@ -67,6 +81,8 @@ enum State {
     Command,
     /// The driver is asked about a recipient.
     Verifying(ForwardPath),
+    /// The driver is told of another client.
+    Identifying(Box<Identity>),
     /// After 354.
     Data(Decoder),
     /// In a chunk of BDAT: its octets, those to come, whether it is the last, and why it is refused.
@@ -78,6 +94,10 @@ enum State {
     },
     /// The driver delivers a message to so many recipients.
     Delivering { recipients: usize },
+    /// The driver is asked who the client is.
+    Authenticating,
+    /// The client was sent a challenge.
+    Challenged,
     /// STARTTLS was answered with 220.
     Handshake,
     /// The last reply was said.
@@ -96,11 +116,14 @@ pub struct Session<R> {
     sent: bool,
     /// How the client greeted, and under which name.
     client: Option<(Greeting, Domain)>,
+    /// What has come of AUTH.
+    standing: Standing,
     /// Whether the connection is encrypted.
     secured: bool,
     /// Whether it could be: there is a certificate.
     can_secure: bool,
     transaction: Option<Transaction<R>>,
+    vouching: Vouching,
     faults: u32,
     refusals: u32,
     last_refusal: Option<Reply>,
@@ -113,12 +136,14 @@ impl<R> Session<R> {
     /// A session that has not said its greeting yet.
     pub fn new(profile: Arc<Profile>) -> Self {
         Self {
+            vouching: Vouching::new(profile.xclient),
             profile,
             state: State::Opening,
             input: Input::default(),
             output: Vec::new(),
             sent: false,
             client: None,
+            standing: Standing::default(),
             secured: false,
             can_secure: true,
             transaction: None,
@@ -152,10 +177,15 @@ impl<R> Session<R> {
                 State::Verifying(path) => Step::Verify(path),
                 _ => Step::Receive,
             },
+            Event::Identify => match &self.state {
+                State::Identifying(identity) => Step::Identify(identity),
+                _ => Step::Receive,
+            },
             Event::Content(range) => Step::Content(&self.input.consumed()[range]),
             Event::Receive => Step::Receive,
             Event::Discard => Step::Discard,
             Event::Deliver(submission) => Step::Deliver(submission),
+            Event::Authenticate(attempt) => Step::Authenticate(attempt),
             Event::StartTls => Step::StartTls,
             Event::Close => Step::Close,
         }
@@ -182,23 +212,6 @@ impl<R> Session<R> {
             (Err(reply), _) if reply.code() == 421 => self.end(&reply),
             (Err(reply), _) => reply.write(&mut self.output),
         }
-    }
-
-    /// Tells that the connection is encrypted from here on: after [`Step::StartTls`], or before
-    /// the first step. What was said before is forgotten (RFC 3207 section 4.2).
-    pub fn secured(&mut self) {
-        if matches!(self.state, State::Handshake) {
-            self.state = State::Command;
-        }
-        self.secured = true;
-        self.client = None;
-        self.transaction = None;
-        self.input.clear();
-    }
-
-    /// Tells that there is no certificate: STARTTLS is answered with 454.
-    pub fn cannot_secure(&mut self) {
-        self.can_secure = false;
     }
 
     /// Answers [`Step::Deliver`]: one reply for SMTP, one per recipient and in
@@ -232,9 +245,7 @@ impl<R> Session<R> {
     /// Says a last word and closes.
     pub fn end(&mut self, reply: &Reply) {
         reply.write(&mut self.output);
-        self.state = State::Closing;
-        self.transaction = None;
-        self.input.clear();
+        self.close();
     }
 
     /// Asks the session to end as soon as no message is half-way.
@@ -288,7 +299,9 @@ impl<R> Session<R> {
                 State::Data(_) => self.data(),
                 State::Chunk { .. } => self.chunk(),
                 State::Verifying(_) => Some(Event::Verify),
-                State::Delivering { .. } => Some(self.wait()),
+                State::Identifying(_) => Some(Event::Identify),
+                State::Delivering { .. } | State::Authenticating => Some(self.wait()),
+                State::Challenged => self.response(),
                 State::Handshake if self.output.is_empty() => Some(Event::StartTls),
                 State::Closing if self.output.is_empty() => Some(Event::Close),
                 State::Handshake | State::Closing => Some(Event::Send),
@@ -309,7 +322,9 @@ impl<R> Session<R> {
     }
 
     fn open(&mut self) -> Option<Event<R>> {
-        if self.profile.refuse_early_talkers && !self.input.is_empty() {
+        if vouching::is_proxy_header(self.input.rest()) {
+            self.leave(&reply::NO_PROXY_HEADER);
+        } else if self.profile.refuse_early_talkers && !self.input.is_empty() {
             self.dismiss(&reply::EARLY_TALKER);
         } else {
             self.profile.greeting().write(&mut self.output);
@@ -331,7 +346,7 @@ impl<R> Session<R> {
         let command = match self.input.line(profile.accept_bare_newlines) {
             Line::Partial => return Some(self.wait()),
             Line::Whole(line) => Command::parse(line, profile.lenient_paths),
-            Line::TooLong => Err(reply::LINE_TOO_LONG),
+            Line::TooLong(limit) => Err(auth::too_long(limit)),
             Line::BareNewline => {
                 self.dismiss(&reply::BARE_NEWLINE);
                 return None;
@@ -363,6 +378,18 @@ impl<R> Session<R> {
     fn dismiss(&mut self, reply: &Reply) {
         self.note(reply);
         self.end(reply);
+    }
+
+    /// Closes without a word: the peer is no client that could read one.
+    fn leave(&mut self, reply: &Reply) {
+        self.note(reply);
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closing;
+        self.transaction = None;
+        self.input.clear();
     }
 
     fn say(&mut self, reply: &Reply) {

@@ -3,6 +3,7 @@
 use super::address::{Domain, ReversePath};
 use super::command::{Greeting, MailParameters};
 use super::reply::Reply;
+use super::xclient::Origin;
 
 /// A message that is being submitted.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Submission<R> {
     pub parameters: MailParameters,
     /// The accepted recipients, in order; at least one.
     pub recipients: Vec<R>,
+    /// Where a content filter says that it comes from (XFORWARD).
+    pub origin: Option<Box<Origin>>,
 }
 
 impl<R> Transaction<R> {
@@ -53,13 +56,19 @@ impl<R> Transaction<R> {
         }
     }
 
-    pub fn submit(self, greeting: Greeting, name: Domain) -> Submission<R> {
+    pub fn submit(
+        self,
+        greeting: Greeting,
+        name: Domain,
+        origin: Option<Box<Origin>>,
+    ) -> Submission<R> {
         Submission {
             greeting,
             name,
             reverse_path: self.reverse_path,
             parameters: self.parameters,
             recipients: self.recipients,
+            origin,
         }
     }
 }

@@ -49,6 +49,13 @@ impl Agenda {
         self.slots.remove(name);
     }
 
+    /// The same, unless it is under way: its end tells more.
+    pub(super) fn forget_idle(&mut self, name: &str) {
+        if self.slots.get(name).is_some_and(|slot| !slot.is_under_way) {
+            self.slots.remove(name);
+        }
+    }
+
     /// Forgets all that are not under way and not in `names`.
     pub(super) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.slots

@@ -12,9 +12,9 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An application that letters are handed to.
 pub trait Consumer: Send + Sync {
-    /// Hands one letter over; `attempt` is 1 the first time. All attempts at a letter share one
-    /// thread with those at others, so what blocks belongs into `smol::unblock`. What takes too
-    /// long is dropped half-way, and a panic is a failure that may pass; in both cases the letter
+    /// Hands one letter over; `attempt` is 1 the first time. It runs on a thread of its own, as many
+    /// at once as there may be attempts, and may block it; then it has to end by itself. What waits
+    /// too long is dropped half-way, and a panic is a failure that may pass; in both cases the letter
     /// is tried again, with the same keys.
     fn hand(&self, letter: Arc<Letter>, attempt: u32) -> Pending<'_, Answer>;
 }

@@ -1,6 +1,6 @@
 //! Letters that are not tried any more: a Maildir for people, each with the reason on top.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,9 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mail_parser::DateTime;
 
-use super::letter::{FIELDS, begins_with_header};
+use super::letter::FIELDS;
 use super::queue::names;
+use super::section::Section;
 use super::{Letter, Place, Queue};
+use crate::content::begins_with_header;
 use crate::maildir::{Message, Store, crlf_size};
 
 /// The name of the Maildir in the spool.
@@ -51,15 +53,16 @@ impl DeadLetters {
     ///
     /// Then it is still in its queue, and perhaps here, too.
     pub fn bury(&self, queue: &Queue, name: &str, reason: &Reason) -> io::Result<()> {
-        let octets = fs::read(queue.path(name))?;
+        let file = File::open(queue.path(name))?;
+        let letter = Section::new(&file, 0, file.metadata()?.len());
         let mut fields = reason.fields();
-        if !begins_with_header(&octets) {
+        if !begins_with_header(&letter.head()?) {
             fields.push_str("\r\n");
         }
         let message = Message {
-            parts: &[fields.as_bytes(), &octets],
-            stream: None,
-            crlf_size: crlf_size(fields.as_bytes()) + crlf_size(&octets),
+            parts: &[fields.as_bytes()],
+            crlf_size: crlf_size(fields.as_bytes()) + letter.crlf_size()?,
+            stream: Some(&letter),
         };
         self.place.make(DEAD, &[])?;
         let staged = self.store.stage(&self.place.location(DEAD), &message)?;
@@ -105,8 +108,8 @@ impl DeadLetters {
             &letter.slip.consumer,
         );
         let queue = queue.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        let content = letter.content()?;
-        queue.put(letter.slip, &[&content])?;
+        let staged = queue.stage(letter.slip.clone(), &[], Some(&letter.section()))?;
+        self.store.commit(&mut vec![staged])?;
         fs::remove_file(path)
     }
 }
@@ -128,7 +131,7 @@ impl Reason {
     fn read(path: &Path) -> io::Result<Self> {
         use std::io::{BufRead as _, BufReader, Read as _};
         let limit = (2 * REASON) as u64;
-        let lines = BufReader::new(fs::File::open(path)?.take(limit)).lines();
+        let lines = BufReader::new(File::open(path)?.take(limit)).lines();
         let mut reason = Self {
             why: String::new(),
             attempts: 0,

@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::Slip;
+use super::section::Section;
+use crate::content::begins_with_header;
 
 /// The field with the slip.
 const FIELD: &str = "X-Queue-Letter: ";
@@ -79,6 +81,11 @@ impl Letter {
         Ok(content)
     }
 
+    /// The content, to be written elsewhere.
+    pub(super) fn section(&self) -> Section<'_> {
+        Section::new(&self.file, self.start, self.slip.size)
+    }
+
     /// Copies what the content has from `at` on into `buffer`, and returns how much; 0 at its end.
     pub fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let rest = self.slip.size.saturating_sub(at);
@@ -90,13 +97,4 @@ impl Letter {
 
 fn invalid(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
-}
-
-/// Whether the content can follow a field: it begins with one itself, or with the end of its header.
-pub(super) fn begins_with_header(content: &[u8]) -> bool {
-    let line = content.split(|&b| b == b'\n').next().unwrap_or_default();
-    let is_empty = content.len() > line.len() && line.trim_ascii().is_empty();
-    let colon = line.iter().position(|&b| b == b':');
-    let name = colon.map_or(&[][..], |colon| line[..colon].trim_ascii_end());
-    is_empty || !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }

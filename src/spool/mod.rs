@@ -23,9 +23,11 @@ mod consumer;
 mod dead;
 mod desk;
 mod letter;
+mod office;
 mod place;
 mod queue;
 mod schedule;
+mod section;
 mod slip;
 mod state;
 #[cfg(test)]

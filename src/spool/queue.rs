@@ -157,14 +157,13 @@ impl Queue {
     /// All letters, and what is known of those that were tried. States without a letter are removed.
     pub(super) fn scan(&self) -> io::Result<Vec<(String, Option<State>)>> {
         // In this order: a letter is there before its state is.
-        let states = names(&self.states_folder())?;
+        let tried = self.tried()?;
         let letters = self.letters()?;
         let known: HashSet<&String> = letters.iter().collect();
-        for orphan in states.iter().filter(|name| !known.contains(name)) {
+        for orphan in tried.iter().filter(|name| !known.contains(name)) {
             State::remove(&self.states_folder(), orphan)?;
         }
-        let states: HashSet<&String> = states.iter().collect();
-        let state = |name: &String| states.contains(name).then(|| self.state(name)).flatten();
+        let state = |name: &String| tried.contains(name).then(|| self.state(name)).flatten();
         Ok(letters
             .iter()
             .map(|name| (name.clone(), state(name)))
@@ -183,6 +182,11 @@ impl Queue {
     /// The file of a letter.
     pub fn path(&self, name: &str) -> PathBuf {
         self.letters_folder().join(name)
+    }
+
+    /// The names of the letters of which [`state`](Self::state) knows something, and perhaps of some that are gone.
+    pub fn tried(&self) -> io::Result<HashSet<String>> {
+        Ok(names(&self.states_folder())?.into_iter().collect())
     }
 
     /// What is known of the attempts at a letter; `None` before the first one.

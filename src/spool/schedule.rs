@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-/// No consumer can put a letter off for longer.
+/// No consumer can put a letter off for longer, unless the schedule does so anyway.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// The waits between the attempts at one letter.
@@ -29,7 +29,9 @@ impl Default for Schedule {
 impl Schedule {
     /// When the next attempt at the letter `name` is due, after `attempts` of which the last one
     /// was `now`; `None` when the letter would be too old by then. `queued` is when it was put into
-    /// the queue; all in milliseconds since 1970. The consumer may ask for a longer wait.
+    /// the queue; all in milliseconds since 1970. The consumer may ask for another
+    /// wait than the planned one: a longer one, up to a day, or a shorter one, down to the shortest of
+    /// the schedule.
     ///
     /// A tenth of the wait, at most, is added: letters that came together shall not come together
     /// for ever. How much depends on the letter and the attempt alone.
@@ -43,7 +45,7 @@ impl Schedule {
     ) -> Option<u64> {
         let index = (attempts.max(1) as usize - 1).min(self.waits.len().saturating_sub(1));
         let planned = self.waits.get(index).copied().unwrap_or_default();
-        let wait = planned.max(asked.unwrap_or_default().min(LONGEST));
+        let wait = asked.map_or(planned, |asked| self.bound(asked));
         let mut hasher = DefaultHasher::new();
         (name, attempts).hash(&mut hasher);
         let jitter = milliseconds(wait) / 10 * (hasher.finish() % 1000) / 1000;
@@ -57,6 +59,12 @@ impl Schedule {
             (false, true) => Some(last),
             (false, false) => Some(next),
         }
+    }
+
+    /// Nobody is hammered, whatever it asks for.
+    fn bound(&self, asked: Duration) -> Duration {
+        let shortest = self.waits.iter().min().copied().unwrap_or_default();
+        asked.max(shortest).min(LONGEST.max(shortest))
     }
 }
 

@@ -80,7 +80,7 @@ impl Slip {
             consumer: consumer.to_owned(),
             received: millis(envelope.received),
             host: envelope.host.clone(),
-            client: client.address,
+            client: client.shown(),
             port: client.port,
             server: client.server,
             tls: client.tls.as_ref().map(|tls| tls.version.clone()),

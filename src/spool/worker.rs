@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::stream::StreamExt as _;
 use smol::Timer;
+use smol::channel::Receiver;
 use smol::future::or;
 
-use super::desk::{Desk, UnderWay};
+use super::office::Office;
 use super::{Answer, Consumer, DeadLetters, Letter, Queue, Reason, Schedule, State, now};
 
 /// The shortest time after which it is tried again to bury a letter.
@@ -92,55 +92,64 @@ impl Worker {
     /// Works until `stop` is ready, and then until the attempts under way have ended. May be
     /// dropped at any time: what was under way is tried again by the next worker.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let mut desk = Desk::new(self);
-        let mut under_way = UnderWay::new();
-        or(stop, desk.work(&mut under_way)).await;
-        while let Some(ended) = under_way.next().await {
-            desk.ended(ended);
-        }
+        let mut office = Office::new(self);
+        or(stop, office.work()).await;
+        office.close().await;
     }
 
-    /// One attempt at a letter, from the file to what follows from the answer.
-    pub(super) async fn attempt(self: Arc<Self>, name: Arc<str>, attempts: u32) -> Ended {
-        let (worker, file) = (Arc::clone(&self), Arc::clone(&name));
-        let opened = smol::unblock(move || worker.queue.letter(&file)).await;
-        let (answer, about) = match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let outcome = Outcome::Gone;
-                return Ended {
-                    name,
-                    attempts,
-                    outcome,
-                };
-            }
+    /// One attempt at a letter, from the file to what follows from the answer; none when `patience`
+    /// ends meanwhile.
+    pub(super) fn attempt(
+        &self,
+        name: Arc<str>,
+        attempts: u32,
+        patience: &Receiver<()>,
+    ) -> Option<Ended> {
+        let (attempts, outcome) = match self.queue.letter(&name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (attempts, Outcome::Gone),
             Err(error) => {
                 let why = format!("the letter cannot be read: {error}");
-                (Answer::Later { after: None, why }, About::default())
+                let answer = Answer::Later { after: None, why };
+                (
+                    attempts + 1,
+                    self.conclude(&name, attempts + 1, answer, &About::default()),
+                )
             }
             Ok(letter) => {
                 let about = About::of(&letter);
-                (self.ask(Arc::new(letter), attempts + 1).await, about)
+                let asked = self.ask(Arc::new(letter), attempts + 1, patience);
+                let answer = smol::future::block_on(asked)?;
+                (
+                    attempts + 1,
+                    self.conclude(&name, attempts + 1, answer, &about),
+                )
             }
         };
-        let attempts = attempts + 1;
-        let file = Arc::clone(&name);
-        let outcome = smol::unblock(move || self.conclude(&file, attempts, answer, &about)).await;
-        Ended {
+        Some(Ended {
             name,
             attempts,
             outcome,
-        }
+        })
     }
 
     /// Asks the consumer, which may take too long and may panic.
-    async fn ask(&self, letter: Arc<Letter>, attempt: u32) -> Answer {
-        let later = |why: String| Answer::Later { after: None, why };
-        let asked = async { self.consumer.hand(letter, attempt).await };
+    async fn ask(
+        &self,
+        letter: Arc<Letter>,
+        attempt: u32,
+        patience: &Receiver<()>,
+    ) -> Option<Answer> {
+        let later = |why: String| Some(Answer::Later { after: None, why });
+        let asked = async { Some(self.consumer.hand(letter, attempt).await) };
         let too_late = async {
             Timer::after(self.settings.timeout).await;
             later(format!("no answer within {:?}", self.settings.timeout))
         };
-        AssertUnwindSafe(or(asked, too_late))
+        let left = async {
+            let _ = patience.recv().await;
+            None
+        };
+        AssertUnwindSafe(or(asked, or(too_late, left)))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| later("the consumer panicked".into()))
@@ -215,9 +224,8 @@ impl Worker {
     }
 
     /// Removes a letter that was handed over before.
-    pub(super) async fn tidy(self: Arc<Self>, name: Arc<str>, attempts: u32) -> Ended {
-        let file = Arc::clone(&name);
-        let outcome = smol::unblock(move || self.remove(&file)).await;
+    pub(super) fn tidy(&self, name: Arc<str>, attempts: u32) -> Ended {
+        let outcome = self.remove(&name);
         Ended {
             name,
             attempts,

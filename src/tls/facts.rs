@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use mail_parser::DateTime;
-use ring::digest::{SHA256, digest};
+use ring::digest::{SHA256, SHA384, SHA512, digest};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 const DAY: u64 = 24 * 60 * 60;
@@ -24,6 +24,9 @@ pub struct Facts {
     pub not_after: i64,
     /// SHA-256 of it: 64 hexadecimal digits.
     pub fingerprint: String,
+    /// Its hash as `tls-server-end-point` has it (RFC 5929 section 4.1); none where that is not
+    /// defined, for Ed25519 say.
+    pub end_point: Option<Vec<u8>>,
 }
 
 impl Facts {
@@ -44,6 +47,7 @@ impl Facts {
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             fingerprint: fingerprint(der),
+            end_point: end_point(&certificate, der),
         })
     }
 
@@ -85,6 +89,23 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The hash of its signature, or SHA-256 for one that is weaker.
+fn end_point(certificate: &X509Certificate<'_>, der: &[u8]) -> Option<Vec<u8>> {
+    let signature = certificate.signature_algorithm.algorithm.to_id_string();
+    let algorithm = match &*signature {
+        // MD5, SHA-1 and SHA-256 with RSA, SHA-1 and SHA-256 with ECDSA.
+        "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.1"
+        | "1.2.840.10045.4.3.2" => &SHA256,
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => &SHA384,
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => &SHA512,
+        _ => return None,
+    };
+    Some(digest(algorithm, der).as_ref().to_vec())
 }
 
 /// SHA-256 of a certificate: 64 hexadecimal digits.

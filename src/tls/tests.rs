@@ -30,6 +30,7 @@ fn names_are_compared_as_hosts_are() {
         not_before: 0,
         not_after: 86_400,
         fingerprint: String::new(),
+        end_point: None,
     };
     for (host, covered) in [
         ("mx.example.org", true),

@@ -104,6 +104,53 @@ fn check_knows_who_can_own_mail() {
     assert_eq!(fault.is_some(), code == 78, "{ended:#?}");
 }
 
+#[test]
+fn check_warns_of_those_who_believe_everybody() {
+    for (keys, said) in [
+        (
+            "proxy_protocol: [10.0.0.0/8, unix]",
+            "only for proxies at 10.0.0.0/8, unix",
+        ),
+        (
+            "proxy_protocol: 0.0.0.0/0",
+            "proxy_protocol holds every address",
+        ),
+        ("xclient: ['::/0']", "xclient holds every address"),
+    ] {
+        let yaml = format!("listeners: [{{address: '127.0.0.1:0', {keys}}}]");
+        let (_, ended) = configured(&yaml, &["check"]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(
+            ended.stdout.iter().any(|line| line.contains(said)),
+            "{ended:#?}"
+        );
+    }
+}
+
+#[cfg(feature = "auth-http")]
+#[test]
+fn check_looks_at_the_endpoint_for_nginx() {
+    for (yaml, code, said) in [
+        (
+            "auth_http: {address: '127.0.0.1:0'}",
+            0,
+            "warn  auth_http: no listener has nginx in its xclient",
+        ),
+        (
+            "auth_http: {address: '192.0.2.1:1'}",
+            78,
+            "FAULT auth_http 192.0.2.1:1: ",
+        ),
+    ] {
+        let (_, ended) = configured(yaml, &["check"]);
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        assert!(
+            ended.stdout.iter().any(|line| line.starts_with(said)),
+            "{ended:#?}"
+        );
+    }
+}
+
 /// A certificate, a key, and what `check` says about them.
 #[test]
 #[rustfmt::skip]

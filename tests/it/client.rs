@@ -2,14 +2,14 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::mem;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use maiasaura::server::Address;
 
@@ -147,6 +147,18 @@ impl Client {
         let stream = Stream::connect(address)
             .unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
         Self::over(stream)
+    }
+
+    /// A client at this address of our own machine.
+    pub fn from(address: Ipv4Addr, server: &Address) -> Self {
+        let Address::Tcp(server) = server else {
+            panic!("{server} is no TCP address");
+        };
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let address = SocketAddr::from((address, 0));
+        socket.bind(&address.into()).expect("all of 127/8 is ours");
+        socket.connect(&(*server).into()).expect("it listens");
+        Self::over(TcpStream::from(socket).try_into().expect("a connection"))
     }
 
     /// A client that has this connection.

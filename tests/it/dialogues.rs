@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use maiasaura::smtp::{Profile, Protocol, reply};
+use maiasaura::smtp::{Auth, Profile, Protocol, reply};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::player::Transport;
 use crate::world::{HOSTNAME, Loopback};
 
 /// What a client might say, in part or in whole.
-const FRAGMENTS: [&str; 36] = [
+const FRAGMENTS: [&str; 41] = [
     "EHLO client.example.net\r\n",
     "HELO client.example.net\r\n",
     "LHLO client.example.net\r\n",
@@ -37,6 +37,11 @@ const FRAGMENTS: [&str; 36] = [
     "QUIT\r\n",
     "GET / HTTP/1.1\r\n",
     "AUTH PLAIN ",
+    "AUTH PLAIN\r\n",
+    "AUTH LOGIN YWxpY2U=\r\n",
+    "AUTH SCRAM-SHA-256 biwsbj1hbGljZSxyPWFiYw==\r\n",
+    "AGFsaWNlAG9wZW4gc2VzYW1l\r\n",
+    "*\r\n",
     ".\r\n",
     "..",
     "\r\n.\r\n",
@@ -72,8 +77,15 @@ fn octets() -> impl Strategy<Value = Vec<u8>> {
 fn profiles() -> impl Strategy<Value = Profile> {
     let protocol = prop_oneof![Just(Protocol::Smtp), Just(Protocol::Lmtp)];
     let size = prop_oneof![Just(100), Just(1_000_000)];
-    (protocol, size, 1_u32..20, any::<bool>(), any::<bool>()).prop_map(
-        |(protocol, message_size, errors, newlines, lenient)| Profile {
+    let auth = prop_oneof![
+        Just(Auth::Absent),
+        Just(Auth::Offered),
+        Just(Auth::Required)
+    ];
+    let habits = (any::<bool>(), any::<bool>());
+    (protocol, size, 1_u32..20, habits, auth).prop_map(
+        |(protocol, message_size, errors, (newlines, lenient), auth)| Profile {
+            auth,
             hostname: HOSTNAME.into(),
             protocol,
             message_size,

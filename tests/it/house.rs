@@ -188,6 +188,13 @@ impl House {
         &self.addresses()[0]
     }
 
+    /// Where nginx may ask.
+    #[cfg(feature = "auth-http")]
+    pub fn auth_http(&self) -> std::net::SocketAddr {
+        let running = self.running.as_ref().expect("it runs");
+        running.auth_http().expect("it is configured")
+    }
+
     /// A client of the first listener, after the greetings.
     pub fn client(&self) -> Client {
         Client::greeted(self.address())

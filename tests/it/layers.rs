@@ -10,9 +10,11 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 17] = [
+const STAIR: [&str; 20] = [
     "smtp",
+    "proxy",
     "locks",
+    "credentials",
     "maildir",
     "failure",
     "content",
@@ -25,14 +27,16 @@ const STAIR: [&str; 17] = [
     "processor",
     "chain",
     "server",
+    "auth_http",
     "config",
     "daemon",
     "cli",
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 5] = [
-    ("maildir", &["smtp"]),
+const STRANGERS: [(&str, &[&str]); 7] = [
+    ("proxy", &["smtp"]),
+    ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
     ("envelope", &["failure"]),
     (
@@ -40,15 +44,20 @@ const STRANGERS: [(&str, &[&str]); 5] = [
         &["maildir", "failure", "content", "envelope", "recipients"],
     ),
     ("server", &["maildir", "fastcgi", "spool", "processor"]),
+    (
+        "auth_http",
+        &["maildir", "fastcgi", "spool", "processor", "chain", "disks"],
+    ),
 ];
 
 /// What else a module may not name: `smtp` does no I/O and knows no time, and
 /// the server opens no file.
-const FORBIDDEN: [(&str, &[&str]); 2] = [
+const FORBIDDEN: [(&str, &[&str]); 3] = [
     (
         "smtp",
         &["async", "smol", "log", "std::net", "std::fs", "std::time"],
     ),
+    ("proxy", &["async", "smol", "log", "std"]),
     ("server", &["std::fs", "rustix::fs"]),
 ];
 

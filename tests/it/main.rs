@@ -2,6 +2,8 @@
 
 #[cfg(feature = "fastcgi")]
 mod application;
+#[cfg(feature = "auth-http")]
+mod auth_http;
 mod authority;
 mod bombs;
 mod check;
@@ -16,15 +18,18 @@ mod large;
 mod layers;
 mod limits;
 mod lmtp;
+mod logins;
 mod logs;
 mod model;
 mod octets;
+mod passwd;
 mod paths;
 mod pipe;
 mod player;
 mod process;
 mod processors;
 mod program;
+mod proxy;
 mod queue;
 mod recipients;
 mod session;
@@ -34,4 +39,5 @@ mod source;
 mod tls;
 mod transcript;
 mod transcripts;
+mod users;
 mod world;

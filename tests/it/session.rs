@@ -32,7 +32,10 @@ fn run(session: &mut Session<()>) -> String {
         match session.step() {
             Step::Send(octets) => replies.push_str(&String::from_utf8_lossy(octets)),
             Step::Verify(_) => session.verified(Ok(())),
-            Step::Receive | Step::Deliver(_) | Step::StartTls => return replies,
+            Step::Identify(_) => session.identified(Ok(())),
+            Step::Receive | Step::Deliver(_) | Step::StartTls | Step::Authenticate(_) => {
+                return replies;
+            }
             Step::Content(_) => (),
             Step::Discard => replies.push_str("(discard)"),
             Step::Close => return replies + "(close)",
@@ -84,4 +87,39 @@ fn a_last_word_is_the_last() {
     session.receive(b"\r\n.\r\nNOOP\r\n");
     assert_eq!(run(&mut session), format!("{}\r\n(close)", reply::TIMEOUT));
     assert_eq!(run(&mut session), "(close)");
+}
+
+/// A 554 would go through the proxy to its client, which would bounce its mail for our mistake.
+#[test]
+fn a_proxy_that_is_not_expected_hears_nothing() {
+    let binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\x12\x67\0\x19";
+    let headers: [&[u8]; 2] = [b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 25\r\n", binary];
+    for header in headers {
+        for refuse_early_talkers in [true, false] {
+            let mut session = Session::new(Arc::new(Profile {
+                refuse_early_talkers,
+                ..Profile::default()
+            }));
+            session.receive(header);
+            assert_eq!(run(&mut session), "(close)");
+            assert_eq!(session.refusals(), (1, Some(&reply::NO_PROXY_HEADER)));
+        }
+    }
+}
+
+#[test]
+fn a_client_that_is_not_welcome_is_sent_away() {
+    let mut session: Session<()> = Session::new(Arc::new(Profile {
+        xclient: true,
+        ..Profile::default()
+    }));
+    run(&mut session);
+    session.receive(b"XCLIENT ADDR=192.0.2.1\r\nEHLO c.test\r\n");
+    assert!(matches!(session.step(), Step::Identify(_)));
+    session.identified(Err(reply::TOO_MANY_CONNECTIONS));
+    let replies = run(&mut session);
+    assert!(
+        replies.starts_with("421 4.7.0 ") && replies.ends_with("\r\n(close)"),
+        "{replies}"
+    );
 }

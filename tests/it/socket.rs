@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use maiasaura::config::{Brackets, Config, Habit, Mode, Protocol as Spoken, Size};
+use maiasaura::config::{Auth as Login, Brackets, Config, Habit, Mode, Protocol as Spoken, Size};
 use maiasaura::daemon::Daemon;
 use maiasaura::envelope::{Mail, Recipient, Transmission};
 use maiasaura::failure::Failure;
@@ -13,7 +13,7 @@ use maiasaura::processor::{Commit, Delivery as Passing, Pending, Processor, Send
 use maiasaura::server::{
     self, Address, Encryption, Listener, PassedSockets, Service, Shutdown, Trigger,
 };
-use maiasaura::smtp::{Profile, Protocol, StartTls, reply};
+use maiasaura::smtp::{Auth, Profile, Protocol, StartTls, reply};
 use maiasaura::tls::{self, Certificates};
 
 use crate::authority::{AUTHORITY, Authority, Nothing};
@@ -21,6 +21,7 @@ use crate::client::Stream;
 use crate::player::{Pace, Transport, play};
 use crate::transcript::{Dialogue, Heard};
 use crate::transcripts::transcripts;
+use crate::users;
 use crate::world::{self, Delivery, HOSTNAME};
 
 /// The world of the transcripts as a processor.
@@ -142,10 +143,20 @@ fn config(profile: &Profile) -> Config {
         StartTls::Offered => Mode::StartTls,
         StartTls::Required => Mode::Required,
     });
+    config.listeners[0].auth = match profile.auth {
+        Auth::Absent => Login::Off,
+        Auth::Offered => Login::Offered,
+        Auth::Required => Login::Required,
+    };
     if profile.lenient_paths {
         config.smtp.angle_brackets = Brackets::Optional;
     }
-    assert_eq!(config.profile(&config.listeners[0]), *profile);
+    // Who may use XCLIENT depends on the peer, not on the configuration alone.
+    let configured = Profile {
+        xclient: profile.xclient,
+        ..config.profile(&config.listeners[0])
+    };
+    assert_eq!(configured, *profile);
     config
 }
 
@@ -166,10 +177,12 @@ impl Wire {
         let world = World::default();
         let config = config(&profile);
         let processor = world.clone();
-        let service = Daemon::new(config)
+        let mut service = Daemon::new(config)
             .processor("World", move || Ok(Arc::new(processor.clone())))
             .service()
             .expect("the configuration is sound");
+        let is_plain = profile.starttls == StartTls::Absent;
+        service.logins = (profile.auth != Auth::Absent).then(|| users::logins(is_plain));
         let bound = address
             .bind(&mut PassedSockets::from_env())
             .expect("the address is free");

@@ -536,3 +536,40 @@ fn garbage_is_no_handshake() {
     let version = client.stream().tls().and_then(|it| it.protocol_version());
     assert_eq!(version, Some(ProtocolVersion::TLSv1_3));
 }
+
+/// What follows the header is TLS, be it in the same segment or not.
+#[test]
+fn the_header_of_a_proxy_comes_before_the_handshake() {
+    let yaml = r#"
+listeners:
+  - {address: "127.0.0.1:0", proxy_protocol: [127.0.0.1]}
+  - {address: "127.0.0.1:0", proxy_protocol: [127.0.0.1], tls: implicit}
+tls: {certificate: "${FOLDER}/cert.pem", key: "${FOLDER}/key.pem"}
+"#;
+    let house = house(yaml);
+    let config = AUTHORITY.client();
+    let header = b"PROXY TCP4 192.0.2.1 198.51.100.1 4711 25\r\n";
+    let [starttls, implicit] = house.addresses() else {
+        panic!("there are two");
+    };
+    let mut client = Client::connect(implicit);
+    client.send(header);
+    client.handshakes(&config);
+    client.hears("220 ");
+    client.wants("EHLO c.test", "250-");
+    client.deliver("s@c.test", &["bob@example.org"], MESSAGE);
+    let field = house.folder.mail("example.org/bob").field("Received");
+    let field = field.expect("a Received field");
+    let known = field.starts_with("from c.test ([192.0.2.1]) by mx.example.org");
+    assert!(known && field.contains(" with ESMTPS "), "{field}");
+    let mut client = Client::connect(starttls);
+    client.send(header);
+    client.hears("220 ");
+    client.wants("EHLO c.test", "250-");
+    client.wants("STARTTLS", "220 ");
+    client.handshakes(&config);
+    client.wants("EHLO c.test", "250-");
+    // In TLS it is too late for a header.
+    client.send(header);
+    client.is_left();
+}

@@ -167,7 +167,9 @@ fn is_well_formed(line: &[u8]) -> bool {
 
 /// EHLO is answered by our name and by keywords, which begin with no digit.
 fn is_answer_to_greeting(text: &[u8]) -> bool {
-    const KEYWORDS: [&str; 9] = [
+    const KEYWORDS: [&str; 12] = [
+        "XCLIENT",
+        "XFORWARD",
         "PIPELINING",
         "SIZE",
         "8BITMIME",
@@ -176,6 +178,7 @@ fn is_answer_to_greeting(text: &[u8]) -> bool {
         "BINARYMIME",
         "ENHANCEDSTATUSCODES",
         "STARTTLS",
+        "AUTH",
         "HELP",
     ];
     let text = String::from_utf8_lossy(text);

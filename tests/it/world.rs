@@ -6,11 +6,12 @@ use std::mem;
 use std::sync::Arc;
 
 use maiasaura::smtp::address::{Domain, ForwardPath, ReversePath};
-use maiasaura::smtp::{Profile, Protocol, Reply, Session, StartTls, Step, Submission, reply};
+use maiasaura::smtp::{Auth, Profile, Protocol, Reply, Session, StartTls, Step, Submission, reply};
 
 use crate::octets;
 use crate::player::Transport;
 use crate::transcript::{Heard, Settings, shortened};
+use crate::users::{Desk, MECHANISMS, Said};
 
 /// The name of the server.
 pub const HOSTNAME: &str = "mx.example.org";
@@ -47,8 +48,11 @@ pub fn profile(settings: &Settings) -> Result<Profile, String> {
             "tls" if value == "offered" => profile.starttls = StartTls::Offered,
             "tls" if value == "not ready" => profile.starttls = StartTls::Offered,
             "tls" if value == "required" => profile.starttls = StartTls::Required,
+            "auth" if value == "offered" => profile.auth = Auth::Offered,
+            "auth" if value == "required" => profile.auth = Auth::Required,
             "cut" if value == "never" => (),
             "refuse_early_talkers" => profile.refuse_early_talkers = flag()?,
+            "xclient" => profile.xclient = flag()?,
             _ => return Err(format!("no such setting: {key}: {value}")),
         }
     }
@@ -96,12 +100,19 @@ pub struct Loopback {
     closing_told: bool,
     /// The next octets must be those of a handshake.
     is_awaiting_handshake: bool,
+    logins: Desk,
 }
 
 impl Loopback {
     pub fn new(profile: Profile) -> Self {
+        // Passwords are told in plain text where there is no choice.
+        let is_plain = profile.auth != Auth::Absent && profile.starttls == StartTls::Absent;
+        let mut session = Session::new(Arc::new(profile));
+        if is_plain {
+            session.offer(MECHANISMS.to_vec());
+        }
         Self {
-            session: Session::new(Arc::new(profile)),
+            session,
             content: Vec::new(),
             replies: Vec::new(),
             deliveries: Vec::new(),
@@ -110,6 +121,7 @@ impl Loopback {
             closed: false,
             closing_told: false,
             is_awaiting_handshake: false,
+            logins: Desk::default(),
         }
     }
 
@@ -139,11 +151,16 @@ impl Loopback {
                 }
                 Step::Content(octets) => self.content.extend_from_slice(octets),
                 Step::Discard => self.content.clear(),
+                Step::Identify(_) => self.session.identified(Ok(())),
                 Step::Deliver(submission) => self.deliver(submission),
                 Step::StartTls => {
                     self.is_awaiting_handshake = true;
                     return;
                 }
+                Step::Authenticate(attempt) => match self.logins.take(attempt) {
+                    Said::Challenge(challenge) => self.session.challenge(&challenge),
+                    Said::Verdict(verdict) => self.session.authenticated(verdict),
+                },
                 Step::Close => self.closed = true,
             }
         }
@@ -207,6 +224,7 @@ impl Transport for Loopback {
             "the server does not expect a handshake"
         );
         self.session.secured();
+        self.session.offer(MECHANISMS.to_vec());
         self.run();
     }
 }

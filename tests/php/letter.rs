@@ -88,6 +88,7 @@ pub fn envelope(message: &[u8]) -> Envelope {
         server: None,
         host: "mx.example.org".into(),
         tls: None,
+        login: None,
         key: idempotency_key(message, mail_from, rcpt),
     }
 }

@@ -77,6 +77,7 @@ impl Sample {
             server: None,
             host,
             tls: None,
+            login: None,
         }
     }
 }

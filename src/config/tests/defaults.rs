@@ -42,9 +42,11 @@ fn the_file_has_every_key() {
     let sections = [
         "{}",
         "listeners: [{}]",
+        "auth_http: {}",
         "listeners: [{tls: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
+        "auth: {}",
         "smtp: {}",
         "recipients: {}",
         "recipients: {users: {alice: {}}}",

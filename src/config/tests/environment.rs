@@ -175,7 +175,7 @@ fn overrides_in_lists_and_maps() {
 
 #[test]
 fn wrong_overrides() {
-    let limits = "known keys: message_size, recipients, errors, idle_commands, messages_per_connection, hops, \
+    let limits = "known keys: message_size, recipients, errors, idle_commands, auth_failures, auth_failures_per_ip, messages_per_connection, hops, \
                   connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
     for (variable, value, message) in [
         (

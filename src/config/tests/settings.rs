@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::maildir::{Durability, Owner, Quota};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Recipients, Users};
-use crate::server::Address;
+use crate::server::{Address, Networks, Trust};
 use crate::smtp;
 use crate::smtp::address::Domain;
 
@@ -94,6 +94,30 @@ fn listeners() {
     assert!(Config::default().listen_on("nowhere").is_err());
     let fresh = parse("listeners: [{address: 127.0.0.1:0}, {address: 127.0.0.1:0}]").unwrap();
     assert_eq!(fresh.listeners.len(), 2);
+}
+
+#[test]
+fn whose_word_is_believed() {
+    let trust = |keys: &str| {
+        let config = parse(&format!("listeners: [{{address: 127.0.0.1:0{keys}}}]")).unwrap();
+        Config::trust(&config.listeners[0])
+    };
+    let networks = |networks: &[&str], unix| Networks {
+        networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
+        unix,
+    };
+    assert_eq!(trust(""), Trust::default());
+    assert_eq!(trust(", proxy_protocol: ~, xclient: ~"), Trust::default());
+    assert_eq!(
+        trust(", proxy_protocol: false, xclient: []"),
+        Trust::default()
+    );
+    let one = networks(&["127.0.0.1/32"], false);
+    assert_eq!(trust(", xclient: 127.0.0.1").xclient, one);
+    let several =
+        trust(", proxy_protocol: [10.0.0.0/8, '2001:db8::/32', '::1', '::ffff:192.0.2.1', unix]");
+    let known = ["10.0.0.0/8", "2001:db8::/32", "::1/128", "192.0.2.1/32"];
+    assert_eq!(several.proxies, Some(networks(&known, true)));
 }
 
 #[test]

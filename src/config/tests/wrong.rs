@@ -2,9 +2,10 @@
 
 use super::complaint;
 
-const ALL: &str = "hostname, listeners, tls, smtp, recipients, maildir, validate, save, wildcard, \
+const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
                    fastcgi, compressor, spool, limits, timeouts, log, threads";
-const LIMITS: &str = "message_size, recipients, errors, idle_commands, messages_per_connection, \
+const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
+                      auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
 
 /// A text, and what is said about it, after the name of the file; `{all}` and `{limits}` are the
@@ -46,7 +47,29 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners: []", "1:12: listeners: there is none; write at least one, such as [{address: 127.0.0.1:2525}]"),
     ("listeners: 127.0.0.1:25", "1:12: listeners: expected a list, found \"127.0.0.1:25\""),
     ("listeners:\n  - 127.0.0.1:25", "2:5: listeners[0]: expected a section with an address, found \"127.0.0.1:25\""),
-    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, tls"),
+    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, proxy_protocol, xclient, tls, auth"),
+    ("listeners:\n  - proxy_protocol: []", "2:21: listeners[0].proxy_protocol: no proxy is named, so that nobody could connect; write its address, such as [192.0.2.10], or ~ for a listener without proxies"),
+    ("listeners:\n  - {address: unix:/x, proxy_protocol: [127.0.0.1]}", "2:40: listeners[0].proxy_protocol: a peer on a Unix socket has no address, so that nobody could connect; write [unix], for whoever may open the socket"),
+    ("listeners:\n  - proxy_protocol: true", "2:21: listeners[0].proxy_protocol: true does not say who is believed; write the addresses of your proxies, such as [192.0.2.10]"),
+    ("listeners:\n  - proxy_protocol: [10.0.0.1/8]", "2:21: listeners[0].proxy_protocol: \"10.0.0.1/8\" has bits beyond its prefix; write 10.0.0.0/8 for the network, or 10.0.0.1 for the one address"),
+    ("listeners:\n  - xclient: [localhost]", "2:14: listeners[0].xclient: \"localhost\" is no address and no network; write one such as 192.0.2.10 or 10.0.0.0/8"),
+    ("listeners:\n  - xclient: 7", "2:14: listeners[0].xclient: expected a list of addresses and networks, such as [192.0.2.10, 10.0.0.0/8], found 7"),
+    #[cfg(feature = "auth-http")]
+    ("auth_http: {trusted: []}", "1:22: auth_http.trusted: nobody may ask; write the address of nginx, such as [127.0.0.1]"),
+    #[cfg(feature = "auth-http")]
+    ("auth_http: {server: '0.0.0.0:25'}", "1:21: auth_http.server: nginx cannot connect to 0.0.0.0:25; write the address and port of a listener"),
+    #[cfg(feature = "auth-http")]
+    ("listeners: [{address: '0.0.0.0:25'}]\nauth_http: {}", "2:12: auth_http.server: the first listener is at 0.0.0.0:25; write under which address nginx reaches it"),
+    ("auth_http: {address: 2580}", "1:22: auth_http.address: \"2580\" is no IP address with a port; write one such as 127.0.0.1:2580"),
+    #[cfg(not(feature = "auth-http"))]
+    ("auth_http: {}", "1:12: auth_http: is not in this build; build with `--features auth-http`"),
+    ("timeouts: {proxy: 0s}", "1:19: timeouts.proxy: no time at all is not enough; write a time such as 30s"),
+    ("listeners:\n  - auth: offered", "2:11: listeners[0].auth: there are no users; write auth: {users: FILE}, and add them to it with maiasaura passwd NAME"),
+    ("auth: {users: u}\nlisteners:\n  - auth: required", "3:11: listeners[0].auth: nobody could log in, as this listener has no TLS; write tls: starttls, or auth: {plaintext: local} for clients of this machine"),
+    ("listeners:\n  - auth: on", "2:11: listeners[0].auth: unknown word \"on\"; known words: off, offered, required"),
+    ("auth: {mechanisms: []}", "1:20: auth.mechanisms: no mechanism is named, so that nobody could log in; leave the key out for all"),
+    ("auth: {mechanisms: [PLAIN, CRAM-MD5]}", "1:28: auth.mechanisms[1]: unknown mechanism \"CRAM-MD5\"; known mechanisms: SCRAM-SHA-256-PLUS, SCRAM-SHA-256, EXTERNAL, PLAIN, LOGIN"),
+    ("auth: {plaintext: always}", "1:19: auth.plaintext: unknown word \"always\"; known words: never, local"),
     ("listeners:\n  - address: 127.0.0.1", "2:14: listeners[0].address: \"127.0.0.1\" has no port; write an address and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
     ("listeners:\n  - address: 2525", "2:14: listeners[0].address: \"2525\" is not an address; write an IP address and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
     ("listeners:\n  - address: :25", "2:14: listeners[0].address: \":25\" has no address; write one (0.0.0.0 is every one) and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),

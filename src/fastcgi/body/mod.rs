@@ -253,6 +253,7 @@ fn envelope_members(json: &mut Json<'_>, material: Material<'_>) {
     );
     json.member("host", envelope.host.clone());
     json.optional("tls", envelope.tls.clone());
+    json.optional("login", envelope.login.clone());
 }
 
 #[cfg(test)]

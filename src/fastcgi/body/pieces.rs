@@ -29,6 +29,17 @@ enum Source<'a> {
     Content(Content<'a>),
 }
 
+impl Source<'_> {
+    /// Octets of the block that begins at `at`.
+    fn block_at(&self, at: u64) -> usize {
+        let octets = match self {
+            Self::Octets(octets) => octets.len() as u64,
+            Self::Content(content) => content.size(),
+        };
+        usize::try_from(octets.saturating_sub(at)).map_or(BLOCK, |rest| rest.min(BLOCK))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Piece<'a> {
     source: Source<'a>,
@@ -118,11 +129,15 @@ impl<'a> Pieces<'a> {
         self.taken = 0;
         let mut block = Vec::new();
         while let Some(piece) = self.all.get(self.piece) {
-            block.resize(BLOCK, 0);
-            let length = fill(&piece.source, self.at, &mut block)?;
-            block.truncate(length);
+            let plain = piece.coding == Coding::Plain;
+            let read = if plain { &mut self.encoded } else { &mut block };
+            read.resize(piece.source.block_at(self.at), 0);
+            let length = fill(&piece.source, self.at, read)?;
+            read.truncate(length);
             if length > 0 {
-                encode(&block, piece.coding, &mut self.encoded);
+                if !plain {
+                    encode(&block, piece.coding, &mut self.encoded);
+                }
                 self.at += length as u64;
                 return Ok(());
             }

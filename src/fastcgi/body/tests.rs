@@ -34,6 +34,7 @@ fn made(body: Body, content: &[&[u8]], mail_from: &str) -> (String, Vec<u8>) {
         server: None,
         host: "mx.example.org".into(),
         tls: None,
+        login: None,
         key: "ab".repeat(32),
     };
     let letter = Letter {

@@ -19,6 +19,7 @@ fn envelope() -> Envelope {
         server: "[2001:db8::1]:25".parse().ok(),
         host: "mx.example.org".into(),
         tls: Some("TLSv1.3".into()),
+        login: Some("alice".into()),
         key: "ab".repeat(32),
     }
 }
@@ -51,11 +52,54 @@ fn parameters(
         path: None,
     };
     let parameters = Parameters::new(script, manner, letter, secret)?;
-    let count = parameters.pairs().count();
-    let pairs = parameters.pairs();
-    let map: BTreeMap<_, _> = pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+    let pairs = pairs(parameters.octets());
+    let count = pairs.len();
+    let map: BTreeMap<_, _> = pairs.into_iter().collect();
     assert_eq!(map.len(), count, "a name is there twice");
     Ok(map)
+}
+
+fn pairs(mut octets: &[u8]) -> Vec<(String, String)> {
+    fn take<'a>(octets: &mut &'a [u8], length: usize) -> &'a [u8] {
+        let (taken, rest) = octets.split_at(length);
+        *octets = rest;
+        taken
+    }
+    fn length(octets: &mut &[u8]) -> usize {
+        if let short @ ..0x80 = octets[0] {
+            *octets = &octets[1..];
+            return short.into();
+        }
+        let long = take(octets, 4).try_into().unwrap();
+        (u32::from_be_bytes(long) & 0x7fff_ffff) as usize
+    }
+    let mut pairs = Vec::new();
+    while !octets.is_empty() {
+        let lengths = (length(&mut octets), length(&mut octets));
+        let name = take(&mut octets, lengths.0).to_owned();
+        let value = take(&mut octets, lengths.1).to_owned();
+        pairs.push((
+            String::from_utf8(name).unwrap(),
+            String::from_utf8(value).unwrap(),
+        ));
+    }
+    pairs
+}
+
+#[test]
+fn lengths_have_one_octet_or_four() {
+    for (length, begin) in [
+        (0, &[1, 0][..]),
+        (127, &[1, 127]),
+        (128, &[1, 0x80, 0, 0, 128]),
+        (70_000, &[1, 0x80, 1, 0x11, 0x70]),
+    ] {
+        let mut parameters = Parameters::default();
+        let value = "v".repeat(length);
+        parameters.add("n", &value);
+        assert!(parameters.octets().starts_with(begin), "{length}");
+        assert_eq!(pairs(parameters.octets()), [("n".into(), value)]);
+    }
 }
 
 #[test]
@@ -77,6 +121,7 @@ fn php_is_told_all_there_is() {
         ("HTTP_X_ENVELOPE_FROM", "s@example.net"),
         ("HTTP_X_ENVELOPE_TO", "bob+x@shop.example.org"),
         ("HTTP_X_HELO", "client.example.net"),
+        ("HTTP_X_LOGIN", "alice"),
         ("HTTP_X_MAILBOX", "bob@shop.example.org"),
         ("HTTP_X_MAIL_ID", "7"),
         ("HTTP_X_ORIGINAL_TO", "bob+x@shop.example.org"),
@@ -88,6 +133,7 @@ fn php_is_told_all_there_is() {
         ("MAIL_HELO", "client.example.net"),
         ("MAIL_ID", "7"),
         ("MAIL_KEY", &key),
+        ("MAIL_LOGIN", "alice"),
         ("MAIL_MAILBOX", "bob@shop.example.org"),
         ("MAIL_RCPT", "bob+x@shop.example.org"),
         ("MAIL_RECEIVED", "0"),
@@ -96,6 +142,7 @@ fn php_is_told_all_there_is() {
         ("REDIRECT_STATUS", "200"),
         ("REMOTE_ADDR", "192.0.2.7"),
         ("REMOTE_PORT", "4711"),
+        ("REMOTE_USER", "alice"),
         ("REQUEST_METHOD", "POST"),
         ("REQUEST_URI", "/hook?a=b"),
         ("SCRIPT_FILENAME", "/app/public/index.php"),

@@ -186,11 +186,12 @@ fn envelope(delivery: &Delivery, key: &str, recipient: &Recipient) -> fastcgi::E
         mailbox: mailbox(recipient),
         captures: captures(recipient),
         helo: envelope.client.helo.clone(),
-        client: envelope.client.address,
+        client: envelope.client.shown(),
         client_port: envelope.client.port,
         server: envelope.client.server,
         host: envelope.host.clone(),
         tls: version(&envelope.client),
+        login: envelope.client.login.clone(),
         key: key.to_owned(),
     }
 }
@@ -206,13 +207,14 @@ fn asked(recipient: &Recipient, sender: Sender<'_>) -> fastcgi::Envelope {
         mailbox: mailbox(recipient),
         captures: captures(recipient),
         helo: sender.client.helo.clone(),
-        client: sender.client.address,
+        client: sender.client.shown(),
         client_port: sender.client.port,
         server: sender.client.server,
         host: host.map_or_else(String::new, |destination| {
             destination.mailbox.domain().to_string()
         }),
         tls: version(sender.client),
+        login: sender.client.login.clone(),
         key: String::new(),
     }
 }

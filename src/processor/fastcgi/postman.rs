@@ -28,13 +28,12 @@ impl Postman {
 
 impl Consumer for Postman {
     fn hand(&self, letter: Arc<Letter>, attempt: u32) -> Pending<'_, Answer> {
-        let bridge = Arc::clone(&self.bridge);
-        // The letter is read while it is sent, and that blocks.
-        Box::pin(smol::unblock(move || hand(&bridge, &letter, attempt)))
+        // The letter is read while it is sent, and PHP is waited for: both block.
+        Box::pin(async move { hand(&self.bridge, &letter, attempt).await })
     }
 }
 
-fn hand(bridge: &Bridge, letter: &Letter, attempt: u32) -> Answer {
+async fn hand(bridge: &Bridge, letter: &Letter, attempt: u32) -> Answer {
     let slip = &letter.slip;
     let copy = match bridge.settings().body {
         Body::Path => match Copy::open(slip) {
@@ -62,7 +61,7 @@ fn hand(bridge: &Bridge, letter: &Letter, attempt: u32) -> Answer {
         },
         attempt,
     );
-    match smol::block_on(handed) {
+    match handed.await {
         fastcgi::Answer::Delivered => Answer::Delivered,
         fastcgi::Answer::Later { after, why, .. } => Answer::Later { after, why },
         fastcgi::Answer::Never { reply, why } => {
@@ -97,6 +96,7 @@ fn envelope(slip: &Slip) -> Envelope {
         server: slip.server,
         host: slip.host.clone(),
         tls: slip.tls.clone(),
+        login: slip.login.clone(),
         key: slip.key.clone(),
     }
 }

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use smol::io::{AsyncRead, AsyncWrite};
 
+use super::authentication::Login;
 use super::{Connection, Stop};
 use crate::server::clock::Clock;
 use crate::server::tls::Transport;
@@ -22,15 +23,22 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                 stop.await;
                 None
             };
-            smol::future::or(async { Some(encryption.accept(stream).await) }, stopped).await
+            smol::future::or(
+                async { Some(encryption.clone().accept(stream).await) },
+                stopped,
+            )
+            .await
         };
         match self.alarm.before(deadline, handshake).await {
             Some(Some(Ok((stream, tls)))) => {
+                self.login = Login::within(&stream, &encryption.offer);
                 self.stream = Transport::Tls(Box::new(stream));
                 self.log.secured(&tls);
                 self.client.tls = Some(tls);
                 self.client.helo = None;
+                self.client.login = None;
                 self.session.secured();
+                self.offer_logins();
                 self.clock.replied();
                 true
             }

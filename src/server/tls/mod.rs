@@ -13,7 +13,11 @@ use smol::io::{AsyncRead, AsyncWrite};
 pub(super) use transport::Transport;
 
 use crate::envelope::{Certificate, Tls};
+use crate::smtp::sasl::Bindings;
 use crate::tls::{Facts, Offer, fingerprint};
+
+/// The label of `tls-exporter` (RFC 9266 section 2).
+const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// How a listener is encrypted.
 #[derive(Clone, Debug)]
@@ -41,6 +45,26 @@ impl Encryption {
             ));
         }
         Ok((stream, tls))
+    }
+}
+
+/// What the connection is known by. `tls-exporter` is for TLS 1.3 only: before it, what is exported
+/// is not bound to the connection without an extension (RFC 9266 section 4.2).
+///
+/// `tls-server-end-point` is told only where there is a single certificate: which of several a
+/// client was shown is not known.
+pub(super) fn bindings<S>(stream: &TlsStream<S>, offer: &Offer) -> Bindings {
+    let (_, connection) = stream.get_ref();
+    let exporter = (connection.protocol_version() == Some(ProtocolVersion::TLSv1_3))
+        .then(|| connection.export_keying_material(vec![0; 32], EXPORTER, Some(b"")))
+        .and_then(Result::ok);
+    let end_point = match &mut *offer.facts() {
+        [only] => only.end_point.take(),
+        _ => None,
+    };
+    Bindings {
+        exporter,
+        end_point,
     }
 }
 

@@ -136,6 +136,7 @@ impl<R> Session<R> {
             .and_then(|transaction| transaction.progress.refusal.clone());
         if let Some(reply) = refusal {
             self.transaction = None;
+            self.vouching.origin = None;
             self.answer(&reply);
             return Some(Event::Discard);
         }
@@ -168,6 +169,7 @@ impl<R> Session<R> {
     /// All of the content is here: deliver it, or say why not.
     fn finish(&mut self) -> Event<R> {
         self.state = State::Command;
+        let origin = self.vouching.origin.take();
         let Some((transaction, (greeting, name))) =
             self.transaction.take().zip(self.client.clone())
         else {
@@ -183,6 +185,6 @@ impl<R> Session<R> {
             return Event::Discard;
         }
         self.state = State::Delivering { recipients };
-        Event::Deliver(transaction.submit(greeting, name))
+        Event::Deliver(transaction.submit(greeting, name, origin))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Event, Session, State};
 use crate::smtp::address::{Domain, ReversePath};
 use crate::smtp::command::{Command, Greeting, MailParameters};
-use crate::smtp::profile::StartTls;
+use crate::smtp::profile::{Auth, StartTls};
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::transaction::Transaction;
 
@@ -11,6 +11,9 @@ impl<R> Session<R> {
     pub(super) fn execute(&mut self, command: Command) -> Option<Event<R>> {
         if self.needs_tls_for(&command) {
             return self.refuse_plain(&command);
+        }
+        if self.needs_login_for(&command) {
+            return self.idle(&reply::AUTH_REQUIRED, false);
         }
         let reply = match command {
             Command::Greet(greeting, name) => return self.greet(greeting, name),
@@ -39,6 +42,13 @@ impl<R> Session<R> {
             Command::Vrfy => return self.idle(&reply::CANNOT_VERIFY, false),
             Command::StartTls => return self.start_tls(),
             Command::Expn => reply::NO_EXPN,
+            Command::Xclient(identity) => return self.xclient(identity),
+            Command::Xforward(argument) => return self.xforward(&argument),
+            Command::Proxy => {
+                self.leave(&reply::NO_PROXY_HEADER);
+                return None;
+            }
+            Command::Auth(mechanism, initial) => return self.auth(&mechanism, initial.as_deref()),
             Command::NotOffered => reply::NOT_IMPLEMENTED,
             Command::Quit => {
                 self.end(&reply::BYE);
@@ -103,9 +113,13 @@ impl<R> Session<R> {
             return None;
         }
         self.client = Some((greeting, name));
+        self.vouching.settle();
         let reply = match greeting {
             Greeting::Helo => Reply::plain(250, self.profile.hostname.clone()),
-            Greeting::Ehlo | Greeting::Lhlo => self.profile.extensions(self.secured),
+            Greeting::Ehlo | Greeting::Lhlo => {
+                let profile = &self.profile;
+                profile.extensions(self.secured, self.offered(), self.vouching.may)
+            }
         };
         self.idle(&reply, true)
     }
@@ -118,12 +132,15 @@ impl<R> Session<R> {
             reply::NESTED_MAIL
         } else if limit > 0 && self.messages >= limit {
             reply::TOO_MANY_MESSAGES
+        } else if parameters.auth && self.profile.auth == Auth::Absent {
+            reply::UNKNOWN_PARAMETER
         } else if parameters
             .size
             .is_some_and(|size| size > self.profile.message_size)
         {
             reply::TOO_BIG
         } else {
+            self.vouching.settle();
             self.transaction = Some(Transaction::new(path, parameters));
             reply::SENDER_OK
         }
@@ -166,6 +183,9 @@ impl<R> Session<R> {
         }
         self.answer(reply);
         let dropped = if reset { self.transaction.take() } else { None };
+        if reset {
+            self.vouching.origin = None;
+        }
         dropped
             .is_some_and(|transaction| transaction.chunked)
             .then_some(Event::Discard)

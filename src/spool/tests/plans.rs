@@ -45,12 +45,15 @@ fn the_waits_grow() {
 }
 
 #[test]
-fn a_consumer_may_ask_for_patience() {
+fn a_consumer_may_ask_for_another_wait() {
     let schedule = Schedule::default();
     for (attempts, asked, wait) in [
-        (1, Duration::from_secs(5), 10 * SECOND),
         (1, Duration::from_secs(100), 100 * SECOND),
-        (8, Duration::from_secs(100), HOUR),
+        // Shorter ones, too, but never than the first.
+        (8, Duration::from_secs(100), 100 * SECOND),
+        (8, Duration::from_secs(5), 10 * SECOND),
+        (8, Duration::ZERO, 10 * SECOND),
+        (1, Duration::from_secs(5), 10 * SECOND),
         (1, Duration::from_hours(30 * 24), DAY),
         (1, Duration::MAX, DAY),
     ] {
