@@ -117,7 +117,7 @@ impl Connection {
     /// Goes on with the handshake; `false` when the server has the turn.
     fn secure(&mut self, work: &Work) -> io::Result<bool> {
         if !self.is_secure {
-            self.wire.begin_tls(&work.config);
+            self.wire.begin_tls(&work.config, work.next_name());
             self.is_secure = true;
         }
         let Some(is_resumed) = self.wire.handshake()? else {

@@ -12,9 +12,6 @@ use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme,
 };
 
-/// The name that the certificate is asked for by.
-const NAME: &str = "bench.example.org";
-
 /// When the encryption begins.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Begin {
@@ -41,8 +38,8 @@ impl Wire {
     }
 
     /// From here on everything is within TLS.
-    pub fn begin_tls(&mut self, config: &Arc<ClientConfig>) {
-        let name = ServerName::try_from(NAME).expect("it is a name");
+    pub fn begin_tls(&mut self, config: &Arc<ClientConfig>, name: String) {
+        let name = ServerName::try_from(name).expect("it is a name");
         let tls = ClientConnection::new(Arc::clone(config), name);
         self.tls = Some(Box::new(tls.expect("ring has all that is needed")));
     }
@@ -142,6 +139,9 @@ impl Read for Glance<'_> {
     }
 }
 
+/// Names of which sessions are remembered.
+const NAMES: usize = 10_000;
+
 /// What all connections go by. One store of sessions serves them all, where they may be resumed.
 pub fn config(resume: bool) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -150,9 +150,11 @@ pub fn config(resume: bool) -> Arc<ClientConfig> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Gullible))
         .with_no_client_auth();
-    if !resume {
-        config.resumption = Resumption::disabled();
-    }
+    config.resumption = if resume {
+        Resumption::in_memory_sessions(NAMES)
+    } else {
+        Resumption::disabled()
+    };
     Arc::new(config)
 }
 

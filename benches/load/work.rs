@@ -30,10 +30,13 @@ pub struct Work {
     pub tls: Option<Begin>,
     /// What handshakes go by.
     pub config: Arc<ClientConfig>,
+    /// Connections at a time.
+    pub connections: u64,
     /// The mail data as it goes over the wire, with its end.
     pub data: Vec<u8>,
     next: AtomicU64,
     resumed: AtomicU64,
+    names: AtomicU64,
 }
 
 /// Octets that `mail_data` needs for its header section.
@@ -51,10 +54,12 @@ impl Work {
             reconnect: false,
             pipelining: false,
             tls: None,
+            connections: 1,
             config: wire::config(false),
             data: mail_data(size),
             next: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
+            names: AtomicU64::new(0),
         }
     }
 
@@ -67,6 +72,13 @@ impl Work {
     /// Whether every message has been taken.
     pub fn is_taken(&self) -> bool {
         self.next.load(Ordering::Relaxed) >= self.messages
+    }
+
+    /// The name that the next handshake asks for. A client remembers few sessions for a name, so there are as many
+    /// as connections at a time.
+    pub fn next_name(&self) -> String {
+        let number = self.names.fetch_add(1, Ordering::Relaxed) % self.connections;
+        format!("bench{number}.example.org")
     }
 
     /// Counts a handshake that is done.
