@@ -1,14 +1,13 @@
 //! From a plain connection to an encrypted one.
 
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
 use smol::io::{AsyncRead, AsyncWrite};
 
 use super::authentication::Login;
 use super::{Connection, Stop};
 use crate::server::clock::Clock;
-use crate::server::tls::{Prompt, Transport};
+use crate::server::tls::Transport;
 
 impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Does the handshake, within its time; false when there is no connection any more. Who fails
@@ -18,7 +17,6 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         else {
             return false;
         };
-        let stream = Prompt::new(stream, Arc::clone(&self.service));
         let deadline = Clock::handshake_deadline(&self.service.timeouts);
         let handshake = async {
             let stopped = async {

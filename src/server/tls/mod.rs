@@ -1,6 +1,5 @@
 //! TLS on a connection: the handshake, and what is known after it.
 
-mod prompt;
 mod transport;
 
 use std::io;
@@ -11,7 +10,6 @@ use async_rustls::server::TlsStream;
 use rustls::{CommonState, ProtocolVersion};
 use smol::io::{AsyncRead, AsyncWrite};
 
-pub(super) use prompt::Prompt;
 pub(super) use transport::Transport;
 
 use crate::envelope::{Certificate, Tls};

@@ -10,8 +10,6 @@ use async_rustls::server::TlsStream;
 use rustls::ServerConnection;
 use smol::io::{AsyncRead, AsyncWrite};
 
-use super::prompt::Prompt;
-
 /// Octets read at once. The buffer belongs to the thread: a connection that
 /// waits needs none.
 const READ_SIZE: usize = 64 * 1024;
@@ -26,7 +24,7 @@ thread_local! {
 /// A stream, as it is or within TLS.
 pub(in crate::server) enum Transport<S> {
     Plain(S),
-    Tls(Box<TlsStream<Prompt<S>>>),
+    Tls(Box<TlsStream<S>>),
     /// The stream was taken away for a handshake.
     Nothing,
 }
@@ -61,7 +59,7 @@ impl<S: AsFd> Transport<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Transport<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     /// Gives `take` what is there to be read, all that one reading of the socket brings. Returns
     /// how many octets that were; none is the end.
     pub fn poll_receive(
@@ -174,7 +172,7 @@ fn has_ended<S>(tls: &mut TlsStream<S>) -> io::Result<bool> {
     Ok(state.peer_has_closed())
 }
 
-impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncWrite for Transport<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Transport<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
