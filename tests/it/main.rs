@@ -13,6 +13,7 @@ mod dialogues;
 mod examples;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
+mod handshakes;
 mod house;
 mod import;
 mod large;
