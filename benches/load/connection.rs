@@ -144,7 +144,10 @@ impl Connection {
             Stage::Quit => b"QUIT\r\n",
         };
         let unfinished = self.sent < output.len() || self.wire.is_holding();
-        while unfinished {
+        if !unfinished {
+            return Ok(true);
+        }
+        loop {
             let step = if self.sent < output.len() {
                 self.wire.write(&output[self.sent..])
             } else {
@@ -163,7 +166,7 @@ impl Connection {
                 }
             }
         }
-        if unfinished && self.stage == Stage::Data {
+        if self.stage == Stage::Data {
             self.data_sent = Instant::now();
         }
         Ok(true)
