@@ -52,10 +52,10 @@ fn complaints(certificates: &Certificates, port: u16, options: &[&str]) -> Vec<S
     // It has seen something, and the end.
     for id in [
         "TLS1_3",
-        "FS",
-        "secure_renego",
-        "fallback_SCSV",
+        "cipher_order",
         "heartbleed",
+        "secure_renego",
+        "LUCKY13",
     ] {
         assert!(has(id, "OK"), "{id}: {text}");
     }
