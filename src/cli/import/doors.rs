@@ -16,12 +16,23 @@ pub(super) struct Tls {
 const CIPHERS: &str = "which ciphers and curves are used is no setting here: rustls has none that \
                        are known to be weak";
 
-/// The entry `tls` of a listener; `otherwise` is its mode where no key says so.
+/// What `tls{}` of 1.6 has beside flags and files.
+const DETAILS: [&str; 6] = [
+    "protocols",
+    "client_auth_type",
+    "root_cas_file",
+    "ciphers",
+    "curves",
+    "prefer_server_cipher_suites",
+];
+
+/// The entry `tls` of a listener; `otherwise` is its mode where no key says so, and `place` the name
+/// of its `tls{}` of 1.6.
 pub(super) fn tls(
     draft: &mut Draft,
     tls: Tls,
     otherwise: &'static str,
-    details: Vec<Entry>,
+    place: Option<&str>,
 ) -> Option<Entry> {
     let flags = [&tls.starttls, &tls.implicit];
     let flags = flags.into_iter().flatten().map(|said| said.from);
@@ -34,10 +45,20 @@ pub(super) fn tls(
         (false, true) => "starttls",
         (false, false) => otherwise,
     };
-    if all.is_empty() && details.is_empty() {
-        return None;
-    }
     let (Some(certificate), Some(key)) = (tls.certificate, tls.key) else {
+        if let Some(place) = place {
+            let keys = DETAILS.map(|key| draft.ledger.find(&format!("{place}.{key}")));
+            let there: Vec<Id> = keys.into_iter().flatten().collect();
+            if !there.is_empty() {
+                draft.tell(
+                    &there,
+                    "nothing is encrypted without a certificate and its key",
+                );
+            }
+        }
+        if all.is_empty() {
+            return None;
+        }
         if mode != "off" {
             let why = "there is no TLS without a certificate and its key, and this listener is \
                        not encrypted in the result; add both to listeners[].tls";
@@ -57,12 +78,12 @@ pub(super) fn tls(
         named("certificate", certificate),
         named("key", key),
     ];
-    entries.extend(details);
+    entries.extend(place.map_or_else(Vec::new, |place| details(draft, place)));
     Some(Entry::new("tls", Value::Section(entries)))
 }
 
 /// What else `tls{}` of 1.6 has; `place` is its name.
-pub(super) fn details(draft: &mut Draft, place: &str) -> Vec<Entry> {
+fn details(draft: &mut Draft, place: &str) -> Vec<Entry> {
     let mut entries = Vec::new();
     entries.extend(versions(draft, &format!("{place}.protocols")));
     entries.extend(clients(draft, place));

@@ -61,7 +61,7 @@ fn tls(draft: &mut Draft) -> Option<Entry> {
         ..Tls::default()
     };
     // It was always offered.
-    doors::tls(draft, tls, "starttls", Vec::new())
+    doors::tls(draft, tls, "starttls", None)
 }
 
 /// With nginx before it, XCLIENT was believed.

@@ -69,7 +69,7 @@ pub(super) fn import(draft: &mut Draft) {
     };
     server
         .doors
-        .extend(doors::tls(draft, tls, "starttls", Vec::new()));
+        .extend(doors::tls(draft, tls, "starttls", None));
     if let Some(key) = key(draft, "xclient") {
         server.doors.extend(doors::xclient(draft, &key));
     }

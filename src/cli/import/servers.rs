@@ -99,8 +99,8 @@ fn tls(draft: &mut Draft, place: &str, form: Form) -> Option<Entry> {
         certificate: draft.some_text(&certificate),
         key: draft.some_text(&private),
     };
-    let details = doors::details(draft, &format!("{place}.tls"));
-    let mut entry = doors::tls(draft, tls, "off", details)?;
+    let details = format!("{place}.tls");
+    let mut entry = doors::tls(draft, tls, "off", Some(&details))?;
     if !flat.is_empty() && form == Form::Current {
         let note = "go-guerrilla 1.6 ignored keys of TLS that are not in a section tls.";
         entry.notes.push(note.to_owned());
