@@ -10,6 +10,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::doors::Door;
 use crate::mta::{Mta, Way, folder_of, shown};
 use crate::program::program;
 use crate::receiver::folder;
@@ -40,7 +41,7 @@ smtputf8_advertise_hosts = *
 rfc1413_query_timeout = 0s
 host_lookup =
 keep_environment =
-log_selector = +smtp_confirmation
+log_selector = +smtp_confirmation +tls_certificate_verified
 acl_smtp_rcpt = accept
 begin routers
 aliases:
@@ -51,6 +52,8 @@ begin transports
 @TRANSPORT@
 begin retry
 * * F,1h,1s
+begin authenticators
+@AUTHENTICATOR@
 ";
 
 const RELAY_ROUTER: &str = "
@@ -86,11 +89,19 @@ impl Exim {
             Way::Unix(_) => (block("exim router lmtp"), block("exim transport lmtp unix")),
             Way::Inet(_) => (block("exim router lmtp"), block("exim transport lmtp inet")),
             Way::Pipe(_) => (block("exim router pipe"), block("exim transport pipe")),
+            Way::Secure(to) => (
+                block("exim router smtp"),
+                block(&format!("exim transport {}", to.door.title())),
+            ),
             Way::Relay(to) => (
                 RELAY_ROUTER.to_owned(),
                 RELAY_TRANSPORT.replace("@PORT@", &to.to_string()),
             ),
         };
+        let is_login = matches!(way, Way::Secure(to) if to.door == Door::Login);
+        let authenticator = is_login
+            .then(|| block("exim authenticator"))
+            .unwrap_or_default();
         for name in ["spool", "logs"] {
             folder_of("nobody", &place.join(name));
         }
@@ -100,6 +111,7 @@ impl Exim {
             .replace("FOLDER", &place.display().to_string())
             .replace("@PORT@", &port.to_string())
             .replace("@ROUTER@", &router)
+            .replace("@AUTHENTICATOR@", &authenticator)
             .replace(
                 "@TRANSPORT@",
                 &transport.replace("user = maiasaura", "user = nobody"),

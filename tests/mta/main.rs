@@ -6,13 +6,16 @@
 //! | `lmtp` | replies, retries, bounces, many at once, over Unix sockets and TCP |
 //! | `pipe` | exit codes, and what an address may hold |
 //! | `relay` | the MTA as a client that sends by SMTP |
+//! | `secure` | the same and LMTP within TLS, and logins |
 //!
 //! The rest are tools: `mta` is what both have in common, `postfix` and `exim` are one of each
-//! with folders and ports of their own, `sample` reads the page, `tap` listens in.
+//! with folders and ports of their own, `sample` reads the page, `doors` is
+//! the receiver that it has for a network, `tap` listens in.
 //!
 //! MTAs start as root: `sudo tests/run`. Exim comes from there, too: Debian does not let it be
 //! installed beside Postfix, so its package is only unpacked.
 
+mod doors;
 mod exim;
 mod lmtp;
 mod mta;
@@ -20,8 +23,12 @@ mod pipe;
 mod postfix;
 mod relay;
 mod sample;
+mod secure;
 mod tap;
 
+#[path = "../it/authority.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod authority;
 #[path = "../interop/content.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod content;

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::doors::Secure;
 use crate::exim::Exim;
 use crate::postfix::Postfix;
 use crate::program::{MAIASAURA, feed, program, succeed};
@@ -46,6 +47,8 @@ pub enum Way {
     Pipe(PathBuf),
     /// SMTP to a port of 127.0.0.1.
     Relay(u16),
+    /// SMTP or LMTP within TLS.
+    Secure(Secure),
 }
 
 /// A running MTA that takes mail on a port of 127.0.0.1.
@@ -136,6 +139,7 @@ impl Way {
                 here
             }
             Self::Relay(_) => Vec::new(),
+            Self::Secure(secure) => secure.here(&folder.join("etc").display().to_string()),
         }
     }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::doors::Door;
 use crate::mta::{Mta, Way, folder_of, shown};
 use crate::program::{program, succeed};
 use crate::receiver::folder;
@@ -66,6 +67,9 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 ";
 
+/// It says how far it trusts.
+const TLS_LOG: &str = "smtp_tls_loglevel = 1\nlmtp_tls_loglevel = 1\n";
+
 pub struct Postfix {
     folder: TempDir,
     port: u16,
@@ -83,12 +87,19 @@ impl Postfix {
             Way::Unix(_) => (block("main.cf lmtp unix"), String::new()),
             Way::Inet(_) => (block("main.cf lmtp inet"), String::new()),
             Way::Pipe(_) => (block("main.cf pipe"), block("master.cf pipe")),
+            Way::Secure(to) => (
+                block(&format!("main.cf {}", to.door.title())) + TLS_LOG,
+                String::new(),
+            ),
             Way::Relay(port) => (format!("relayhost = [127.0.0.1]:{port}\n"), String::new()),
         };
         for name in ["etc", "queue"] {
             fs::create_dir(place.join(name)).expect("a folder");
         }
         folder_of("postfix", &place.join("data"));
+        if matches!(way, Way::Secure(to) if to.door == Door::Login) {
+            fs::write(place.join("etc/sasl_passwd"), block("sasl_passwd")).expect("a file");
+        }
         let here = MAIN.replace("FOLDER", &place.display().to_string());
         fs::write(place.join("etc/main.cf"), here + &main).expect("a file");
         let here = MASTER.replace("PORT", &postfix.port.to_string());
