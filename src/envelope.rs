@@ -44,6 +44,16 @@ impl Client {
         let unknown = self.proxy.map(|_| Ipv4Addr::UNSPECIFIED.into());
         self.address.or(unknown)
     }
+
+    /// Whether it is on this machine, and whoever has told of it, too.
+    pub fn is_local(&self) -> bool {
+        let is_here = |address: IpAddr| address.is_loopback();
+        match self.proxy {
+            None => self.address.is_none_or(is_here),
+            Some(Proxy::Address(proxy)) if !is_here(proxy) => false,
+            Some(_) => self.address.is_some_and(is_here),
+        }
+    }
 }
 
 /// A peer that has told us who the client is: with the PROXY protocol or with XCLIENT.
