@@ -10,6 +10,8 @@ mod figures;
 mod idle;
 #[path = "load/lane.rs"]
 mod lane;
+#[path = "load/wire.rs"]
+mod wire;
 #[path = "load/work.rs"]
 mod work;
 
@@ -23,6 +25,7 @@ use clap::Parser;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use figures::Figures;
+use wire::Begin;
 use work::{LEAST_SIZE, Protocol, Work};
 
 /// Sends mail to an SMTP or LMTP server on this machine and prints one line of JSON.
@@ -55,6 +58,12 @@ struct Options {
     /// Send MAIL, RCPT and DATA in one write
     #[arg(long)]
     pipelining: bool,
+    /// Encrypt every connection; whose certificate it is does not matter
+    #[arg(long, value_enum)]
+    tls: Option<Begin>,
+    /// Resume sessions of TLS where the server allows it
+    #[arg(long)]
+    resume: bool,
     /// Connections held open idle meanwhile, from 127.0.0.2 on
     #[arg(long, default_value_t = 0)]
     idle: usize,
@@ -114,6 +123,7 @@ fn run(options: &Options, server: SocketAddr) -> Result<Figures, Box<dyn Error>>
             .max(tally.last.map_or(Duration::ZERO, |last| last - begin));
         figures.first_error = figures.first_error.or(tally.first_error);
     }
+    figures.resumed = work.resumed();
     Ok(figures)
 }
 
@@ -138,6 +148,9 @@ fn prepare(options: &Options, server: SocketAddr) -> Result<Work, Box<dyn Error>
     work.mailboxes = options.mailboxes.get();
     work.reconnect = options.reconnect;
     work.pipelining = options.pipelining;
+    work.tls = options.tls;
+    work.connections = options.connections.get() as u64;
+    work.config = wire::config(options.resume);
     Ok(work)
 }
 

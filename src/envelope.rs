@@ -154,6 +154,22 @@ impl Mail {
     }
 }
 
+/// Recipients that a line of the log names, at most.
+const NAMED: usize = 20;
+
+/// The first recipients, and how many more there are: for the log.
+pub(crate) fn names<'a>(recipients: impl ExactSizeIterator<Item = &'a Recipient>) -> String {
+    let more = recipients.len().saturating_sub(NAMED);
+    let first = recipients.take(NAMED);
+    let mut names: Vec<String> = first
+        .map(|recipient| recipient.forward_path.to_string())
+        .collect();
+    if more > 0 {
+        names.push(format!("... (+{more})"));
+    }
+    names.join(",")
+}
+
 impl Envelope {
     /// The "with" word of its Received field: with an S when the connection was encrypted, with an
     /// A when the client had proved who it is (RFC 3848, RFC 6531 section 4.3).

@@ -15,6 +15,8 @@ pub struct Figures {
     pub first_error: Option<String>,
     /// Idle connections that were greeted by the server before the first message was sent.
     pub idle: usize,
+    /// Handshakes of TLS that resumed a session.
+    pub resumed: u64,
 }
 
 impl Figures {
@@ -36,10 +38,11 @@ impl Figures {
         };
         format!(
             "{{\"messages\": {messages}, \"seconds\": {seconds:.6}, \"messages_per_second\": {rate:.1}, \
-             \"p50_ms\": {:.3}, \"p99_ms\": {:.3}, \"idle\": {}, \"errors\": {}, \"first_error\": {}}}",
+             \"p50_ms\": {:.3}, \"p99_ms\": {:.3}, \"idle\": {}, \"resumed\": {}, \"errors\": {}, \"first_error\": {}}}",
             self.percentile(50),
             self.percentile(99),
             self.idle,
+            self.resumed,
             self.errors(),
             self.first_error
                 .as_deref()

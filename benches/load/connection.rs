@@ -1,17 +1,20 @@
 //! One client connection as a state machine: octets out, replies in, never waiting.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::wire::{Begin, Wire};
 use crate::work::Work;
 
 /// A connection to the server under load.
 pub struct Connection {
-    socket: TcpStream,
+    wire: Wire,
     stage: Stage,
+    /// Whether the handshake is behind us.
+    is_secure: bool,
     /// Replies to come before anything more may be sent.
     awaited: u64,
     /// MAIL, RCPT and DATA of the present message.
@@ -29,11 +32,13 @@ pub struct Connection {
     data_sent: Instant,
 }
 
-/// Where the dialogue stands; each stage but the first has octets to send.
+/// Where the dialogue stands; each stage but the greeting and the handshake has octets to send.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Greeting,
     Hello,
+    StartTls,
+    Handshake,
     Envelope,
     Data,
     Quit,
@@ -52,10 +57,17 @@ pub enum Progress {
 impl Connection {
     /// Begins to connect; the greeting is awaited by `advance`.
     pub fn open(work: &Work) -> io::Result<Self> {
+        let wire = Wire::new(connect(work.server, None)?);
+        let is_implicit = work.tls == Some(Begin::Implicit);
         Ok(Self {
-            socket: connect(work.server, None)?,
-            stage: Stage::Greeting,
-            awaited: 1,
+            wire,
+            stage: if is_implicit {
+                Stage::Handshake
+            } else {
+                Stage::Greeting
+            },
+            is_secure: false,
+            awaited: u64::from(!is_implicit),
             commands: Vec::with_capacity(256),
             allowed: 0,
             sent: 0,
@@ -68,7 +80,7 @@ impl Connection {
 
     /// The socket, to be watched for events.
     pub fn socket(&self) -> &TcpStream {
-        &self.socket
+        self.wire.socket()
     }
 
     /// An event says that the socket may be read, and perhaps that nothing will come after that.
@@ -85,6 +97,9 @@ impl Connection {
     /// Goes on with the dialogue as far as the socket allows, or to the next acknowledgement.
     pub fn advance(&mut self, work: &Work) -> io::Result<Progress> {
         loop {
+            if self.stage == Stage::Handshake && !self.secure(work)? {
+                return Ok(Progress::Waiting);
+            }
             if !self.write(work)? {
                 return Ok(Progress::Waiting);
             }
@@ -99,28 +114,59 @@ impl Connection {
         }
     }
 
+    /// Goes on with the handshake; `false` when the server has the turn.
+    fn secure(&mut self, work: &Work) -> io::Result<bool> {
+        if !self.is_secure {
+            self.wire.begin_tls(&work.config, work.next_name());
+            self.is_secure = true;
+        }
+        let Some(is_resumed) = self.wire.handshake()? else {
+            return Ok(false);
+        };
+        work.secured(is_resumed);
+        // The greeting within it may have come with its end.
+        self.readable = true;
+        match work.tls {
+            Some(Begin::Implicit) => self.enter(Stage::Greeting, 1),
+            _ => self.enter(Stage::Hello, 1),
+        }
+        Ok(true)
+    }
+
     /// Writes what the stage has to say; `false` when the socket takes no more for now.
     fn write(&mut self, work: &Work) -> io::Result<bool> {
         let output: &[u8] = match self.stage {
-            Stage::Greeting => b"",
+            Stage::Greeting | Stage::Handshake => b"",
             Stage::Hello => work.hello(),
+            Stage::StartTls => b"STARTTLS\r\n",
             Stage::Envelope => &self.commands[..self.allowed],
             Stage::Data => &work.data,
             Stage::Quit => b"QUIT\r\n",
         };
-        let unfinished = self.sent < output.len();
-        while self.sent < output.len() {
-            match self.socket.write(&output[self.sent..]) {
+        let unfinished = self.sent < output.len() || self.wire.is_holding();
+        if !unfinished {
+            return Ok(true);
+        }
+        loop {
+            let step = if self.sent < output.len() {
+                self.wire.write(&output[self.sent..])
+            } else {
+                match self.wire.flush() {
+                    Ok(()) => break,
+                    Err(error) => Err(error),
+                }
+            };
+            match step {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The server may have said why it hung up; that is the better report.
                 Err(error) => {
-                    return Err(self.replies.last_words(&mut self.socket).unwrap_or(error));
+                    return Err(self.replies.last_words(&mut self.wire).unwrap_or(error));
                 }
             }
         }
-        if unfinished && self.stage == Stage::Data {
+        if self.stage == Stage::Data {
             self.data_sent = Instant::now();
         }
         Ok(true)
@@ -146,7 +192,7 @@ impl Connection {
             if !self.readable {
                 return Ok(false);
             }
-            match self.replies.fill(&mut self.socket) {
+            match self.replies.fill(&mut self.wire) {
                 Ok(filled) => self.readable = filled || self.hung_up,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -159,6 +205,11 @@ impl Connection {
     fn next_stage(&mut self, work: &Work) -> Option<Progress> {
         match self.stage {
             Stage::Greeting => self.enter(Stage::Hello, 1),
+            Stage::Hello if work.tls == Some(Begin::Starttls) && !self.is_secure => {
+                self.enter(Stage::StartTls, 1);
+            }
+            Stage::StartTls => self.enter(Stage::Handshake, 0),
+            Stage::Handshake => {}
             Stage::Hello => self.begin_message(work),
             Stage::Envelope if self.allowed < self.commands.len() => self.allow_commands(work),
             Stage::Envelope => self.enter(Stage::Data, work.final_replies()),
@@ -235,7 +286,7 @@ impl Replies {
     }
 
     /// Reads once; tells whether the socket may have more.
-    fn fill(&mut self, socket: &mut TcpStream) -> io::Result<bool> {
+    fn fill(&mut self, wire: &mut Wire) -> io::Result<bool> {
         self.octets.copy_within(self.begin..self.end, 0);
         self.end -= self.begin;
         self.begin = 0;
@@ -243,17 +294,17 @@ impl Replies {
         if room.is_empty() {
             return Err(io::Error::other("a reply line of over 4096 octets"));
         }
-        let count = socket.read(room)?;
+        let (count, has_more) = wire.read(room)?;
         if count == 0 {
             return Err(io::Error::other("the server closed the connection"));
         }
         self.end += count;
-        Ok(self.end == self.octets.len())
+        Ok(has_more)
     }
 
-    /// The reply that lies unread in the socket, as an error.
-    fn last_words(&mut self, socket: &mut TcpStream) -> Option<io::Error> {
-        self.fill(socket).ok()?;
+    /// The reply that lies unread on the wire, as an error.
+    fn last_words(&mut self, wire: &mut Wire) -> Option<io::Error> {
+        self.fill(wire).ok()?;
         self.next().map(refusal)
     }
 }

@@ -1,7 +1,12 @@
 //! What all threads share: the messages still to be sent, and what each of them looks like.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustls::ClientConfig;
+
+use crate::wire::{self, Begin};
 
 /// The command that opens a session, and how many replies the end of the data has.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -21,9 +26,17 @@ pub struct Work {
     pub reconnect: bool,
     /// MAIL, RCPT and DATA leave in one write (RFC 2920).
     pub pipelining: bool,
+    /// When connections are encrypted, if they are.
+    pub tls: Option<Begin>,
+    /// What handshakes go by.
+    pub config: Arc<ClientConfig>,
+    /// Connections at a time.
+    pub connections: u64,
     /// The mail data as it goes over the wire, with its end.
     pub data: Vec<u8>,
     next: AtomicU64,
+    resumed: AtomicU64,
+    names: AtomicU64,
 }
 
 /// Octets that `mail_data` needs for its header section.
@@ -40,8 +53,13 @@ impl Work {
             mailboxes: 1,
             reconnect: false,
             pipelining: false,
+            tls: None,
+            connections: 1,
+            config: wire::config(false),
             data: mail_data(size),
             next: AtomicU64::new(0),
+            resumed: AtomicU64::new(0),
+            names: AtomicU64::new(0),
         }
     }
 
@@ -54,6 +72,24 @@ impl Work {
     /// Whether every message has been taken.
     pub fn is_taken(&self) -> bool {
         self.next.load(Ordering::Relaxed) >= self.messages
+    }
+
+    /// The name that the next handshake asks for. A client remembers few sessions for a name, so there are as many
+    /// as connections at a time.
+    pub fn next_name(&self) -> String {
+        let number = self.names.fetch_add(1, Ordering::Relaxed) % self.connections;
+        format!("bench{number}.example.org")
+    }
+
+    /// Counts a handshake that is done.
+    pub fn secured(&self, is_resumed: bool) {
+        self.resumed
+            .fetch_add(u64::from(is_resumed), Ordering::Relaxed);
+    }
+
+    /// Handshakes that have resumed a session.
+    pub fn resumed(&self) -> u64 {
+        self.resumed.load(Ordering::Relaxed)
     }
 
     /// Replies the server gives after the end of the data: LMTP has one for each recipient (RFC 2033 section 4.2).

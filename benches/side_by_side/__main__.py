@@ -142,7 +142,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     tools = types.SimpleNamespace(
-        mailboxes=options.mailboxes, seconds=options.seconds, **build(options.server_binary)
+        mailboxes=options.mailboxes, seconds=options.seconds, certificate=None, **build(options.server_binary)
     )
     chosen = subjects(options, tools)
     cells.raise_file_limit()

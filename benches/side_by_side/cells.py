@@ -27,6 +27,9 @@ class Cell:
     mailboxes: int = 0
     # The names of the servers that are measured; empty is all of them.
     names: tuple = ()
+    # Encrypted after STARTTLS, and with sessions that are resumed.
+    tls: bool = False
+    resume: bool = False
 
     def boxes(self, tools):
         """The Maildirs the mail is spread over."""
@@ -43,6 +46,7 @@ class Cell:
         parts += [f"{self.recipients} recipients each"] * (self.recipients > 1)
         parts += [f"{self.mailboxes} mailbox{'es' * (self.mailboxes > 1)}"] * (self.mailboxes > 0)
         parts += ["pipelined"] * self.pipelining
+        parts += ["TLS resumed" if self.resume else "TLS"] * self.tls
         parts += [f"{self.idle} idle"] * (self.idle > 0)
         parts += [f"by {self.generator}"] * (self.generator != "load")
         return ", ".join(parts)
@@ -165,10 +169,20 @@ def one_load(server, cell, messages, deadline=DEADLINE):
         sample.cpu_ms = (server.cpu_seconds() - cpu) * 1000 / figures["messages"]
     if figures["errors"]:
         sample.remark = f"{figures['errors']} of {messages} refused: {figures['first_error']}"
+    if cell.tls and cell.reconnect:
+        sample.remark += remark_on_resumption(cell, figures)
     if files != expected and server.keeps_mail:
         sample.lost = max(0, expected - files)
         sample.remark += f" {expected} files were to be in the Maildirs, {files} are"
     return sample
+
+
+def remark_on_resumption(cell, figures):
+    """Says when the handshakes were not of the kind that is measured. The first ones have nothing to resume."""
+    resumed, wanted = figures.get("resumed", 0), (figures["messages"] - 2 * cell.connections) * 0.9
+    if resumed < wanted if cell.resume else resumed > 0:
+        return f" {resumed} of {figures['messages']} sessions were resumed"
+    return ""
 
 
 def wait_for_files(server, before, expected):

@@ -27,6 +27,7 @@ PLACES = {
     "python3-aiosmtpd": "/usr/lib/python3/dist-packages/aiosmtpd/smtp.py",
     "nodejs": "node",
     "npm": "npm",
+    "openssl": "openssl",
 }
 SECONDS = 600
 

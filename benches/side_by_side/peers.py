@@ -80,6 +80,15 @@ class Postfix(Server):
             self.pid = int(file.read())
 
     def main_cf(self, cell):
+        """Sessions of TLS are resumed by tickets, as Postfix has it without being told."""
+        tls = ""
+        if self.tools.certificate:
+            tls = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n".format(
+                *self.tools.certificate
+            )
+        return self.plain_main_cf(cell) + tls
+
+    def plain_main_cf(self, cell):
         owner = pwd.getpwnam("nobody")
         limit = PROCESS_LIMIT if cell.idle == 0 else PROCESS_LIMIT + cell.connections + cell.idle
         return f"""\

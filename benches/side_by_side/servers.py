@@ -119,6 +119,7 @@ class Server:
             "--idle", cell.idle, "--deadline", deadline,
         ]  # fmt: skip
         arguments += ["--reconnect"] * cell.reconnect + ["--pipelining"] * cell.pipelining
+        arguments += ["--tls", "starttls"] * cell.tls + ["--resume"] * cell.resume
         return run_tool(arguments, deadline * 2)
 
     def load_by_smtp_source(self, cell, messages):
@@ -177,6 +178,8 @@ limits: {{connections: 10000, connections_per_ip: 10000, message_size: 50MB, mes
          memory: {MEMORY_LIMIT // 1_000_000}MB}}
 log: {{level: warn, file: stderr}}
 """
+        if self.tools.certificate:
+            configuration += "tls: {{certificate: {}, key: {}}}\n".format(*self.tools.certificate)
         self.spawn(self.tools.server, "serve", "-c", write(os.path.join(self.folder, "config.yaml"), configuration))
 
 

@@ -4,6 +4,8 @@
     reason = "--help shows these comments as they are"
 )]
 
+#[cfg(feature = "acme")]
+mod acme;
 mod address;
 mod certificates;
 mod check;

@@ -73,6 +73,9 @@ fn hostnames(config: &Config) -> Outcome {
         )
     };
     check("hostname".into(), &config.hostname())?;
+    if let Some(name) = &config.header.delivered_to_host {
+        check("header.delivered_to_host".into(), name)?;
+    }
     for (index, listener) in config.listeners.iter().enumerate() {
         if let Some(name) = &listener.hostname {
             check(format!("listeners[{index}].hostname"), name)?;
@@ -124,6 +127,12 @@ fn tls(config: &Config) -> Outcome {
         all.key.as_ref(),
         &all.certificates,
     )?;
+    if let Some(acme) = &all.acme {
+        acme.check(&config.hostname())?;
+        let is_double = all.certificate.is_some() || !all.certificates.is_empty();
+        let message = "certificates are in files already; keep either these or acme";
+        refuse(is_double, "tls.acme", message)?;
+    }
     let is_vain = all.client_certificates == Asked::Require && all.client_ca.is_none();
     let message = "no CA is named that clients could be known by; write client_ca: FILE";
     refuse(is_vain, "tls.client_certificates", message)?;
@@ -140,7 +149,7 @@ fn tls(config: &Config) -> Outcome {
             "{} needs a certificate; write tls: {{certificate: FILE, key: FILE}}",
             config.mode(listener)
         );
-        let has_none = settings.as_ref().is_some_and(|it| it.pairs.is_empty());
+        let has_none = settings.is_some() && !config.has_certificate(listener);
         refuse(has_none, key.clone(), message)?;
         let is_vain = settings.is_some_and(|it| it.demand == Demand::Nothing)
             && own.client_certificates == Some(Asked::Require);

@@ -99,7 +99,7 @@ impl Default for ListenerConfig {
     }
 }
 
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
     let expected = "an address such as 127.0.0.1:2525";
     deserializer.deserialize_any(Scalar {
         expected,

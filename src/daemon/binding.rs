@@ -9,9 +9,12 @@ use crate::config::Config;
 use crate::server::{Address, Listener, PassedSockets};
 
 impl Daemon {
-    /// Binds those of the configuration, and what systemd has passed.
-    pub(super) fn listeners(&self, offers: &Offers) -> Result<Vec<Listener>, StartError> {
-        let mut passed = PassedSockets::from_env();
+    /// Binds those of the configuration, some of which systemd may have passed.
+    pub(super) fn listeners(
+        &self,
+        offers: &Offers,
+        passed: &mut PassedSockets,
+    ) -> Result<Vec<Listener>, StartError> {
         let mut listeners = Vec::new();
         for listener in &self.config.listeners {
             let address = &listener.address;
@@ -20,7 +23,7 @@ impl Daemon {
             let trust = Config::trust(listener);
             loop {
                 let bound = address
-                    .bind(&mut passed)
+                    .bind(passed)
                     .map_err(|error| bind_error(address, error))?;
                 let listening = bound
                     .serve(Arc::clone(&profile))
@@ -31,14 +34,18 @@ impl Daemon {
                 }
             }
         }
-        if let Some(name) = passed.left() {
-            let address = Address::Systemd(name.to_owned());
-            let message = format!("no listener has the address systemd:{name}");
-            let error = io::Error::other(message);
-            return Err(bind_error(&address, error));
-        }
         Ok(listeners)
     }
+}
+
+/// What systemd has passed and nobody took would have clients that wait for ever.
+pub(super) fn all_are_taken(passed: &PassedSockets) -> Result<(), StartError> {
+    let Some(name) = passed.left() else {
+        return Ok(());
+    };
+    let address = Address::Systemd(name.to_owned());
+    let message = format!("no listener has the address systemd:{name}");
+    Err(bind_error(&address, io::Error::other(message)))
 }
 
 /// Why an address cannot be listened on, and what to do.

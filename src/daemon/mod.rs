@@ -1,5 +1,7 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+#[cfg_attr(not(feature = "acme"), path = "no_acme.rs")]
+mod acme;
 #[cfg_attr(not(feature = "auth-http"), path = "no_auth_http.rs")]
 mod auth_http;
 mod binding;
@@ -28,6 +30,7 @@ pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::acme::Acme;
 use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
@@ -39,7 +42,9 @@ use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
-use crate::server::{self, Address, Linger, Logins, Service, Shutdown, Spooler, Trigger};
+use crate::server::{
+    self, Address, Linger, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
+};
 use crate::spool::Consumer;
 use crate::tls::Facts;
 
@@ -223,8 +228,11 @@ impl Daemon {
         for recovered in self.store.recover(&all_roots)? {
             recovery::report(&recovered);
         }
-        let offers = self.offers()?;
-        let listeners = self.listeners(&offers)?;
+        let (acme, offers) = self.offers()?;
+        let mut passed = PassedSockets::from_env();
+        let listeners = self.listeners(&offers, &mut passed)?;
+        let doors = acme.doors(&self.config, &mut passed)?;
+        binding::all_are_taken(&passed)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.address.clone())
@@ -239,6 +247,7 @@ impl Daemon {
             executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
         }
         executor.spawn(offers.clone().keep_fresh()).detach();
+        acme.start(doors, &executor);
         let threads = self.threads(&disks);
         let patience = self.config.timeouts.shutdown.get();
         let workers = self
@@ -267,9 +276,13 @@ impl Daemon {
     }
 
     /// Reads the certificates.
-    fn offers(&self) -> Result<Offers, StartError> {
-        Offers::new(&self.config)
-            .map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
+    fn offers(&self) -> Result<(Acme, Offers), StartError> {
+        let config = &self.config;
+        let offers = Acme::new(config).and_then(|acme| {
+            let offers = Offers::new(config, acme.certificates().as_ref())?;
+            Ok((acme, offers))
+        });
+        offers.map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
     }
 
     /// A delivery blocks its thread, and as many clients may be waited for on one

@@ -5,13 +5,10 @@ mod identity;
 mod keeping;
 mod securing;
 
-use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
 use std::os::fd::AsFd;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,14 +29,6 @@ use crate::failure::Failure;
 use crate::smtp::address::ForwardPath;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::{Profile, Session, Step, Submission};
-
-/// Octets read at once. The buffer belongs to the thread: a connection that
-/// waits needs none.
-const READ_SIZE: usize = 64 * 1024;
-
-thread_local! {
-    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_SIZE].into_boxed_slice());
-}
 
 /// How long a client may take to let us close.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -178,7 +167,10 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Gives the session what came before the greeting, if anything did.
     async fn hear_early_talker(&mut self) {
         poll_fn(|context| {
-            let _ = poll_read(&mut self.stream, &mut self.session, context);
+            let session = &mut self.session;
+            let _ = self
+                .stream
+                .poll_receive(context, |octets| session.receive(octets));
             Poll::Ready(())
         })
         .await;
@@ -212,7 +204,11 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             if !stop.is_terminated() && stop.poll_unpin(context).is_ready() {
                 return Poll::Ready(Wake::Shutdown);
             }
-            poll_read(&mut self.stream, &mut self.session, context).map(|read| match read {
+            let session = &mut self.session;
+            let received = self
+                .stream
+                .poll_receive(context, |octets| session.receive(octets));
+            received.map(|received| match received {
                 Ok(0) | Err(_) => Wake::Closed,
                 Ok(_) => Wake::Octets,
             })
@@ -303,21 +299,6 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         }
         fates
     }
-}
-
-/// Gives the session what is there to be read.
-fn poll_read<R>(
-    stream: &mut (impl AsyncRead + Unpin),
-    session: &mut Session<R>,
-    context: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    READ_BUFFER.with_borrow_mut(|buffer| {
-        let read = Pin::new(stream).poll_read(context, buffer);
-        if let Poll::Ready(Ok(count)) = &read {
-            session.receive(&buffer[..*count]);
-        }
-        read
-    })
 }
 
 /// The same failure for all recipients.

@@ -92,6 +92,14 @@ impl Bound {
         &self.0
     }
 
+    /// The socket alone, if it is one of TCP.
+    pub fn into_tcp(self) -> Option<Async<TcpListener>> {
+        match self.1 {
+            ListeningSocket::Tcp(socket) => Some(socket),
+            ListeningSocket::Unix { .. } => None,
+        }
+    }
+
     /// Offers `profile` on it.
     pub fn serve(self, profile: Arc<Profile>) -> Listener {
         Listener {

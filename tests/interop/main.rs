@@ -16,6 +16,7 @@ mod proxies;
 mod python;
 mod readme;
 mod receiver;
+mod scan;
 mod service;
 mod strace;
 mod swaks;

@@ -17,6 +17,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nginx", "nginx"),
     ("notmuch", "notmuch"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
+    ("pebble-challtestsrv", "pebble"),
     ("php", "php-cli"),
     ("postfix", "postfix"),
     ("postqueue", "postfix"),
@@ -28,12 +30,13 @@ const PACKAGES: &[(&str, &str)] = &[
     ("swaks", "swaks"),
     ("systemd-analyze", "systemd"),
     ("systemd-socket-activate", "systemd"),
+    ("testssl", "testssl.sh"),
     ("timeout", "coreutils"),
     ("unshare", "util-linux"),
 ];
 
 /// Seconds that a command may take.
-const LIMIT: &str = "120";
+const LIMIT: u32 = 120;
 
 /// The program under test.
 pub const MAIASAURA: &str = env!("CARGO_BIN_EXE_maiasaura");
@@ -76,9 +79,18 @@ pub fn run(command: &Command) -> Output {
     feed(command, b"")
 }
 
+/// Runs a command that may take so many seconds.
+pub fn run_for(seconds: u32, command: &Command) -> Output {
+    start(limited(command, seconds), b"")
+}
+
 /// Runs a command with `input` on its standard input.
 pub fn feed(command: &Command, input: &[u8]) -> Output {
-    let mut child = limited(command)
+    start(limited(command, LIMIT), input)
+}
+
+fn start(mut command: Command, input: &[u8]) -> Output {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -94,9 +106,9 @@ pub fn feed(command: &Command, input: &[u8]) -> Output {
 }
 
 /// The same command, which is killed when it takes much too long.
-fn limited(command: &Command) -> Command {
+fn limited(command: &Command, seconds: u32) -> Command {
     let mut limited = program("timeout");
-    limited.args(["--kill-after=5", LIMIT]);
+    limited.args(["--kill-after=5", &seconds.to_string()]);
     limited.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         limited.env(name, value.unwrap_or_default());

@@ -12,17 +12,17 @@ use crate::receiver::{Receiver, folder};
 use crate::service::{Service, free_port};
 
 /// An authority and a certificate that OpenSSL has made.
-struct Certificates(TempDir);
+pub struct Certificates(TempDir);
 
 impl Certificates {
     /// With a key of this kind.
-    fn new(key: &[&str]) -> Self {
+    pub fn new(key: &[&str]) -> Self {
         let certificates = Self(folder());
         let place = certificates.0.path();
         let request = |arguments: &[&str], files: [&str; 2]| {
             let mut openssl = program("openssl");
             openssl
-                .args(["req", "-x509", "-nodes", "-days", "2"])
+                .args(["req", "-x509", "-nodes", "-days", "200"])
                 .args(key);
             openssl.args(arguments).current_dir(place);
             succeed(openssl.args(["-keyout", files[0], "-out", files[1]]));
@@ -42,6 +42,10 @@ impl Certificates {
             names,
             "-addext",
             "basicConstraints=critical,CA:FALSE",
+            "-addext",
+            "extendedKeyUsage=serverAuth",
+            "-addext",
+            "crlDistributionPoints=URI:http://localhost/ca.crl",
         ];
         request(
             &[leaf.as_slice(), &special].concat(),
@@ -50,7 +54,7 @@ impl Certificates {
         certificates
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub fn path(&self, file: &str) -> PathBuf {
         self.0.path().join(file)
     }
 
@@ -64,12 +68,12 @@ impl Certificates {
     }
 
     /// A receiver that offers STARTTLS.
-    fn receiver(&self) -> Receiver {
+    pub fn receiver(&self) -> Receiver {
         Receiver::with(&self.keys())
     }
 
     /// A receiver whose SMTP is encrypted from the first octet on.
-    fn implicit(&self) -> Receiver {
+    pub fn implicit(&self) -> Receiver {
         Receiver::started_by(&self.keys(), |configuration| {
             let mut command = Command::new(MAIASAURA);
             command.env("MAIASAURA__LISTENERS__0__TLS", "implicit");
@@ -79,8 +83,8 @@ impl Certificates {
     }
 }
 
-const P256: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
-const RSA: &[&str] = &["-newkey", "rsa:2048"];
+pub const P256: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+pub const RSA: &[&str] = &["-newkey", "rsa:2048"];
 
 /// What a client says after the handshake, at once.
 const DIALOGUE: &str = "EHLO client.test\r\nMAIL FROM:<me@localhost>\r\nRCPT TO:<you@localhost>\r\nDATA\r\n\

@@ -13,6 +13,7 @@ mod dialogues;
 mod examples;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
+mod handshakes;
 mod house;
 mod import;
 mod large;
@@ -41,5 +42,6 @@ mod tls;
 mod transcript;
 mod transcripts;
 mod unix_socket;
+mod upstream;
 mod users;
 mod world;

@@ -21,8 +21,8 @@ const WORKERS: &str = "there are no workers to count: deliveries run side by sid
 const STREAM: &str = "streams are of a version 2.0 of go-guerrilla that was never released; large \
                       messages wait on the disk here, without a key";
 const SLEEP: &str = "an aid for tests of go-guerrilla; there is none here";
-const PRIMARY: &str = "Delivered-To has the recipient's own address here, so there is nothing to \
-                       replace its host with; it was no name in the greeting, either";
+const PRIMARY: &str = "Delivered-To has the recipient's own address here; whoever reads this one \
+                       host there writes header: {delivered_to_host: HOST}";
 const BACKEND: &str = "backends had names in a draft of 1.6 only; a chain says what is done with \
                        mail: save_process, and here save";
 const DASHBOARD: &str = "there is no panel; the log has the numbers (log.format: json)";

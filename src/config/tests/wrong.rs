@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, compressor, spool, limits, timeouts, log, threads";
+                   fastcgi, header, compressor, spool, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
                       auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
@@ -29,6 +29,7 @@ const WRONG: &[(&str, &str)] = &[
     ("limits:\n  hops: -99999999999999999999", "2:9: limits.hops: expected a whole number, 0 or more, found -99999999999999999999"),
     ("limits:\n  memory: 99999999999999999999", "2:11: limits.memory: \"99999999999999999999\" is too large; write 9223372036GB at most"),
     ("limits:\n  deliveries: 5000", "2:15: limits.deliveries: 5000 is more than 4096, and each takes a thread; write a smaller number"),
+    ("header:\n  delivered_to_host: a b", "2:22: header.delivered_to_host: \"a b\" is not a host name; write one such as mx.example.org"),
     ("limits: [a]", "1:9: limits: expected a section of keys, found a list"),
     ("limits: 5", "1:9: limits: expected a section of keys, found 5"),
     ("limits: ~", "1:9: limits: expected a section of keys, found nothing"),
@@ -184,4 +185,12 @@ fn every_mistake_is_explained() {
         let said = said.replace("{all}", ALL).replace("{limits}", LIMITS);
         assert_eq!(complaint(text, &[]), format!("m.yaml:{said}"), "{text}");
     }
+}
+
+#[cfg(not(feature = "acme"))]
+#[test]
+fn a_program_without_acme_says_so() {
+    let said = "m.yaml:1:7: tls.acme: ACME is not in this build: build with `--features acme`, or write \
+                certificate: FILE, key: FILE";
+    assert_eq!(complaint("tls: {acme: {}}", &[]), said);
 }
