@@ -1,6 +1,7 @@
 //! The receiver of the page that takes mail over a network: a port for each way in, all with TLS.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -148,24 +149,9 @@ impl Doors {
                 fs::create_dir_all(maildir.join(part)).expect("a folder");
             }
         }
-        let file = |name: &str| place.join(name).display().to_string();
         fs::write(place.join("users"), &*USERS).expect("a file");
-        let addresses = DOORS.map(|door| format!("10.0.0.2:{}\"", door.port()));
-        let mut replace: Vec<(&str, &str)> = addresses
-            .iter()
-            .map(|address| (&**address, "127.0.0.1:0\""))
-            .collect();
-        let (chain, key) = (file("cert.pem"), file("key.pem"));
-        let (users, maildirs) = (file("users"), file("maildirs"));
-        replace.extend([
-            ("/etc/maiasaura/fullchain.pem", &*chain),
-            ("/etc/maiasaura/privkey.pem", &key),
-            ("/etc/maiasaura/users", &users),
-            ("/var/mail", &maildirs),
-        ]);
         let configuration = place.join("maiasaura.yaml");
-        let sample = block("maiasaura.yaml smtp", &replace);
-        fs::write(&configuration, sample).expect("a file");
+        fs::write(&configuration, sample(place)).expect("a file");
         let mut command = Command::new(MAIASAURA);
         command.arg("-c").arg(&configuration);
         let mut service = Service::start("maiasaura", &mut command, place);
@@ -222,4 +208,23 @@ impl Doors {
             "{ended}\n{log}"
         );
     }
+}
+
+/// The configuration of the page, with its files in `place`.
+fn sample(place: &Path) -> String {
+    let file = |name: &str| place.join(name).display().to_string();
+    let addresses = DOORS.map(|door| format!("10.0.0.2:{}\"", door.port()));
+    let mut replace: Vec<(&str, &str)> = addresses
+        .iter()
+        .map(|address| (&**address, "127.0.0.1:0\""))
+        .collect();
+    let (chain, key) = (file("cert.pem"), file("key.pem"));
+    let (users, maildirs) = (file("users"), file("maildirs"));
+    replace.extend([
+        ("/etc/maiasaura/fullchain.pem", &*chain),
+        ("/etc/maiasaura/privkey.pem", &key),
+        ("/etc/maiasaura/users", &users),
+        ("/var/mail", &maildirs),
+    ]);
+    block("maiasaura.yaml smtp", &replace)
 }

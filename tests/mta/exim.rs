@@ -99,9 +99,11 @@ impl Exim {
             ),
         };
         let is_login = matches!(way, Way::Secure(to) if to.door == Door::Login);
-        let authenticator = is_login
-            .then(|| block("exim authenticator"))
-            .unwrap_or_default();
+        let authenticator = if is_login {
+            block("exim authenticator")
+        } else {
+            String::new()
+        };
         for name in ["spool", "logs"] {
             folder_of("nobody", &place.join(name));
         }
