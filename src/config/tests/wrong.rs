@@ -196,7 +196,7 @@ fn every_mistake_is_explained() {
 #[cfg(not(feature = "acme"))]
 #[test]
 fn a_program_without_acme_says_so() {
-    let said = "m.yaml:1:7: tls.acme: ACME is not in this build: build with `--features acme`, or write \
+    let said = "m.yaml:1:13: tls.acme: ACME is not in this build: build with `--features acme`, or write \
                 certificate: FILE, key: FILE";
     assert_eq!(complaint("tls: {acme: {}}", &[]), said);
 }
