@@ -153,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
                     self.identify(identity);
                 }
                 Step::Deliver(submission) => self.deliver(submission).await,
-                Step::Authenticate(attempt) => self.authenticate(attempt).await,
+                Step::Authenticate(attempt) => self.authenticate(attempt, stop).await,
                 Step::StartTls => {
                     if !self.secure(stop).await {
                         break;

@@ -185,6 +185,21 @@ fn refusals_are_slow() {
     }
 }
 
+/// Who waits for a refusal does not hold up the end of the server.
+#[test]
+fn a_slow_refusal_ends_with_the_server() {
+    let mut house = house(&REQUIRED.replace("300ms", "1h"));
+    let mut client = house.client().secured(&AUTHORITY.client());
+    client.send(format!("{}\r\n", plain("alice", "wrong")).as_bytes());
+    let end = std::thread::spawn(move || house.close());
+    let mut reply = client.reply();
+    if reply.starts_with("535 5.7.8 ") {
+        reply = client.reply();
+    }
+    assert!(reply.starts_with("421 4.3.2 "), "{reply}");
+    end.join().expect("it has ended");
+}
+
 #[test]
 fn an_address_that_guesses_is_locked_out_for_a_while() {
     let yaml = format!("{REQUIRED}limits: {{auth_failures_per_ip: 2}}\n");

@@ -1,12 +1,12 @@
 //! A client that says who it is.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_rustls::server::TlsStream;
+use futures_util::future::FusedFuture as _;
 
-use super::Connection;
+use super::{Connection, Stop};
 use crate::credentials;
 use crate::server::clock::Clock;
 use crate::server::logins::Logins;
@@ -57,7 +57,7 @@ impl<S> Connection<S> {
     }
 
     /// Takes an exchange one turn further.
-    pub(super) async fn authenticate(&mut self, attempt: Attempt) {
+    pub(super) async fn authenticate(&mut self, attempt: Attempt, stop: &mut Stop) {
         let begun = Instant::now();
         let deadline = Clock::answer_deadline(&self.service.timeouts);
         let service = Arc::clone(&self.service);
@@ -80,7 +80,7 @@ impl<S> Connection<S> {
                 self.client.login = Some(login.clone());
                 self.session.authenticated(Ok(login));
             }
-            Err(refusal) => self.refuse(refusal, mechanism, logins, begun).await,
+            Err(refusal) => self.refuse(refusal, mechanism, logins, begun, stop).await,
         }
     }
 
@@ -174,6 +174,7 @@ impl<S> Connection<S> {
         mechanism: Option<Mechanism>,
         logins: &Logins,
         begun: Instant,
+        stop: &mut Stop,
     ) {
         let (reply, login, cause) = match refusal {
             Refusal::Other(reply, cause) => (reply, String::new(), cause),
@@ -185,7 +186,7 @@ impl<S> Connection<S> {
                         logins.refused(self.client.address);
                         let until = begun + logins.delay(self.login.refused);
                         self.login.refused += 1;
-                        self.alarm.before(until, pending::<()>()).await;
+                        self.pause(until, stop).await;
                         (reply, login, cause)
                     }
                 }
@@ -193,6 +194,13 @@ impl<S> Connection<S> {
         };
         self.log.not_logged_in(&login, mechanism, &reply, cause);
         self.session.authenticated(Err(reply));
+    }
+
+    /// Waits, but not when the server is to stop.
+    async fn pause(&mut self, until: Instant, stop: &mut Stop) {
+        if !stop.is_terminated() && self.alarm.before(until, stop).await.is_some() {
+            self.session.shut_down();
+        }
     }
 }
 
