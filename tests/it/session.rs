@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use maiasaura::smtp::{Profile, Protocol, Session, Step, reply};
+use maiasaura::smtp::sasl::Mechanism;
+use maiasaura::smtp::{Auth, Profile, Protocol, Session, Step, reply};
 
 /// A session whose client was asked for the content of a message to two recipients.
 fn in_data(protocol: Protocol) -> Session<()> {
@@ -122,4 +123,27 @@ fn a_client_that_is_not_welcome_is_sent_away() {
         replies.starts_with("421 4.7.0 ") && replies.ends_with("\r\n(close)"),
         "{replies}"
     );
+}
+
+/// A login that cannot be looked at is no fault of the client, but it cannot be tried for ever.
+#[test]
+fn logins_that_cannot_be_looked_at_are_counted() {
+    let mut session: Session<()> = Session::new(Arc::new(Profile {
+        auth: Auth::Offered,
+        idle_commands: 5,
+        ..Profile::default()
+    }));
+    session.offer(vec![Mechanism::Plain]);
+    run(&mut session);
+    session.receive(b"EHLO c.test\r\n");
+    let mut replies = run(&mut session);
+    for _ in 0..5 {
+        session.receive(b"AUTH PLAIN AGEAYg==\r\n");
+        run(&mut session);
+        session.authenticated(Err(reply::AUTH_UNAVAILABLE));
+        replies.push_str(&run(&mut session));
+    }
+    assert_eq!(replies.matches("454 4.7.0 ").count(), 4, "{replies}");
+    assert!(replies.ends_with("(close)"), "{replies}");
+    assert!(replies.contains("\n421 4.7.0 "), "{replies}");
 }

@@ -72,7 +72,7 @@ impl<R> Session<R> {
                 self.say(&reply::AUTHENTICATED);
             }
             Err(reply) if reply.code() == 535 => self.login_refused(&reply),
-            Err(reply) => self.answer(&reply),
+            Err(reply) => drop(self.idle(&reply, false)),
         }
     }
 
