@@ -89,6 +89,13 @@ impl Connection {
         self.hung_up |= hung_up;
     }
 
+    /// It is over: what it borrowed goes back.
+    pub fn end(mut self, work: &Work) {
+        if let Some(name) = self.wire.take_name() {
+            work.return_name(name);
+        }
+    }
+
     /// Whether a message is under way.
     pub fn is_sending(&self) -> bool {
         matches!(self.stage, Stage::Envelope | Stage::Data)
@@ -117,7 +124,7 @@ impl Connection {
     /// Goes on with the handshake; `false` when the server has the turn.
     fn secure(&mut self, work: &Work) -> io::Result<bool> {
         if !self.is_secure {
-            self.wire.begin_tls(&work.config, work.next_name());
+            self.wire.begin_tls(&work.config, work.borrow_name());
             self.is_secure = true;
         }
         let Some(is_resumed) = self.wire.handshake()? else {
@@ -144,19 +151,18 @@ impl Connection {
             Stage::Quit => b"QUIT\r\n",
         };
         let unfinished = self.sent < output.len() || self.wire.is_holding();
-        while unfinished {
+        let mut more = unfinished;
+        while more {
             let step = if self.sent < output.len() {
                 self.wire.write(&output[self.sent..])
             } else {
-                match self.wire.flush() {
-                    Ok(()) => break,
-                    Err(error) => Err(error),
-                }
+                more = false;
+                self.wire.flush().map(|()| 0)
             };
             match step {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => more = true,
                 // The server may have said why it hung up; that is the better report.
                 Err(error) => {
                     return Err(self.replies.last_words(&mut self.wire).unwrap_or(error));
