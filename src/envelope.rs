@@ -44,6 +44,16 @@ impl Client {
         let unknown = self.proxy.map(|_| Ipv4Addr::UNSPECIFIED.into());
         self.address.or(unknown)
     }
+
+    /// Whether it is on this machine, and whoever has told of it, too.
+    pub fn is_local(&self) -> bool {
+        let is_here = |address: IpAddr| address.is_loopback();
+        match self.proxy {
+            None => self.address.is_none_or(is_here),
+            Some(Proxy::Address(proxy)) if !is_here(proxy) => false,
+            Some(_) => self.address.is_some_and(is_here),
+        }
+    }
 }
 
 /// A peer that has told us who the client is: with the PROXY protocol or with XCLIENT.
@@ -152,6 +162,22 @@ impl Mail {
         let content = content.into();
         Self { envelope, content }
     }
+}
+
+/// Recipients that a line of the log names, at most.
+const NAMED: usize = 20;
+
+/// The first recipients, and how many more there are: for the log.
+pub(crate) fn names<'a>(recipients: impl ExactSizeIterator<Item = &'a Recipient>) -> String {
+    let more = recipients.len().saturating_sub(NAMED);
+    let first = recipients.take(NAMED);
+    let mut names: Vec<String> = first
+        .map(|recipient| recipient.forward_path.to_string())
+        .collect();
+    if more > 0 {
+        names.push(format!("... (+{more})"));
+    }
+    names.join(",")
 }
 
 impl Envelope {

@@ -22,6 +22,8 @@ pub mod chain;
 
 pub mod processor;
 
+#[cfg(feature = "acme")]
+pub mod acme;
 pub mod tls;
 
 pub mod disks;

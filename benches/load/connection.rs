@@ -151,25 +151,29 @@ impl Connection {
             Stage::Quit => b"QUIT\r\n",
         };
         let unfinished = self.sent < output.len() || self.wire.is_holding();
-        let mut more = unfinished;
-        while more {
+        if !unfinished {
+            return Ok(true);
+        }
+        loop {
             let step = if self.sent < output.len() {
                 self.wire.write(&output[self.sent..])
             } else {
-                more = false;
-                self.wire.flush().map(|()| 0)
+                match self.wire.flush() {
+                    Ok(()) => break,
+                    Err(error) => Err(error),
+                }
             };
             match step {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == ErrorKind::Interrupted => more = true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The server may have said why it hung up; that is the better report.
                 Err(error) => {
                     return Err(self.replies.last_words(&mut self.wire).unwrap_or(error));
                 }
             }
         }
-        if unfinished && self.stage == Stage::Data {
+        if self.stage == Stage::Data {
             self.data_sent = Instant::now();
         }
         Ok(true)

@@ -96,7 +96,7 @@ fn is_sound(pair: &Pair, host: Option<&str>) -> bool {
     true
 }
 
-fn shown(facts: &Facts) -> String {
+pub(super) fn shown(facts: &Facts) -> String {
     format!(
         "{}, for {}, {} days left",
         facts.subject,

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
+#[cfg(feature = "acme")]
+use super::acme;
 #[cfg(feature = "fastcgi")]
 use super::doctor;
 use super::{Exit, Fault, Loaded, Outcome, certificates, say};
@@ -48,6 +50,7 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     }
     faults += u32::from(!owners_can_be_served(&config.recipients.users));
     faults += certificates::faults(&config);
+    faults += acme_faults(&config);
     faults += listener_faults(&config.listeners);
     faults += super::trust::faults(&config);
     faults += u32::from(!users_can_log_in(&config));
@@ -74,6 +77,17 @@ fn php_faults(config: &Config, roots: &[Arc<Path>], check: &Check) -> Result<u32
 #[cfg(not(feature = "fastcgi"))]
 fn php_faults(_: &Config, _: &[Arc<Path>], _: &Check) -> Result<u32, Fault> {
     Ok(0)
+}
+
+#[cfg(feature = "acme")]
+fn acme_faults(config: &Config) -> u32 {
+    acme::faults(config)
+}
+
+/// This program was built without ACME.
+#[cfg(not(feature = "acme"))]
+fn acme_faults(_: &Config) -> u32 {
+    0
 }
 
 fn root_is_sound(store: &Store, root: &Path) -> bool {

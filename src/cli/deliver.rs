@@ -19,28 +19,50 @@ use crate::smtp::address::{ForwardPath, ReversePath};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 delivered, 64 wrong arguments, 65 the message is at fault, 67 no such user,
-74 cannot read the message, 75 try again later, 77 over quota, 78 configuration.
+75 try again later (a wrong configuration, too), 77 over quota.
 
 Postfix (master.cf):
-  maiasaura unix - n n - - pipe flags=R user=vmail null_sender=
-    argv=/usr/bin/maiasaura deliver -f ${sender} -a ${original_recipient} ${recipient}
-  with maiasaura_destination_recipient_limit = 1 in main.cf, so that each recipient has an exit code.")]
+  maiasaura unix - n n - - pipe flags=Rq user=maiasaura null_sender=
+    argv=/usr/bin/maiasaura deliver -f ${sender} -a ${original_recipient} -- ${recipient}
+  with maiasaura_destination_recipient_limit = 1 in main.cf, so that each recipient has an exit code.
+docs/mta.md has the same for Exim, and LMTP for both.")]
 pub(super) struct Deliver {
     /// Sender: where a bounce would go; empty, <> or MAILER-DAEMON for none.
-    #[arg(short = 'f', value_name = "SENDER", default_value = "")]
+    #[arg(
+        short = 'f',
+        value_name = "SENDER",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
     sender: String,
 
     /// The recipient before it was rewritten, for X-Original-To; with one recipient only, and
     /// left out where it is no whole address.
-    #[arg(short = 'a', value_name = "ORIGINAL")]
+    #[arg(short = 'a', value_name = "ORIGINAL", allow_hyphen_values = true)]
     original: Option<String>,
 
-    /// Recipients.
+    /// Recipients; after -- also such as begin with a hyphen.
     #[arg(required = true, value_name = "RCPT")]
     recipients: Vec<String>,
 }
 
 pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Deliver) -> Outcome {
+    deliver_and_log(load, arguments).map_err(mendable)
+}
+
+/// Only for 75 do Postfix and Exim keep a message. What is no fault of the message or of its
+/// addresses can be mended until they try again.
+fn mendable(fault: Fault) -> Fault {
+    match fault.exit {
+        Exit::Config | Exit::IoErr | Exit::Software | Exit::Unavailable => Fault {
+            exit: Exit::TempFail,
+            ..fault
+        },
+        _ => fault,
+    }
+}
+
+fn deliver_and_log(load: impl FnOnce() -> Loaded, arguments: &Deliver) -> Outcome {
     let (config, source) = load()?;
     let logging = log_file(&config);
     let outcome = deliver(config, source, arguments);

@@ -4,6 +4,8 @@
     reason = "--help shows these comments as they are"
 )]
 
+#[cfg(feature = "acme")]
+mod acme;
 mod address;
 mod certificates;
 mod check;
@@ -13,6 +15,7 @@ mod deliver;
 mod doctor;
 mod exit;
 mod explain;
+mod import;
 mod passwd;
 mod queue;
 mod serve;
@@ -38,7 +41,9 @@ Examples:
   maiasaura explain bob@example.org      where does mail for bob go, and why?
   maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
   maiasaura passwd alice                 give alice a password to log in with
-  maiasaura queue list                   which mail do applications not have yet?";
+  maiasaura queue list                   which mail do applications not have yet?
+  maiasaura import goguerrilla.conf.json > mail.yaml
+                                         go on with the configuration of go-guerrilla";
 
 /// A Maildir-first local delivery agent: SMTP, LMTP or a pipe in, durable Maildirs out.
 #[derive(Debug, Parser)]
@@ -68,6 +73,8 @@ enum Command {
     Explain(explain::Explain),
     /// What waits for applications that get their mail later: list, show, retry, drop, replay.
     Queue(queue::Arguments),
+    /// Print a configuration of go-guerrilla, MailDiranasaurus or gleez/smtpd as one of ours.
+    Import(import::Import),
     /// Users who may log in: add one, change a password, --verify one, --delete one.
     Passwd(passwd::Passwd),
     /// Print the version.
@@ -103,6 +110,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
+        Some(Command::Import(import)) => import::run(&import),
         Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));

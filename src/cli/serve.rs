@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 use std::{process, thread};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::{Config, Source};
-use crate::daemon::{self, Daemon, Logging, Request, Running};
+use crate::daemon::{self, Daemon, Logging, Request, Running, notify};
 use crate::server::Address;
+
+/// What the end may take beside `timeouts.shutdown`: processors close, threads end.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -40,24 +44,32 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Serve) -> Outcome {
     let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
     raise_descriptor_limit(&config);
     let welcome = welcome(&config, &source);
-    let running = Daemon::from_source(config, source).start()?;
+    let patience = config.timeouts.shutdown.get() + CLOSING;
+    let running = Daemon::from_source(config, source)
+        .start()
+        .inspect_err(|error| notify::failed(&error.to_string()))?;
     introduce(&running, &welcome);
-    serve(running, &logging, requests);
+    notify::ready(&running);
+    notify::watchdog(&running);
+    serve(running, &logging, requests, patience);
     logging.flush();
     Ok(())
 }
 
 /// Does what signals ask for, until one asks to stop.
-fn serve(running: Running, logging: &Logging, requests: Receiver<Request>) {
+fn serve(running: Running, logging: &Logging, requests: Receiver<Request>, patience: Duration) {
     for request in &requests {
         match request {
             Request::Reload => {
+                notify::reloading();
                 log::warn!("the configuration is read at start only: restart to apply a change");
+                notify::ready(&running);
             }
             Request::ReopenLog => logging.reopen(),
             Request::Stop => break,
         }
     }
+    notify::stopping(patience);
     log::info!("stopping: no new connections, what has begun is finished");
     let hurry = logging.clone();
     let finished = Arc::new(AtomicBool::new(false));

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use super::{
-    Asked, Auth, Config, Folder, LimitsConfig, Mode, PairConfig, Plaintext, Size, auth_http,
-    fastcgi,
+    Asked, Auth, Config, Folder, LimitsConfig, ListenerConfig, Mechanism, Mode, PairConfig,
+    Plaintext, Size, auth_http, fastcgi,
 };
 use crate::content::WORTH;
+use crate::credentials;
 use crate::server::{Address, Networks};
 use crate::smtp::address::Domain;
+use crate::smtp::sasl;
 use crate::tls::Demand;
 
 /// A key that cannot have the value it has.
@@ -73,6 +75,9 @@ fn hostnames(config: &Config) -> Outcome {
         )
     };
     check("hostname".into(), &config.hostname())?;
+    if let Some(name) = &config.header.delivered_to_host {
+        check("header.delivered_to_host".into(), name)?;
+    }
     for (index, listener) in config.listeners.iter().enumerate() {
         if let Some(name) = &listener.hostname {
             check(format!("listeners[{index}].hostname"), name)?;
@@ -98,22 +103,46 @@ fn listeners(config: &Config) -> Outcome {
             format!("listeners[{index}].address"),
             message,
         )?;
-        let proxies = listener.proxy_protocol.as_ref();
-        refuse(
-            proxies.is_some_and(Networks::is_empty),
-            format!("listeners[{index}].proxy_protocol"),
-            "no proxy is named, so that nobody could connect; write its address, such as \
-             [192.0.2.10], or ~ for a listener without proxies",
-        )?;
-        let is_unix = matches!(address, Address::Unix(..));
-        refuse(
-            is_unix && proxies.is_some_and(|proxies| !proxies.unix),
-            format!("listeners[{index}].proxy_protocol"),
-            "a peer on a Unix socket has no address, so that nobody could connect; write [unix], for \
-             whoever may open the socket",
-        )?;
+        trusted(listener, index)?;
     }
     Ok(())
+}
+
+/// Refuses lists of peers of whom none could come through this listener.
+fn trusted(listener: &ListenerConfig, index: usize) -> Outcome {
+    let (proxies, xclient) = (listener.proxy_protocol.as_ref(), &listener.xclient);
+    let [proxies_key, xclient_key] =
+        ["proxy_protocol", "xclient"].map(|key| format!("listeners[{index}].{key}"));
+    refuse(
+        proxies.is_some_and(Networks::is_empty),
+        &proxies_key,
+        "no proxy is named, so that nobody could connect; write its address, such as \
+         [192.0.2.10], or ~ for a listener without proxies",
+    )?;
+    match listener.address {
+        Address::Unix(..) => {
+            refuse(
+                proxies.is_some_and(|proxies| !proxies.unix),
+                proxies_key,
+                "a peer on a Unix socket has no address, so that nobody could connect; write [unix], for \
+                 whoever may open the socket",
+            )?;
+            let is_vain = proxies.is_none() && !xclient.is_empty() && !xclient.unix;
+            let message = "a peer on a Unix socket has no address, so that nobody would be believed; \
+                           write [unix], for whoever may open the socket";
+            refuse(is_vain, xclient_key, message)
+        }
+        Address::Tcp(_) => {
+            let is_vain = |peers: &Networks| peers.unix && peers.networks.is_empty();
+            let message = "`unix` is for Unix sockets, so that nobody could connect; write the \
+                           address of the proxy, such as [192.0.2.10]";
+            refuse(proxies.is_some_and(is_vain), proxies_key, message)?;
+            let message = "`unix` is for Unix sockets, so that nobody would be believed; write the \
+                           address of the peer, such as [192.0.2.10]";
+            refuse(is_vain(xclient), xclient_key, message)
+        }
+        Address::Systemd(_) => Ok(()),
+    }
 }
 
 fn tls(config: &Config) -> Outcome {
@@ -124,6 +153,12 @@ fn tls(config: &Config) -> Outcome {
         all.key.as_ref(),
         &all.certificates,
     )?;
+    if let Some(acme) = &all.acme {
+        acme.check(&config.hostname())?;
+        let is_double = all.certificate.is_some() || !all.certificates.is_empty();
+        let message = "certificates are in files already; keep either these or acme";
+        refuse(is_double, "tls.acme", message)?;
+    }
     let is_vain = all.client_certificates == Asked::Require && all.client_ca.is_none();
     let message = "no CA is named that clients could be known by; write client_ca: FILE";
     refuse(is_vain, "tls.client_certificates", message)?;
@@ -140,7 +175,7 @@ fn tls(config: &Config) -> Outcome {
             "{} needs a certificate; write tls: {{certificate: FILE, key: FILE}}",
             config.mode(listener)
         );
-        let has_none = settings.as_ref().is_some_and(|it| it.pairs.is_empty());
+        let has_none = settings.is_some() && !config.has_certificate(listener);
         refuse(has_none, key.clone(), message)?;
         let is_vain = settings.is_some_and(|it| it.demand == Demand::Nothing)
             && own.client_certificates == Some(Asked::Require);
@@ -165,7 +200,28 @@ fn auth(config: &Config) -> Outcome {
         let is_plain = config.mode(listener) == Mode::Off && auth.plaintext == Plaintext::Never;
         let message = "nobody could log in, as this listener has no TLS; write tls: starttls, or \
                        auth: {plaintext: local} for clients of this machine";
-        refuse(is_plain, key, message)?;
+        refuse(is_plain, key.clone(), message)?;
+        let tls = config.tls(listener);
+        let shows_certificate = tls.as_ref().is_some_and(|it| it.demand != Demand::Nothing);
+        let is_usable = |it: &Mechanism| match it.0 {
+            sasl::Mechanism::ScramSha256Plus => tls.is_some(),
+            sasl::Mechanism::External => shows_certificate,
+            _ => true,
+        };
+        let message = "nobody could log in with what auth.mechanisms names: EXTERNAL needs tls: {client_ca: \
+                       FILE}, SCRAM-SHA-256-PLUS needs TLS; name others, too";
+        refuse(!auth.mechanisms.iter().any(is_usable), key, message)?;
+        let is_told = auth.mechanisms.iter().any(|it| it.0.tells_password());
+        let least = Size(credentials::MEMORY);
+        let message = format!(
+            "there would be no room to check a single password; write at least {least}, or leave PLAIN \
+             and LOGIN out of auth.mechanisms"
+        );
+        refuse(
+            is_told && config.limits.memory < least,
+            "limits.memory",
+            message,
+        )?;
     }
     Ok(())
 }

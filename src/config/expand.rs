@@ -173,7 +173,7 @@ fn in_double_quotes(value: &str) -> String {
 }
 
 /// Whether YAML does not take a character as it is, or takes it as the end of a line.
-fn is_special(c: char) -> bool {
+pub(super) fn is_special(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

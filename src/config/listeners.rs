@@ -1,7 +1,6 @@
 //! Where clients connect, and how strict we are with them.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use serde::de::Deserializer;
 
@@ -9,7 +8,7 @@ use super::auth::Auth;
 use super::networks::{networks, some_networks};
 use super::scalars::{Scalar, words};
 use super::tls::ListenerTlsConfig;
-use crate::server::{Address, Networks};
+use crate::server::{Access, Address, Networks};
 
 /// The path of a Unix socket is bounded by the system (`sun_path` in unix(7), with its final NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -20,8 +19,8 @@ const SOCKET_MODE: u32 = 0o660;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section with an address")]
 pub struct ListenerConfig {
-    /// `ip:port`, `[::]:port`, `unix:/path`, `unix:/path:0660` or `systemd:name`
-    /// (default: 127.0.0.1:2525).
+    /// `ip:port`, `[::]:port`, `unix:/path`, `unix:/path:0660`, `unix:/path:0660:group` or
+    /// `systemd:name` (default: 127.0.0.1:2525).
     #[serde(deserialize_with = "address")]
     pub address: Address,
     /// What is spoken there (default: smtp).
@@ -100,7 +99,7 @@ impl Default for ListenerConfig {
     }
 }
 
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
     let expected = "an address such as 127.0.0.1:2525";
     deserializer.deserialize_any(Scalar {
         expected,
@@ -131,15 +130,15 @@ pub(super) fn parse_address(text: &str) -> Result<Address, String> {
     })
 }
 
-/// `/path` or `/path:0660`.
+/// `/path`, `/path:0660` or `/path:0660:group`.
 fn unix(text: &str, socket: &str) -> Result<Address, String> {
-    let (path, mode) = match socket.rsplit_once(':') {
-        Some((path, mode)) => (path, super::units::mode(mode)?),
-        None => (socket, SOCKET_MODE),
-    };
+    let mut parts = socket.splitn(3, ':');
+    let path = parts.next().unwrap_or_default();
+    let mode = parts.next().map_or(Ok(SOCKET_MODE), super::units::mode)?;
+    let group = parts.next().map(super::recipients::gid).transpose()?;
     if !path.starts_with('/') || path.ends_with('/') {
         return Err(format!(
-            "{text:?} has no full path; write unix:/path or unix:/path:0660"
+            "{text:?} has no full path; write unix:/path, unix:/path:0660 or unix:/path:0660:group"
         ));
     }
     if path.len() > LONGEST_SOCKET_PATH {
@@ -147,5 +146,5 @@ fn unix(text: &str, socket: &str) -> Result<Address, String> {
             "{text:?} is too long; the system takes {LONGEST_SOCKET_PATH} octets of path"
         ));
     }
-    Ok(Address::Unix(PathBuf::from(path), mode))
+    Ok(Address::Unix(path.into(), Access { mode, group }))
 }

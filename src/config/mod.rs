@@ -8,6 +8,7 @@
 //!
 //! The file is read and never written. No other part of the program knows YAML.
 
+mod acme;
 mod auth;
 mod auth_http;
 mod check;
@@ -34,9 +35,11 @@ mod tests;
 mod tls;
 mod units;
 mod wording;
+mod written;
 
 use std::path::Path;
 
+pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
 pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
 pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;
@@ -50,9 +53,12 @@ pub use self::log::{Addresses, File, Format, Level, LogConfig};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
-pub use self::storage::{CompressorConfig, Durability, Eol, MaildirConfig, WildcardConfig};
+pub use self::storage::{
+    CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
+};
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
+pub use self::written::{quoted, written};
 
 use self::scalars::chain;
 
@@ -87,6 +93,8 @@ pub struct Config {
     pub wildcard: Option<WildcardConfig>,
     /// What the processor FastCGI is told (default: nothing, which it does not accept).
     pub fastcgi: Option<FastcgiConfig>,
+    /// What the processor Header is told.
+    pub header: HeaderConfig,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
     /// Where mail waits for applications.
@@ -117,6 +125,7 @@ impl Default for Config {
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
             fastcgi: None,
+            header: HeaderConfig::default(),
             compressor: CompressorConfig::default(),
             spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),

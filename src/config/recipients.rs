@@ -253,7 +253,8 @@ fn uid(text: &str) -> Result<Uid, String> {
     })
 }
 
-fn gid(text: &str) -> Result<u32, String> {
+/// The number of a group.
+pub(super) fn gid(text: &str) -> Result<u32, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
     }

@@ -14,6 +14,8 @@ use crate::{maildir, recipients, smtp, spool};
 
 /// Descriptors of a Maildir that is kept open, at most.
 const PER_MAILDIR: u64 = 3;
+/// Connections that ask for answers to challenges, and the socket that they come to.
+const PER_CHALLENGE_SOCKET: usize = 65;
 /// Requests of nginx at once, at most, and the socket.
 const NGINX: usize = 65;
 /// For the log, timers, what the libraries hold, and the journal.
@@ -58,6 +60,12 @@ impl Config {
         self.wildcard
             .as_ref()
             .map(|wildcard| self.named(&wildcard.hosts))
+    }
+
+    /// The host that Delivered-To names, if not that of the mailbox.
+    pub fn delivered_to_host(&self) -> Option<Domain> {
+        let host = self.header.delivered_to_host.as_ref();
+        host.and_then(|host| Domain::parse(host).ok())
     }
 
     /// Host patterns with our own name in its place.
@@ -225,12 +233,15 @@ impl Config {
             .saturating_add(self.maildir.cached_maildirs);
         let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
+        let acme = self.tls.acme.as_ref();
+        let challenges = acme.map_or(0, |acme| acme.addresses().len() * PER_CHALLENGE_SOCKET);
         let single = [
             limits.connections.saturating_mul(2),
             limits.deliveries,
             self.listeners.len(),
             handed_over,
             php,
+            challenges,
             self.auth_http.as_ref().map_or(0, |_| NGINX),
         ];
         let single = single

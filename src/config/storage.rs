@@ -72,6 +72,14 @@ impl Default for MaildirConfig {
     }
 }
 
+/// What the processor Header is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section of keys")]
+pub struct HeaderConfig {
+    /// The host that `Delivered-To` names (default: that of the mailbox).
+    pub delivered_to_host: Option<String>,
+}
+
 /// What the processor Compressor is told.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]

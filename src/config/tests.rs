@@ -1,5 +1,7 @@
 use super::{Config, ConfigError, Environment};
 
+#[cfg(feature = "acme")]
+mod acme;
 mod defaults;
 mod environment;
 mod robust;

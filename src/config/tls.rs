@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor, value};
 
 use super::scalars::words;
-use super::{Config, ListenerConfig};
+use super::{AcmeConfig, Config, ListenerConfig};
 use crate::server::Address;
 use crate::smtp::StartTls;
 use crate::tls::{Demand, Pair, Settings, Version};
@@ -21,6 +21,8 @@ pub struct TlsConfig {
     pub key: Option<PathBuf>,
     /// More certificates, each for the names in it (default: none).
     pub certificates: Vec<PairConfig>,
+    /// A certificate that is obtained by itself (default: none).
+    pub acme: Option<AcmeConfig>,
     /// The oldest version of TLS (default: 1.2).
     pub min_version: MinVersion,
     /// The PEM file of the CA whose certificates prove who a client is (default: none, and nobody
@@ -187,7 +189,7 @@ impl Config {
         let is_local = matches!(listener.address, Address::Unix(..));
         match listener.tls.mode {
             Some(mode) => mode,
-            None if is_local || self.pairs(listener).is_empty() => Mode::Off,
+            None if is_local || !self.has_certificate(listener) => Mode::Off,
             None => Mode::StartTls,
         }
     }
@@ -223,6 +225,16 @@ impl Config {
             Some(own) if own.names_certificates() => format!("listeners[{index}].tls"),
             _ => "tls".to_owned(),
         }
+    }
+
+    /// Whether `listener` has the certificate that is obtained by itself.
+    pub fn uses_acme(&self, listener: &ListenerConfig) -> bool {
+        self.tls.acme.is_some() && !listener.tls.names_certificates()
+    }
+
+    /// Whether there is one for `listener`, or will be.
+    pub(super) fn has_certificate(&self, listener: &ListenerConfig) -> bool {
+        self.uses_acme(listener) || !self.pairs(listener).is_empty()
     }
 
     fn pairs(&self, listener: &ListenerConfig) -> Vec<Pair> {

@@ -23,7 +23,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 pub use edit::{FileLock, find, write};
 pub use entry::{Entry, Fingerprint, check_name, fingerprint};
-pub use password::hash;
+pub use password::{MEMORY, hash};
 pub use table::Table;
 
 use crate::locks::lock;

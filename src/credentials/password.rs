@@ -8,6 +8,8 @@ use argon2::{Algorithm, Argon2, Params};
 
 use super::random;
 
+/// Octets of memory that a check of a hash takes that was made here.
+pub const MEMORY: u64 = Params::DEFAULT_M_COST as u64 * 1024;
 /// KiB of memory that one check may take.
 const MOST_MEMORY: u32 = 256 * 1024;
 /// Passes over it.

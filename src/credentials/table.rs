@@ -1,5 +1,6 @@
 //! All users of a file.
 
+use core::fmt;
 use std::collections::HashMap;
 use std::collections::hash_map;
 
@@ -17,9 +18,41 @@ pub struct Table {
     /// What a check of a password for nobody is made with: it must take as long as any other.
     decoy: Option<Hash>,
     /// The same for SCRAM, whose salt and iterations are seen.
-    mould: Option<Keys>,
+    mould: Option<Mould>,
     /// Octets of memory that any check takes at most.
     memory: u64,
+}
+
+/// What made-up keys are like.
+struct Mould {
+    iterations: u32,
+    salt_size: usize,
+    /// What they are derived from.
+    secret: [u8; 32],
+}
+
+impl Mould {
+    /// As the keys of this user. It knows its password, and with that its keys, but never the salt
+    /// of its hash.
+    fn of(keys: &Keys, hash: Option<&str>) -> Self {
+        let mut secret = Hasher::new_derive_key("maiasaura 2026-11 keys of nobody");
+        secret.update(&keys.server_key);
+        secret.update(hash.unwrap_or_default().as_bytes());
+        Self {
+            iterations: keys.iterations,
+            salt_size: keys.salt.len(),
+            secret: secret.finalize().into(),
+        }
+    }
+}
+
+/// The secret is shown nowhere.
+impl fmt::Debug for Mould {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mould")
+            .field("iterations", &self.iterations)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -52,7 +85,9 @@ impl Table {
         entry::check_name(name)?;
         let (
             Entry {
-                keys, certificates, ..
+                hash: text,
+                keys,
+                certificates,
             },
             hash,
         ) = Entry::parse(fields)?;
@@ -66,7 +101,8 @@ impl Table {
             self.decoy.get_or_insert_with(|| hash.clone());
         }
         if let Some(keys) = &keys {
-            self.mould.get_or_insert_with(|| keys.clone());
+            self.mould
+                .get_or_insert_with(|| Mould::of(keys, text.as_deref()));
         }
         match self.users.entry(name.to_owned()) {
             hash_map::Entry::Occupied(_) => Err(format!("{name:?} is there twice")),
@@ -104,25 +140,25 @@ impl Table {
     }
 
     /// The keys of this user. For one that has none they are made up, and the same each time:
-    /// the client must not see from salt and iterations who there is. They are derived from keys
-    /// of somebody else, which nobody sees, so that a restart does not change them.
+    /// the client must not see from salt and iterations who there is. They are derived from what is
+    /// kept of somebody else, so that a restart does not change them.
     pub fn keys(&self, login: &str) -> Keys {
         let user = self.users.get(login);
         if let Some(keys) = user.and_then(|user| user.keys.as_ref()) {
             return keys.clone();
         }
         let mould = self.mould.as_ref();
-        let secret = mould.map_or([0; 32], |keys| keys.server_key);
+        let secret = mould.map_or([0; 32], |mould| mould.secret);
         let mut octets = [0; 128];
         let mut made_up = Hasher::new_keyed(&secret);
         made_up.update(login.as_bytes());
         made_up.finalize_xof().fill(&mut octets);
         let (stored_key, rest) = octets.split_at(32);
         let (server_key, salt) = rest.split_at(32);
-        let length = mould.map_or(16, |keys| keys.salt.len().min(salt.len()));
+        let length = mould.map_or(16, |mould| mould.salt_size.min(salt.len()));
         Keys {
             salt: salt[..length].to_vec(),
-            iterations: mould.map_or(ITERATIONS, |keys| keys.iterations),
+            iterations: mould.map_or(ITERATIONS, |mould| mould.iterations),
             stored_key: stored_key.try_into().unwrap_or_default(),
             server_key: server_key.try_into().unwrap_or_default(),
         }

@@ -79,6 +79,12 @@ fn keys_of_nobody_look_like_those_of_somebody() {
     // A restart, or another user, changes nothing.
     let text = format!("{}\n{}", line("alice", "sesame"), line("bob", "x"));
     assert_eq!(Table::parse(&text).unwrap().keys("nobody"), nobody);
+    // Alice herself, who can work out her keys, cannot tell nobody from somebody.
+    let keys = Keys::new("sesame", vec![5; 16], 4096);
+    let hash = quick("sesame").replace("c2FsdHNhbHRzYWx0", "c2FsdHNhbHRzYWx1");
+    let salted = Table::parse(&format!("alice:{hash}:{keys}")).unwrap();
+    assert_eq!(salted.keys("alice"), keys);
+    assert_ne!(salted.keys("nobody").salt, nobody.salt);
     let empty = Table::parse("").unwrap();
     assert_eq!(empty.keys("nobody").iterations, ITERATIONS);
     assert!(!empty.has_password(&claim("nobody", "nobody")));

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use smol::Executor;
 
-use super::{StartError, bind_error};
+use super::StartError;
+use super::binding::bind_error;
 use crate::auth_http::{self, Settings};
 use crate::config::Config;
 use crate::server::{Address, Listener, Service, Shutdown};

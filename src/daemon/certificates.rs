@@ -7,7 +7,7 @@ use smol::Timer;
 
 use crate::config::{Config, ListenerConfig, Mode};
 use crate::server::Encryption;
-use crate::tls::{Facts, Offer, Settings, TlsError};
+use crate::tls::{Certificates, Facts, Offer, Settings, TlsError};
 
 /// How often files are looked at. Links on the way to a file, as certbot and Kubernetes make them,
 /// are followed anew each time; a watch of the kernel would be on what they led to.
@@ -18,16 +18,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Offers(Vec<(Settings, Arc<Offer>)>);
 
 impl Offers {
-    /// Reads all certificates; an error is told with the key that names them.
-    pub(super) fn new(config: &Config) -> Result<Self, (String, TlsError)> {
+    /// Reads all certificates that are in files; `others` are for listeners that name none. An error
+    /// is told with the key that names them.
+    pub(super) fn new(
+        config: &Config,
+        others: Option<&Arc<dyn Certificates>>,
+    ) -> Result<Self, (String, TlsError)> {
         let mut offers = Self::default();
         for (index, listener) in config.listeners.iter().enumerate() {
             let Some(settings) = config.tls(listener) else {
                 continue;
             };
             if offers.of(&settings).is_none() {
-                let offer =
-                    Offer::new(settings.clone()).map_err(|error| (config.tls_key(index), error))?;
+                let others = others.filter(|_| config.uses_acme(listener));
+                let offer = match others {
+                    Some(others) => Offer::with(Arc::clone(others), settings.clone()),
+                    None => Offer::new(settings.clone()),
+                };
+                let offer = offer.map_err(|error| (config.tls_key(index), error))?;
                 offers.0.push((settings, Arc::new(offer)));
             }
         }

@@ -167,11 +167,14 @@ impl<'v> VisitValue<'v> for Reader {
 
 impl Addresses {
     /// What may be told of a value, if anything. Besides addresses it is the
-    /// subject that belongs to the people who write to each other.
+    /// subject, and what else stands in a header, that belongs to the people who
+    /// write to each other.
     fn reduce(self, key: &str, value: String) -> Option<String> {
         match (self, key) {
             (Self::Full, _) => Some(value),
-            (_, "subject" | "message_id") => None,
+            (_, "subject" | "message_id" | "value") => None,
+            // The name of a field is the client's choice.
+            (_, "field") if value.contains('@') => None,
             (_, "from" | "to" | "login" | "file") => {
                 let part = |one: &str| match one {
                     rest if is_count(rest) => Some(rest.to_owned()),
@@ -292,6 +295,8 @@ mod tests {
             ("from", Value::from("s@c.test")),
             ("to", Value::from("a@x.test,b@y.test,... (+5)")),
             ("subject", Value::from("secret")),
+            ("field", Value::from("a@x.test")),
+            ("value", Value::from("secret")),
             ("size", Value::from(5)),
         ];
         let text = |addresses| line(Format::Text, addresses, &pairs);

@@ -1,11 +1,15 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
 
+#[cfg_attr(not(feature = "acme"), path = "no_acme.rs")]
+mod acme;
 #[cfg_attr(not(feature = "auth-http"), path = "no_auth_http.rs")]
 mod auth_http;
+mod binding;
 mod certificates;
 mod handing;
 mod line;
 mod logging;
+pub mod notify;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
 mod processors;
@@ -20,12 +24,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smol::Executor;
+use smol::{Executor, Timer};
 
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
 
+use self::acme::Acme;
 use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
@@ -38,7 +43,7 @@ use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
 use crate::server::{
-    self, Address, Linger, Listener, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
+    self, Address, Linger, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
 use crate::spool::Consumer;
 use crate::tls::Facts;
@@ -223,8 +228,11 @@ impl Daemon {
         for recovered in self.store.recover(&all_roots)? {
             recovery::report(&recovered);
         }
-        let offers = self.offers()?;
-        let listeners = self.listeners(&offers)?;
+        let (acme, offers) = self.offers()?;
+        let mut passed = PassedSockets::from_env();
+        let listeners = self.listeners(&offers, &mut passed)?;
+        let doors = acme.doors(&self.config, &mut passed)?;
+        binding::all_are_taken(&passed)?;
         let addresses = listeners
             .iter()
             .map(|listener| listener.address.clone())
@@ -239,6 +247,7 @@ impl Daemon {
             executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
         }
         executor.spawn(offers.clone().keep_fresh()).detach();
+        acme.start(doors, &executor);
         let threads = self.threads(&disks);
         let patience = self.config.timeouts.shutdown.get();
         let workers = self
@@ -259,6 +268,7 @@ impl Daemon {
             addresses,
             auth_http,
             offers,
+            executor,
             trigger,
             all_served,
             threads,
@@ -266,30 +276,13 @@ impl Daemon {
     }
 
     /// Reads the certificates.
-    fn offers(&self) -> Result<Offers, StartError> {
-        Offers::new(&self.config)
-            .map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
-    }
-
-    fn listeners(&self, offers: &Offers) -> Result<Vec<Listener>, StartError> {
-        let mut passed = PassedSockets::from_env();
-        let mut listeners = Vec::new();
-        for listener in &self.config.listeners {
-            let bound = listener
-                .address
-                .bind(&mut passed)
-                .map_err(|error| bind_error(&listener.address, error))?;
-            let profile = Arc::new(self.config.profile(listener));
-            let encryption = offers.encryption(&self.config, listener);
-            let listening = bound.serve(profile).encrypted(encryption);
-            listeners.push(listening.trusting(Config::trust(listener)));
-        }
-        if let Some(name) = passed.left() {
-            let address = Address::Systemd(name.to_owned());
-            let error = io::Error::other("systemd passed a socket that no listener names");
-            return Err(bind_error(&address, error));
-        }
-        Ok(listeners)
+    fn offers(&self) -> Result<(Acme, Offers), StartError> {
+        let config = &self.config;
+        let offers = Acme::new(config).and_then(|acme| {
+            let offers = Offers::new(config, acme.certificates().as_ref())?;
+            Ok((acme, offers))
+        });
+        offers.map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
     }
 
     /// A delivery blocks its thread, and as many clients may be waited for on one
@@ -301,29 +294,6 @@ impl Daemon {
         };
         let each = self.config.limits.deliveries;
         serving + disks.deliveries(each) + each
-    }
-}
-
-fn bind_error(address: &Address, error: io::Error) -> StartError {
-    let is_unix = matches!(address, Address::Unix(..));
-    let hint = match error.kind() {
-        io::ErrorKind::Other if matches!(address, Address::Systemd(_)) => {
-            "; give every socket a FileDescriptorName= of its own, and every name a listener"
-        }
-        io::ErrorKind::NotFound if is_unix => "; make the folder first",
-        io::ErrorKind::AddrInUse => {
-            "; another program listens there: stop it or choose another address"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need CAP_NET_BIND_SERVICE, a Unix socket needs a folder that is yours"
-        }
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-        _ => "",
-    };
-    StartError::Bind {
-        address: address.clone(),
-        error,
-        hint,
     }
 }
 
@@ -352,6 +322,7 @@ pub struct Running {
     addresses: Vec<Address>,
     auth_http: Option<SocketAddr>,
     offers: Offers,
+    executor: Arc<Executor<'static>>,
     trigger: Trigger,
     all_served: Shutdown,
     threads: Vec<JoinHandle<()>>,
@@ -371,6 +342,17 @@ impl Running {
     /// What the certificates say that it has now, in the order of the configuration.
     pub fn certificates(&self) -> Vec<Facts> {
         self.offers.facts()
+    }
+
+    /// Calls `beat` now and again and again, on the threads that serve clients, until they end.
+    pub fn every(&self, interval: Duration, mut beat: impl FnMut() + Send + 'static) {
+        let beats = async move {
+            loop {
+                beat();
+                Timer::after(interval).await;
+            }
+        };
+        self.executor.spawn(beats).detach();
     }
 
     /// Stops accepting, lets every message that has begun arrive, and returns

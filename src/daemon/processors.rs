@@ -15,7 +15,11 @@ pub(super) fn registry(config: &Config, store: &Arc<Store>, disks: &Arc<Disks>) 
     let hops = config.limits.hops;
     registry.add("HeadersParser", || Ok(Arc::new(HeadersParser::default())));
     registry.add("Hasher", || Ok(Arc::new(Hasher)));
-    registry.add("Header", move || Ok(Arc::new(Header::new(hops))));
+    let delivered_to_host = config.delivered_to_host();
+    registry.add("Header", move || {
+        let header = Header::new(hops).delivered_to_host(delivered_to_host.clone());
+        Ok(Arc::new(header))
+    });
     registry.add("Debugger", || Ok(Arc::new(Debugger)));
     let level = config.compressor.level;
     registry.add("Compressor", move || Ok(Arc::new(Compressor::new(level))));

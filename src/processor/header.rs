@@ -1,12 +1,12 @@
 //! `Header`: prepends the trace fields, and stops mail that goes round in a loop.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Delivery, Pending, Processor, Staged, Trace};
-use crate::content::{begins_with_header, end_of_name};
-use crate::envelope::Recipient;
+use super::{Delivery, Fields, Pending, Processor, Staged, Trace};
+use crate::content::begins_with_header;
+use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
+use crate::smtp::address::Domain;
 use crate::smtp::reply;
 
 /// Old Return-Path fields that are removed, at most. A message has one; who
@@ -21,49 +21,89 @@ const HEAD: usize = 256 << 10;
 #[derive(Clone, Debug)]
 pub struct Header {
     hops: usize,
+    delivered_to_host: Option<Domain>,
+}
+
+/// What the fields of a message tell about its way here.
+#[derive(Default)]
+struct Way {
+    received: usize,
+    /// Whether a Delivered-To, and an X-Original-To, names one of the recipients as ours would.
+    delivered: bool,
+    original: bool,
 }
 
 impl Header {
     /// A message with more than `hops` Received fields is refused.
     pub fn new(hops: usize) -> Self {
-        Self { hops }
+        Self {
+            hops,
+            delivered_to_host: None,
+        }
+    }
+
+    /// Has every Delivered-To name this host instead of that of the mailbox.
+    #[must_use]
+    pub fn delivered_to_host(self, host: Option<Domain>) -> Self {
+        Self {
+            delivered_to_host: host,
+            ..self
+        }
     }
 
     fn trace(&self, delivery: &mut Delivery) -> Result<(), Failure> {
         let mail = Arc::clone(&delivery.mail);
         let head = mail.content.head(HEAD)?;
-        let mut received = 0;
-        for field in Fields::of(&head, head.len() < mail.content.len()) {
-            let name = field.name(&head);
-            if name.eq_ignore_ascii_case(b"Received") {
-                received += 1;
-            } else if name.eq_ignore_ascii_case(b"Return-Path") {
-                if delivery.omitted.len() < RETURN_PATHS {
-                    delivery.omitted.push(field.range);
-                }
-            } else if name.eq_ignore_ascii_case(b"Delivered-To")
-                && is_ours(delivery.recipients(), field.value(&head))
-            {
-                let cause = "it was delivered here before";
-                return Err(Failure::new(reply::MAIL_LOOP, cause));
-            }
-        }
-        if received > self.hops {
-            let cause = format!("{received} Received fields");
-            return Err(Failure::new(reply::MAIL_LOOP, cause));
-        }
         let separate = !begins_with_header(&head);
-        delivery.trace = Some(Trace::new(&mail.envelope, separate));
-        Ok(())
+        let trace = Trace::new(&mail.envelope, separate);
+        let trace = trace.delivered_to_host(self.delivered_to_host.clone());
+        let way = way(&trace, delivery, &mail, &head);
+        // With one host for all, bob at one host and bob at another have the same Delivered-To.
+        let is_loop = way.delivered && (way.original || self.delivered_to_host.is_none());
+        let cause = if is_loop {
+            "it was delivered here before".to_owned()
+        } else if way.received > self.hops {
+            format!("{} Received fields", way.received)
+        } else {
+            delivery.trace = Some(trace);
+            return Ok(());
+        };
+        Err(Failure::new(reply::MAIL_LOOP, cause))
     }
 }
 
-/// Whether one of the mailboxes has this address.
-fn is_ours(recipients: &[Recipient], address: &[u8]) -> bool {
+/// Reads the header, and has old Return-Path fields left out.
+fn way(trace: &Trace, delivery: &mut Delivery, mail: &Mail, head: &[u8]) -> Way {
+    let mut way = Way::default();
+    for field in Fields::of(head, head.len() < mail.content.len()) {
+        let name = field.name(head);
+        if name.eq_ignore_ascii_case(b"Received") {
+            way.received += 1;
+        } else if name.eq_ignore_ascii_case(b"Return-Path") {
+            if delivery.omitted.len() < RETURN_PATHS {
+                delivery.omitted.push(field.range);
+            }
+        } else if name.eq_ignore_ascii_case(b"Delivered-To") {
+            way.delivered |= is_ours(trace, delivery.recipients(), field.value(head));
+        } else if name.eq_ignore_ascii_case(b"X-Original-To") {
+            way.original |= is_named(delivery.recipients(), field.value(head));
+        }
+    }
+    way
+}
+
+/// Whether the Delivered-To of one of the mailboxes would say this.
+fn is_ours(trace: &Trace, recipients: &[Recipient], address: &[u8]) -> bool {
     let mut destinations = recipients
         .iter()
         .flat_map(|recipient| &recipient.destinations);
-    destinations.any(|ours| ours.mailbox.to_string().as_bytes() == address)
+    destinations.any(|ours| trace.delivered_to(ours).as_bytes() == address)
+}
+
+/// Whether the client named this address.
+fn is_named(recipients: &[Recipient], address: &[u8]) -> bool {
+    let mut paths = recipients.iter().map(|it| it.forward_path.to_string());
+    paths.any(|path| path.as_bytes() == address)
 }
 
 impl Processor for Header {
@@ -73,70 +113,6 @@ impl Processor for Header {
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move { self.trace(delivery).map(|()| Staged::Done) })
-    }
-}
-
-/// One field of a header, with its continuation lines and its line end.
-struct Field {
-    range: Range<usize>,
-    colon: usize,
-}
-
-impl Field {
-    fn name<'a>(&self, content: &'a [u8]) -> &'a [u8] {
-        content[self.range.start..self.colon].trim_ascii_end()
-    }
-
-    fn value<'a>(&self, content: &'a [u8]) -> &'a [u8] {
-        content[self.colon + 1..self.range.end].trim_ascii()
-    }
-}
-
-/// The fields of a header, up to the empty line that ends it.
-struct Fields<'a> {
-    content: &'a [u8],
-    at: usize,
-    /// Whether more follows that is not looked at.
-    cut: bool,
-}
-
-impl<'a> Fields<'a> {
-    fn of(content: &'a [u8], cut: bool) -> Self {
-        let at = 0;
-        Self { content, at, cut }
-    }
-
-    fn line_end(&self, start: usize) -> usize {
-        memchr::memchr(b'\n', &self.content[start..])
-            .map_or(self.content.len(), |found| start + found + 1)
-    }
-}
-
-impl Iterator for Fields<'_> {
-    type Item = Field;
-
-    fn next(&mut self) -> Option<Field> {
-        loop {
-            let start = self.at;
-            let mut end = self.line_end(start);
-            let line = &self.content[start..end];
-            if line.trim_ascii_end().is_empty() {
-                return None;
-            }
-            while matches!(self.content.get(end), Some(b' ' | b'\t')) {
-                end = self.line_end(end);
-            }
-            if self.cut && end == self.content.len() {
-                return None;
-            }
-            self.at = end;
-            if let Some(colon) = end_of_name(line) {
-                return Some(Field {
-                    range: start..end,
-                    colon: start + colon,
-                });
-            }
-        }
     }
 }
 

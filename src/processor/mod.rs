@@ -14,6 +14,7 @@ mod debugger;
 mod delivery;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
+mod fields;
 mod files;
 mod hasher;
 mod header;
@@ -41,6 +42,7 @@ pub use queued::Queued;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 
+use self::fields::{Field, Fields};
 use self::hasher::keys;
 use self::text::Text;
 use crate::envelope::{Client, Recipient};

@@ -17,6 +17,8 @@ pub struct Trace {
     received: String,
     /// Whether an empty line must keep the content apart, as it begins with no header field.
     separate: bool,
+    /// The host that Delivered-To names, if not that of the mailbox.
+    delivered_to_host: Option<Domain>,
 }
 
 impl Trace {
@@ -27,6 +29,25 @@ impl Trace {
             return_path: format!("Return-Path: <{}>\n", envelope.reverse_path),
             received: received(envelope),
             separate,
+            delivered_to_host: None,
+        }
+    }
+
+    /// Has Delivered-To name this host instead of that of the mailbox.
+    #[must_use]
+    pub fn delivered_to_host(self, host: Option<Domain>) -> Self {
+        Self {
+            delivered_to_host: host,
+            ..self
+        }
+    }
+
+    /// What Delivered-To says of a destination.
+    pub(super) fn delivered_to(&self, destination: &Destination) -> String {
+        let mailbox = &destination.mailbox;
+        match &self.delivered_to_host {
+            Some(host) => mailbox.with_domain(host.clone()).to_string(),
+            None => mailbox.to_string(),
         }
     }
 
@@ -39,7 +60,7 @@ impl Trace {
     /// All trace fields of the copy for one destination, lines ending in LF.
     pub fn fields(&self, recipient: &Recipient, destination: &Destination) -> String {
         let mut fields = self.return_path.clone();
-        let delivered_to = destination.mailbox.to_string();
+        let delivered_to = self.delivered_to(destination);
         let _ = writeln!(fields, "Delivered-To: {delivered_to}");
         let original = recipient.forward_path.to_string();
         if original != delivered_to {

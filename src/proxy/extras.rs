@@ -19,6 +19,8 @@ const OVER_TLS: u8 = 0x01;
 /// The bits that say that a certificate was shown: on this connection, in this session.
 const CERTIFICATE: u8 = 0x02 | 0x04;
 
+/// Octets of a version or a cipher; the longest of IANA's registry has 45.
+const LONGEST_WORD: usize = 64;
 /// Octets of a unique id (section 2.2.5).
 const LONGEST_ID: usize = 128;
 
@@ -120,6 +122,14 @@ fn text(value: &[u8]) -> Result<String, Fault> {
     is_plain.then(|| text.to_owned()).ok_or(Fault::Tlv)
 }
 
+/// A name of TLS, which is put into a comment of `Received`.
+fn word(value: &[u8]) -> Result<String, Fault> {
+    let is_part = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_.+".contains(octet);
+    let is_plain = value.len() <= LONGEST_WORD && value.iter().all(is_part);
+    is_plain.then_some(()).ok_or(Fault::Tlv)?;
+    text(value)
+}
+
 fn id(value: &[u8]) -> Result<String, Fault> {
     if value.len() > LONGEST_ID {
         return Err(Fault::Tlv);
@@ -141,8 +151,8 @@ fn ssl(header: &[u8], at: usize, value: &[u8]) -> Result<Option<Ssl>, Fault> {
     for tlv in tlvs(&header[..at + value.len()], at + 5) {
         let Tlv { kind, value, .. } = tlv?;
         match kind {
-            SSL_VERSION => once(&mut ssl.version, text(value)?)?,
-            SSL_CIPHER => once(&mut ssl.cipher, text(value)?)?,
+            SSL_VERSION => once(&mut ssl.version, word(value)?)?,
+            SSL_CIPHER => once(&mut ssl.cipher, word(value)?)?,
             SSL_CN => once(&mut ssl.name, text(value)?)?,
             _ => {}
         }

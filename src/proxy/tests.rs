@@ -213,7 +213,7 @@ fn tlvs() {
     };
     assert_eq!(extras(&all.concat()), Ok(expected));
     cut_everywhere(&with(&all.concat()));
-    let wrong: [(&[u8], Fault); 8] = [
+    let wrong: [(&[u8], Fault); 11] = [
         (&[tlv(2, b"a"), tlv(2, b"a")].concat(), Fault::Tlv),
         (&tlv(2, b"a\nb"), Fault::Tlv),
         (&tlv(1, b"\xff"), Fault::Tlv),
@@ -222,6 +222,13 @@ fn tlvs() {
         (&tlv(0x20, &[0; 4]), Fault::Length),
         (&tlv(0x20, &[1, 0, 0, 0, 0, 0x21, 0, 9]), Fault::Length),
         (&tlv(0x20, &[1, 0, 0, 0, 0, 0x21]), Fault::Length),
+        // They are put into a comment of Received.
+        (&tlv(0x20, b"\x01\0\0\0\0\x21\0\x01)"), Fault::Tlv),
+        (&tlv(0x20, b"\x01\0\0\0\0\x23\0\x03a b"), Fault::Tlv),
+        (
+            &tlv(0x20, &[b"\x01\0\0\0\0\x23\0\x41", &[b'a'; 65][..]].concat()),
+            Fault::Tlv,
+        ),
     ];
     for (tlvs, fault) in wrong {
         assert_eq!(extras(tlvs), Err(fault), "{tlvs:?}");

@@ -1,35 +1,34 @@
 //! Sockets that clients connect to.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use listenfd::ListenFd;
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Trust;
+use super::passed::PassedSockets;
+use super::socket_file::{self, Access, SocketFile};
 use super::tls::Encryption;
 use crate::envelope::Client;
 use crate::smtp::Profile;
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of
 /// clients beyond it would wait for a greeting that never comes.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// An address and a port; 0 takes a free one. An IPv6 address means IPv6 only.
     Tcp(SocketAddr),
-    /// A Unix socket and the permissions of its file.
-    Unix(PathBuf, u32),
-    /// A socket that systemd passes under this name (`FileDescriptorName=`).
+    /// A Unix socket and who may connect.
+    Unix(PathBuf, Access),
+    /// A socket, or several, that systemd passes under this name (`FileDescriptorName=`).
     Systemd(String),
 }
 
@@ -52,9 +51,14 @@ pub struct Listener {
 pub struct Bound(Address, ListeningSocket);
 
 #[derive(Debug)]
-enum ListeningSocket {
+pub(super) enum ListeningSocket {
     Tcp(Async<TcpListener>),
-    Unix(Async<UnixListener>),
+    Unix {
+        /// Goes before the socket does, so that nobody finds a file without a listener.
+        #[expect(dead_code, reason = "it is kept for its end")]
+        file: Option<SocketFile>,
+        socket: Async<UnixListener>,
+    },
 }
 
 /// A connection.
@@ -64,7 +68,7 @@ pub(super) enum Stream {
 }
 
 impl Address {
-    /// Binds and listens.
+    /// Binds and listens; of several sockets that systemd passes under one name, takes the first.
     pub fn bind(&self, passed: &mut PassedSockets) -> io::Result<Bound> {
         match self {
             Self::Tcp(address) => {
@@ -72,9 +76,10 @@ impl Address {
                 let address = Self::Tcp(socket.get_ref().local_addr()?);
                 Ok(Bound(address, ListeningSocket::Tcp(socket)))
             }
-            Self::Unix(path, mode) => {
-                let socket = Async::new(unix(path, *mode)?)?;
-                Ok(Bound(self.clone(), ListeningSocket::Unix(socket)))
+            Self::Unix(path, access) => {
+                let (socket, file) = socket_file::listen(path, *access)?;
+                let (file, socket) = (Some(file), Async::new(socket)?);
+                Ok(Bound(self.clone(), ListeningSocket::Unix { file, socket }))
             }
             Self::Systemd(name) => Ok(Bound(self.clone(), passed.take(name)?)),
         }
@@ -85,6 +90,14 @@ impl Bound {
     /// Where it listens.
     pub fn address(&self) -> &Address {
         &self.0
+    }
+
+    /// The socket alone, if it is one of TCP.
+    pub fn into_tcp(self) -> Option<Async<TcpListener>> {
+        match self.1 {
+            ListeningSocket::Tcp(socket) => Some(socket),
+            ListeningSocket::Unix { .. } => None,
+        }
     }
 
     /// Offers `profile` on it.
@@ -128,7 +141,7 @@ impl Listener {
                 };
                 Ok((Stream::Tcp(stream.into()), client))
             }
-            ListeningSocket::Unix(socket) => {
+            ListeningSocket::Unix { socket, .. } => {
                 let (stream, _) = socket.accept().await?;
                 Ok((Stream::Unix(stream.into()), Client::default()))
             }
@@ -138,15 +151,6 @@ impl Listener {
 
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-/// A Unix socket that was made here leaves no file behind.
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Address::Unix(path, _) = &self.address {
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
@@ -163,82 +167,6 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
-}
-
-/// Takes the place of a socket file that nobody listens on any more.
-fn unix(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    if let Ok(file) = fs::symlink_metadata(path) {
-        if !file.file_type().is_socket() {
-            let message = "there is a file that is no socket";
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
-        }
-        match UnixStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path)?;
-            }
-            _ => return Err(io::ErrorKind::AddrInUse.into()),
-        }
-    }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&socket2::SockAddr::unix(path)?)?;
-    // Nobody can connect before it listens, so the mode is right from the first moment.
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// The sockets that systemd opened for us (`sd_listen_fds(3)`).
-pub struct PassedSockets {
-    sockets: ListenFd,
-    /// The names of those that were not taken yet.
-    names: Vec<Option<String>>,
-}
-
-impl PassedSockets {
-    /// What the environment tells. Can be asked once in a process.
-    pub fn from_env() -> Self {
-        let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let sockets = ListenFd::from_env();
-        let names = names.split(':').take(sockets.len());
-        Self {
-            names: names.map(|name| Some(name.to_owned())).collect(),
-            sockets,
-        }
-    }
-
-    /// The name of a socket that was not taken. Its clients would wait for ever.
-    pub fn left(&self) -> Option<&str> {
-        self.names.iter().flatten().map(String::as_str).next()
-    }
-
-    fn take(&mut self, name: &str) -> io::Result<ListeningSocket> {
-        let missing = || {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("systemd passed no socket \"{name}\""),
-            )
-        };
-        let index = self
-            .names
-            .iter()
-            .position(|known| known.as_deref() == Some(name))
-            .ok_or_else(missing)?;
-        self.names[index] = None;
-        if let Ok(Some(socket)) = self.sockets.take_tcp_listener(index) {
-            return Ok(ListeningSocket::Tcp(Async::new(socket)?));
-        }
-        let socket = self
-            .sockets
-            .take_unix_listener(index)?
-            .ok_or_else(missing)?;
-        Ok(ListeningSocket::Unix(Async::new(socket)?))
-    }
-}
-
-impl fmt::Debug for PassedSockets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PassedSockets").field(&self.names).finish()
-    }
 }
 
 impl fmt::Display for Address {

@@ -70,8 +70,7 @@ impl Logins {
             .tls
             .as_ref()
             .is_some_and(|tls| tls.certificate.is_some());
-        let is_local = client.address.is_none_or(|address| address.is_loopback());
-        if client.tls.is_none() && !(is_local && self.settings.plain_if_local) {
+        if client.tls.is_none() && !(client.is_local() && self.settings.plain_if_local) {
             return Vec::new();
         }
         let can_be_used = |mechanism: &Mechanism| match mechanism {

@@ -7,7 +7,7 @@ use log::{info, warn};
 
 use super::Address;
 use crate::chain::Fate;
-use crate::envelope::{Client, Mail, Recipient, Tls};
+use crate::envelope::{self, Client, Mail, Recipient, Tls};
 use crate::failure::Failure;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::sasl::Mechanism;
@@ -15,8 +15,6 @@ use crate::smtp::{Reply, Session, reply};
 
 /// Refused recipients that are logged one by one in a session; the others are only counted.
 const REFUSALS: u32 = 5;
-/// Recipients of a message that are named in its line; the others are only counted.
-const NAMED: usize = 20;
 
 /// Writes the lines of one session.
 #[derive(Debug)]
@@ -134,7 +132,7 @@ impl SessionLog {
             tls = envelope.client.tls.as_ref().map(|tls| tls.version.as_str()),
             certificate = certificate(&envelope.client),
             from:% = envelope.reverse_path,
-            to = names(recipients),
+            to = envelope::names(recipients.iter().copied()),
             nrcpt = recipients.len(),
             size = mail.content.len(),
             delay = delay.as_secs_f64(),
@@ -255,18 +253,6 @@ pub(super) fn shut_out(peer: &Client, listener: &Address, cause: &dyn Display) {
 fn certificate(client: &Client) -> Option<&str> {
     let certificate = client.tls.as_ref()?.certificate.as_ref()?;
     Some(&certificate.fingerprint)
-}
-
-/// The first of them, and how many more there are.
-fn names(recipients: &[&Recipient]) -> String {
-    let first = recipients.iter().take(NAMED);
-    let mut names: Vec<String> = first
-        .map(|recipient| recipient.forward_path.to_string())
-        .collect();
-    if recipients.len() > NAMED {
-        names.push(format!("... (+{})", recipients.len() - NAMED));
-    }
-    names.join(",")
 }
 
 pub(super) fn peer(client: &Client) -> String {

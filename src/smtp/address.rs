@@ -81,6 +81,15 @@ impl Mailbox {
         }
     }
 
+    /// The same local part at another domain.
+    #[must_use]
+    pub fn with_domain(&self, domain: Domain) -> Self {
+        Self {
+            local_part: self.local_part.clone(),
+            domain,
+        }
+    }
+
     /// The local part without quotes and escapes.
     pub fn local_part(&self) -> &str {
         &self.local_part

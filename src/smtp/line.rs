@@ -29,13 +29,21 @@ pub enum Line<'a> {
 }
 
 /// What was received and not used yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Input {
     octets: Vec<u8>,
     /// Where the unused octets begin.
     at: usize,
     /// The limit that the line that is coming in is over.
     overlong: Option<usize>,
+}
+
+/// There may be a password in it.
+impl core::fmt::Debug for Input {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let octets = self.octets.len();
+        write!(f, "Input({} of {octets} octets used)", self.at)
+    }
 }
 
 impl Input {
@@ -209,6 +217,13 @@ mod tests {
         }
         input.push(b"\r\n");
         assert_eq!(input.line(false), Line::TooLong(COMMAND_LIMIT));
+    }
+
+    #[test]
+    fn what_was_received_is_not_shown() {
+        let mut input = Input::default();
+        input.push(b"AUTH PLAIN AGFsaWNlAG9wZW4gc2VzYW1l\r\n");
+        assert_eq!(format!("{input:?}"), "Input(0 of 37 octets used)");
     }
 
     #[test]

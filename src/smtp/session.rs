@@ -5,6 +5,7 @@
 
 mod auth;
 mod content;
+mod saying;
 mod securing;
 mod verbs;
 mod vouching;
@@ -357,50 +358,5 @@ impl<R> Session<R> {
             Err(reply) => self.answer(&reply),
         }
         None
-    }
-
-    /// Says `reply`; counts it if the client broke the protocol, and has enough
-    /// of that at the limit.
-    fn answer(&mut self, reply: &Reply) {
-        if matches!(reply.code(), 500..=504 | 530 | 555) {
-            self.faults += 1;
-            if self.faults >= self.profile.errors {
-                return self.dismiss(&reply::TOO_MANY_FAULTS);
-            }
-        }
-        if reply.code() == 421 {
-            return self.dismiss(reply);
-        }
-        self.say(reply);
-    }
-
-    /// Refuses to go on with this client.
-    fn dismiss(&mut self, reply: &Reply) {
-        self.note(reply);
-        self.end(reply);
-    }
-
-    /// Closes without a word: the peer is no client that could read one.
-    fn leave(&mut self, reply: &Reply) {
-        self.note(reply);
-        self.close();
-    }
-
-    fn close(&mut self) {
-        self.state = State::Closing;
-        self.transaction = None;
-        self.input.clear();
-    }
-
-    fn say(&mut self, reply: &Reply) {
-        if !reply.is_positive() {
-            self.note(reply);
-        }
-        reply.write(&mut self.output);
-    }
-
-    fn note(&mut self, refusal: &Reply) {
-        self.refusals += 1;
-        self.last_refusal = Some(refusal.clone());
     }
 }

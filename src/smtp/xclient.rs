@@ -91,7 +91,42 @@ impl<T> Attribute<T> {
     }
 }
 
+/// Which attributes an [`Identity`] has, in the order of its fields.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attributes([bool; 8]);
+
+impl Attributes {
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == [false; 8]
+    }
+
+    /// Whether both have one of them.
+    pub(super) fn meet(self, other: Self) -> bool {
+        self.0.iter().zip(other.0).any(|(one, other)| *one && other)
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        for (one, other) in self.0.iter_mut().zip(other.0) {
+            *one |= other;
+        }
+    }
+}
+
 impl Identity {
+    /// The attributes that it has.
+    pub(super) fn attributes(&self) -> Attributes {
+        Attributes([
+            !self.name.is_absent(),
+            !self.address.is_absent(),
+            !self.port.is_absent(),
+            !self.greeting.is_absent(),
+            !self.helo.is_absent(),
+            !self.login.is_absent(),
+            !self.server_address.is_absent(),
+            !self.server_port.is_absent(),
+        ])
+    }
+
     /// Reads the argument of XCLIENT. What is named twice is refused: which of the two would count?
     pub(super) fn parse(argument: &str) -> Result<Self, Reply> {
         let mut identity = Self::default();

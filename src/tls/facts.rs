@@ -108,7 +108,7 @@ fn end_point(certificate: &X509Certificate<'_>, der: &[u8]) -> Option<Vec<u8>> {
     Some(digest(algorithm, der).as_ref().to_vec())
 }
 
-/// SHA-256 of a certificate: 64 hexadecimal digits.
+/// SHA-256 of a certificate, or of other octets: 64 hexadecimal digits.
 pub fn fingerprint(der: &[u8]) -> String {
     let mut text = String::with_capacity(64);
     for octet in digest(&SHA256, der).as_ref() {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub use self::facts::{Facts, fingerprint};
 pub use self::files::{Certificates, Files};
 pub use self::offer::{Demand, Offer, Settings, Version, provider};
-pub use self::pem::{Identity, Pair};
+pub use self::pem::{Identity, Pair, certificates};
 
 /// What is wrong with a file, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,8 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    fn new(file: &Path, problem: impl Into<String>) -> Self {
+    /// This problem with this file.
+    pub fn new(file: &Path, problem: impl Into<String>) -> Self {
         Self {
             file: file.to_owned(),
             problem: problem.into(),

@@ -20,7 +20,8 @@ const ALPN: &[u8] = b"smtp";
 /// What is offered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
-    /// Certificates; the first is for names that none is for.
+    /// Certificates in files, the first for names that none is for; none where they come from
+    /// elsewhere.
     pub pairs: Vec<Pair>,
     /// The oldest version that is spoken.
     pub min_version: Version,

@@ -35,8 +35,18 @@ pub struct Identity {
 impl Pair {
     /// Reads both files. What does not belong together is an error.
     pub fn load(&self, provider: &CryptoProvider) -> Result<Identity, TlsError> {
-        let chain = certificates(&self.certificate)?;
-        let key = private_key(&self.key)?;
+        let certificate = read(&self.certificate)?;
+        self.parse(&certificate, &read(&self.key)?, provider)
+    }
+
+    fn parse(
+        &self,
+        certificate: &[u8],
+        key: &[u8],
+        provider: &CryptoProvider,
+    ) -> Result<Identity, TlsError> {
+        let chain = certificates_in(&self.certificate, certificate)?;
+        let key = private_key(&self.key, key)?;
         // Some tools write the chain from the root down.
         let mut outcome = pair(&chain, 0, &key, provider);
         for first in 1..chain.len() {
@@ -73,6 +83,17 @@ impl Pair {
     }
 }
 
+impl Identity {
+    /// Reads the content of one file that holds the certificate, its chain and its key.
+    pub fn parse(file: &Path, octets: &[u8], provider: &CryptoProvider) -> Result<Self, TlsError> {
+        let pair = Pair {
+            certificate: file.to_owned(),
+            key: file.to_owned(),
+        };
+        pair.parse(octets, octets, provider)
+    }
+}
+
 /// The certificate at `first` before the others, with the key.
 fn pair(
     chain: &[CertificateDer<'static>],
@@ -86,21 +107,23 @@ fn pair(
 }
 
 /// All certificates in a file; at least one.
-pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let octets = read(file)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&octets).collect();
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates_in(file, &read(file)?)
+}
+
+fn certificates_in(file: &Path, octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(octets).collect();
     let certificates = certificates.map_err(|error| damaged(file, &error))?;
     if certificates.is_empty() {
-        return Err(TlsError::new(file, without(&octets, "certificate")));
+        return Err(TlsError::new(file, without(octets, "certificate")));
     }
     Ok(certificates)
 }
 
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let octets = read(file)?;
-    match PrivateKeyDer::from_pem_slice(&octets) {
+fn private_key(file: &Path, octets: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    match PrivateKeyDer::from_pem_slice(octets) {
         Ok(key) => Ok(key),
-        Err(pem::Error::NoItemsFound) => Err(TlsError::new(file, without(&octets, "key"))),
+        Err(pem::Error::NoItemsFound) => Err(TlsError::new(file, without(octets, "key"))),
         Err(error) => Err(damaged(file, &error)),
     }
 }

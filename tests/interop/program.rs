@@ -17,15 +17,22 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nginx", "nginx"),
     ("notmuch", "notmuch"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
+    ("pebble-challtestsrv", "pebble"),
     ("php", "php-cli"),
+    ("postfix", "postfix"),
+    ("postqueue", "postfix"),
     ("python3", "python3"),
     ("script", "bsdutils"),
     ("sh", "dash"),
     ("smtp-source", "postfix"),
     ("strace", "strace"),
     ("swaks", "swaks"),
+    ("systemd-analyze", "systemd"),
+    ("systemd-socket-activate", "systemd"),
     ("testssl", "testssl.sh"),
     ("timeout", "coreutils"),
+    ("unshare", "util-linux"),
 ];
 
 /// Seconds that a command may take.

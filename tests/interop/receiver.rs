@@ -112,8 +112,8 @@ impl Receiver {
     }
 
     /// Waits for a line of the log that contains all of `words`.
-    pub fn logged(&mut self, words: &[&str]) {
-        self.service.line(words);
+    pub fn logged(&mut self, words: &[&str]) -> String {
+        self.service.line(words)
     }
 
     /// Lets the receiver finish; it must end well and never have met a fault of its own.

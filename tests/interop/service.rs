@@ -77,12 +77,34 @@ impl Service {
         }
     }
 
+    /// Its number.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("it runs");
+    }
+
+    /// Waits until it ends by itself.
+    pub fn end(&mut self) -> ExitStatus {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(ended) = self.child.try_wait().expect("its state") {
+                return ended;
+            }
+            thread::sleep(GLANCE);
+        }
+        panic!("it does not end; it said:\n{}", self.said());
+    }
+
     /// Asks it to end, and waits for that; one that does not listen is killed.
     pub fn stop(&mut self) -> ExitStatus {
         if let Some(ended) = self.child.try_wait().expect("its state") {
             return ended;
         }
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = kill_process(self.pid(), Signal::TERM);
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if let Some(ended) = self.child.try_wait().expect("its state") {

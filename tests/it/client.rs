@@ -113,9 +113,26 @@ impl Read for Stream {
         match self {
             Self::Tcp(stream) => stream.read(buffer),
             Self::Unix(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
+            Self::Tls(stream) => read_within(stream, buffer),
             Self::Nothing => Ok(0),
         }
+    }
+}
+
+/// Reads without sending first what could not be sent, as rustls would do: a server that has closed
+/// before it was told everything has said something before that.
+fn read_within(
+    stream: &mut StreamOwned<ClientConnection, Stream>,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    loop {
+        match stream.conn.reader().read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            outcome => return outcome,
+        }
+        stream.conn.read_tls(&mut stream.sock)?;
+        let outcome = stream.conn.process_new_packets();
+        outcome.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     }
 }
 

@@ -10,7 +10,7 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 20] = [
+const STAIR: [&str; 21] = [
     "smtp",
     "proxy",
     "locks",
@@ -23,6 +23,7 @@ const STAIR: [&str; 20] = [
     "fastcgi",
     "disks",
     "tls",
+    "acme",
     "spool",
     "processor",
     "chain",
@@ -34,7 +35,7 @@ const STAIR: [&str; 20] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 7] = [
+const STRANGERS: [(&str, &[&str]); 8] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
@@ -42,6 +43,19 @@ const STRANGERS: [(&str, &[&str]); 7] = [
     (
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],
+    ),
+    (
+        "acme",
+        &[
+            "smtp",
+            "maildir",
+            "failure",
+            "content",
+            "envelope",
+            "recipients",
+            "fastcgi",
+            "disks",
+        ],
     ),
     ("server", &["maildir", "fastcgi", "spool", "processor"]),
     (
@@ -62,7 +76,7 @@ const FORBIDDEN: [(&str, &[&str]); 3] = [
 ];
 
 /// A Unix socket has a place in the file system, which has to be made and removed.
-const SOCKETS: &str = "src/server/listener.rs";
+const SOCKETS: &str = "src/server/socket_file.rs";
 
 /// What only the configuration may name.
 const YAML: &str = "serde_yaml";

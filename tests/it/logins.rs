@@ -246,6 +246,44 @@ fn without_tls_only_where_that_is_allowed() {
     client.wants(&plain("alice", PASSWORD), "538 5.7.11 ");
 }
 
+/// Its password would come over the network between it, the proxy and us.
+#[test]
+fn a_proxy_does_not_make_a_client_local() {
+    let yaml = REQUIRED
+        .replace("auth: {users", "auth: {plaintext: local, users")
+        .replace(
+            "auth: required",
+            "auth: required, proxy_protocol: 127.0.0.1",
+        );
+    let house = house(&yaml);
+    for (header, is_local) in [
+        ("PROXY TCP4 127.0.0.1 127.0.0.1 4711 25\r\n", true),
+        ("PROXY TCP4 192.0.2.1 198.51.100.1 4711 25\r\n", false),
+        ("PROXY UNKNOWN\r\n", false),
+    ] {
+        let mut client = Client::connect(house.address());
+        client.send(header.as_bytes());
+        client.hears("220 ");
+        let offered = client.wants("EHLO c.test", "250-");
+        assert_eq!(offered.contains("AUTH"), is_local, "{header}{offered}");
+    }
+}
+
+#[test]
+fn the_certificate_of_a_peer_is_not_that_of_whom_it_names() {
+    let own = AUTHORITY.issue(&["proxy.example.org"]);
+    let house = house(&REQUIRED.replace("auth: required", "auth: required, xclient: 127.0.0.1"));
+    let config = AUTHORITY.client_with(&[&TLS13], Some(&own), &[]);
+    for (naming, is_offered) in [("NOOP", true), ("XCLIENT ADDR=192.0.2.1", false)] {
+        let mut peer = house.client();
+        peer.wants(naming, "2");
+        peer.wants("STARTTLS", "220 ");
+        peer.handshakes(&config);
+        let offered = peer.wants("EHLO c.test", "250-");
+        assert_eq!(offered.contains("EXTERNAL"), is_offered, "{offered}");
+    }
+}
+
 #[test]
 fn weak_mechanisms_can_be_left_out() {
     let yaml = REQUIRED.replace("auth: {users", "auth: {mechanisms: [scram-sha-256], users");

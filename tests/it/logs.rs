@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::process::Stdio;
 
-use maiasaura::server::Address;
+use maiasaura::server::{Access, Address};
 use rustix::process::Signal;
 
 use crate::client::Client;
@@ -219,7 +219,7 @@ fn deliver_to_the_silent(folder: &Folder) {
     eventually("it listens", || {
         std::os::unix::net::UnixStream::connect(&socket).is_ok()
     });
-    let mut client = Client::greeted(&Address::Unix(socket, 0));
+    let mut client = Client::greeted(&Address::Unix(socket, Access::with_mode(0)));
     let reply = client.deliver(SENDER, &[BOB], MAIL);
     assert!(reply.starts_with("250 "), "{reply}");
     assert_eq!(folder.mail_count(), 1);
@@ -250,7 +250,7 @@ fn mail_goes_on_when_nobody_reads_the_log() {
         command.stdout(Stdio::null()).stderr(writer);
         let program = Program::spawn(command);
         deliver_to_the_silent(&folder);
-        let address = Address::Unix(folder.path("socket"), 0);
+        let address = Address::Unix(folder.path("socket"), Access::with_mode(0));
         for _ in 0..120 {
             let mut client = Client::greeted(&address);
             client.wants("MAIL FROM:<>", "250 ");

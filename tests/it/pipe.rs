@@ -50,6 +50,45 @@ fn deliver_takes_a_message_as_programs_of_this_machine_hand_it_over() {
     );
 }
 
+/// Whoever calls hands on what the world has written, hyphens and all.
+#[test]
+fn deliver_takes_addresses_that_look_like_something_else() {
+    let folder = Folder::new();
+    configure(&folder, "");
+    let odd = [
+        "-f@example.net",
+        "--help@example.net",
+        "-@example.net",
+        "\"a b\"@example.net",
+    ];
+    let original = "--info@example.org";
+    for sender in odd {
+        let to = sender.replace(".net", ".org");
+        for arguments in [
+            &["-f", sender, "-a", original, "--", &to][..],
+            &[&format!("-f{sender}"), &format!("-a{original}"), "--", &to],
+            &[
+                "-f",
+                &format!("<{sender}>"),
+                "-a",
+                original,
+                "--",
+                &format!("<{to}>"),
+            ],
+        ] {
+            let ended = deliver(&folder, arguments, b"Subject: t\n");
+            assert_eq!(ended.code, Some(0), "{arguments:?} {ended:#?}");
+        }
+    }
+    assert_eq!(folder.mail_count(), 3 * odd.len());
+    let mail = folder.mails("example.org/--help").remove(0);
+    assert_eq!(
+        mail.field("Return-Path").as_deref(),
+        Some("<--help@example.net>")
+    );
+    assert_eq!(mail.field("X-Original-To").as_deref(), Some(original));
+}
+
 #[test]
 fn deliver_ends_with_the_codes_that_mail_programs_know() {
     let folder = Folder::new();

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use maiasaura::server::Address;
+use maiasaura::server::{Access, Address};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Client, PATIENCE};
@@ -233,7 +233,7 @@ impl Ended {
 fn address(line: &str) -> Address {
     let text = line.trim_start_matches("  listening  on ");
     match text.split_once(':') {
-        Some(("unix", path)) => Address::Unix(path.into(), 0),
+        Some(("unix", path)) => Address::Unix(path.into(), Access::with_mode(0)),
         Some(("systemd", name)) => Address::Systemd(name.into()),
         _ => Address::Tcp(text.parse().expect("it is an address")),
     }

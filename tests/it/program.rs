@@ -3,14 +3,12 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use maiasaura::server::Address;
-use rustix::process::Signal;
 
 use crate::client::Client;
-use crate::house::{Folder, is_socket, mode};
+use crate::house::{Folder, mode};
 use crate::process::{Ended, Program, configure, run, shell};
 
 const SENDER: &str = "s@example.net";
@@ -68,47 +66,6 @@ fn it_listens_at_several_addresses() {
     program.stop();
     assert_eq!(folder.mail_count(), 3);
     assert!(!socket.exists());
-}
-
-const ON_A_SOCKET: &str = "listeners: [{address: \"unix:${FOLDER}/socket\"}]";
-
-#[test]
-fn a_socket_that_nobody_listens_on_is_replaced() {
-    let folder = Folder::new();
-    let killed = Program::serve(&folder, ON_A_SOCKET);
-    killed.signal(Signal::KILL);
-    killed.end();
-    assert!(is_socket(&folder.path("socket")));
-    let program = Program::serve(&folder, ON_A_SOCKET);
-    program.client().wants("NOOP", "250 ");
-    assert_eq!(mode(&folder.path("socket")), 0o660);
-    program.stop();
-    assert!(!folder.path("socket").exists());
-}
-
-/// Neither a socket that is in use nor a file that is something else.
-#[test]
-fn nothing_else_is_replaced() {
-    let folder = Folder::new();
-    configure(&folder, ON_A_SOCKET);
-    let socket = folder.path("socket");
-    let other = UnixListener::bind(&socket).expect("it can be bound");
-    let ended = run(&folder, &["-c", "config.yaml"], b"");
-    assert_eq!(ended.code, Some(69), "{ended:#?}");
-    assert!(
-        ended.complaint().contains("another program listens there"),
-        "{ended:#?}"
-    );
-    drop(other);
-    fs::remove_file(&socket).expect("it can be removed");
-    fs::write(&socket, "a letter").expect("it can be written");
-    let ended = run(&folder, &["-c", "config.yaml"], b"");
-    assert_eq!(ended.code, Some(69), "{ended:#?}");
-    assert!(
-        ended.complaint().contains("a file that is no socket"),
-        "{ended:#?}"
-    );
-    assert_eq!(fs::read(&socket).expect("it is there"), b"a letter");
 }
 
 /// As systemd does: the socket is descriptor 3, and the environment says whose it is.
@@ -208,7 +165,9 @@ fn a_configuration_that_cannot_hold_is_a_complaint() {
                 continue;
             }
             let (folder, ended) = configured(yaml, &arguments[..count]);
-            assert_eq!(ended.code, Some(78), "{command}: {ended:#?}");
+            // Postfix and Exim return mail for 78, and keep it for 75.
+            let code = if command == "deliver" { 75 } else { 78 };
+            assert_eq!(ended.code, Some(code), "{command}: {ended:#?}");
             let line = ended.complaint();
             assert!(
                 line.starts_with("maiasaura: config.yaml:"),

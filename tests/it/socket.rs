@@ -11,7 +11,7 @@ use maiasaura::envelope::{Mail, Recipient, Transmission};
 use maiasaura::failure::Failure;
 use maiasaura::processor::{Commit, Delivery as Passing, Pending, Processor, Sender, Staged};
 use maiasaura::server::{
-    self, Address, Encryption, Listener, PassedSockets, Service, Shutdown, Trigger,
+    self, Access, Address, Encryption, Listener, PassedSockets, Service, Shutdown, Trigger,
 };
 use maiasaura::smtp::{Auth, Profile, Protocol, StartTls, reply};
 use maiasaura::tls::{self, Certificates};
@@ -394,6 +394,9 @@ fn every_dialogue_goes_as_written_within_tls() {
 fn every_dialogue_goes_as_written_over_a_unix_socket() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let socket = folder.path().join("socket");
-    check_all(Pace::LockStep, &Address::Unix(socket.clone(), 0o600));
+    check_all(
+        Pace::LockStep,
+        &Address::Unix(socket.clone(), Access::with_mode(0o600)),
+    );
     assert!(!socket.exists(), "the file of the socket is left behind");
 }

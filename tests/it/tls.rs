@@ -130,7 +130,7 @@ fn nothing_from_before_the_handshake_survives_it() {
 fn a_handshake_that_stalls_frees_its_place() {
     let yaml = [
         BOTH,
-        "timeouts: {tls_handshake: 700ms}\nlimits: {connections_per_ip: 4}\n",
+        "timeouts: {tls_handshake: 3s}\nlimits: {connections_per_ip: 4}\n",
     ];
     let house = house(&yaml.concat());
     let begun = Instant::now();
@@ -151,7 +151,7 @@ fn a_handshake_that_stalls_frees_its_place() {
     }
     let taken = begun.elapsed();
     assert!(
-        taken >= Duration::from_millis(600) && taken < PATIENCE / 2,
+        taken >= Duration::from_millis(2900) && taken < PATIENCE / 2,
         "{taken:?}"
     );
     house.client().secured(&AUTHORITY.client());

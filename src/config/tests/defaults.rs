@@ -46,6 +46,7 @@ fn the_file_has_every_key() {
         "listeners: [{tls: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
+        "tls: {acme: {}}",
         "auth: {}",
         "smtp: {}",
         "recipients: {}",
@@ -55,6 +56,7 @@ fn the_file_has_every_key() {
         "wildcard: {}",
         "fastcgi: {}",
         "fastcgi: {validate: {}}",
+        "header: {}",
         "compressor: {}",
         "spool: {}",
         "limits: {}",
@@ -106,4 +108,36 @@ fn the_section_for_php_holds_its_defaults() {
         ..FastcgiConfig::default()
     };
     assert_eq!(config.fastcgi, Some(defaults));
+}
+
+/// The table of processors in README.md.
+#[test]
+fn the_readme_has_every_key_of_a_processor() {
+    let readme = include_str!("../../../README.md");
+    for (processor, sections) in [
+        ("Header", &["header: {}"][..]),
+        ("Compressor", &["compressor: {}"]),
+        ("Wildcard", &["wildcard: {}"]),
+        (
+            "MailDir",
+            &[
+                "maildir: {}",
+                "recipients: {users: {alice: {}}}",
+                "recipients: {subaddress: {}}",
+            ],
+        ),
+        (
+            "FastCGI",
+            &["fastcgi: {}", "fastcgi: {validate: {}}", "spool: {}"],
+        ),
+    ] {
+        let start = format!("| {processor} |");
+        let row = readme.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("no row for {processor}"));
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words: Vec<&str> = row.split(|c| !is_word(c)).collect();
+        for key in sections.iter().flat_map(|section| keys(section)) {
+            assert!(words.contains(&key.as_str()), "{processor}: {key}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::maildir::{Durability, Owner, Quota};
 use crate::processor::LineEnds;
 use crate::recipients::{DetailFolder, Recipients, Users};
-use crate::server::{Address, Networks, Trust};
+use crate::server::{Access, Address, Networks, Trust};
 use crate::smtp;
 use crate::smtp::address::Domain;
 
@@ -62,6 +62,7 @@ fn our_own_name_takes_its_place() {
 
 #[test]
 fn listeners() {
+    let unix = |mode, group| Address::Unix("/run/lmtp".into(), Access { mode, group });
     for (written, address) in [
         (
             "127.0.0.1:2525",
@@ -71,11 +72,10 @@ fn listeners() {
             "\"[::]:25\"",
             Address::Tcp((std::net::Ipv6Addr::UNSPECIFIED, 25).into()),
         ),
-        ("unix:/run/lmtp", Address::Unix("/run/lmtp".into(), 0o660)),
-        (
-            "unix:/run/lmtp:0600",
-            Address::Unix("/run/lmtp".into(), 0o600),
-        ),
+        ("unix:/run/lmtp", unix(0o660, None)),
+        ("unix:/run/lmtp:0600", unix(0o600, None)),
+        ("unix:/run/lmtp:0660:27", unix(0o660, Some(27))),
+        ("unix:/run/lmtp:0666:root", unix(0o666, Some(0))),
         ("systemd:smtp", Address::Systemd("smtp".into())),
     ] {
         let config = parse(&format!(

@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, compressor, spool, limits, timeouts, log, threads";
+                   fastcgi, header, compressor, spool, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
                       auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
@@ -29,6 +29,7 @@ const WRONG: &[(&str, &str)] = &[
     ("limits:\n  hops: -99999999999999999999", "2:9: limits.hops: expected a whole number, 0 or more, found -99999999999999999999"),
     ("limits:\n  memory: 99999999999999999999", "2:11: limits.memory: \"99999999999999999999\" is too large; write 9223372036GB at most"),
     ("limits:\n  deliveries: 5000", "2:15: limits.deliveries: 5000 is more than 4096, and each takes a thread; write a smaller number"),
+    ("header:\n  delivered_to_host: a b", "2:22: header.delivered_to_host: \"a b\" is not a host name; write one such as mx.example.org"),
     ("limits: [a]", "1:9: limits: expected a section of keys, found a list"),
     ("limits: 5", "1:9: limits: expected a section of keys, found 5"),
     ("limits: ~", "1:9: limits: expected a section of keys, found nothing"),
@@ -50,6 +51,9 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, proxy_protocol, xclient, tls, auth"),
     ("listeners:\n  - proxy_protocol: []", "2:21: listeners[0].proxy_protocol: no proxy is named, so that nobody could connect; write its address, such as [192.0.2.10], or ~ for a listener without proxies"),
     ("listeners:\n  - {address: unix:/x, proxy_protocol: [127.0.0.1]}", "2:40: listeners[0].proxy_protocol: a peer on a Unix socket has no address, so that nobody could connect; write [unix], for whoever may open the socket"),
+    ("listeners:\n  - {address: unix:/x, xclient: [127.0.0.1]}", "2:33: listeners[0].xclient: a peer on a Unix socket has no address, so that nobody would be believed; write [unix], for whoever may open the socket"),
+    ("listeners:\n  - xclient: unix", "2:14: listeners[0].xclient: `unix` is for Unix sockets, so that nobody would be believed; write the address of the peer, such as [192.0.2.10]"),
+    ("listeners:\n  - proxy_protocol: unix", "2:21: listeners[0].proxy_protocol: `unix` is for Unix sockets, so that nobody could connect; write the address of the proxy, such as [192.0.2.10]"),
     ("listeners:\n  - proxy_protocol: true", "2:21: listeners[0].proxy_protocol: true does not say who is believed; write the addresses of your proxies, such as [192.0.2.10]"),
     ("listeners:\n  - proxy_protocol: [10.0.0.1/8]", "2:21: listeners[0].proxy_protocol: \"10.0.0.1/8\" has bits beyond its prefix; write 10.0.0.0/8 for the network, or 10.0.0.1 for the one address"),
     ("listeners:\n  - xclient: [localhost]", "2:14: listeners[0].xclient: \"localhost\" is no address and no network; write one such as 192.0.2.10 or 10.0.0.0/8"),
@@ -67,6 +71,9 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners:\n  - auth: offered", "2:11: listeners[0].auth: there are no users; write auth: {users: FILE}, and add them to it with maiasaura passwd NAME"),
     ("auth: {users: u}\nlisteners:\n  - auth: required", "3:11: listeners[0].auth: nobody could log in, as this listener has no TLS; write tls: starttls, or auth: {plaintext: local} for clients of this machine"),
     ("listeners:\n  - auth: on", "2:11: listeners[0].auth: unknown word \"on\"; known words: off, offered, required"),
+    ("auth: {users: u, mechanisms: [EXTERNAL]}\ntls: {certificate: c}\nlisteners:\n  - auth: required", "4:11: listeners[0].auth: nobody could log in with what auth.mechanisms names: EXTERNAL needs tls: {client_ca: FILE}, SCRAM-SHA-256-PLUS needs TLS; name others, too"),
+    ("auth: {users: u, plaintext: local, mechanisms: [SCRAM-SHA-256-PLUS]}\nlisteners:\n  - auth: required", "3:11: listeners[0].auth: nobody could log in with what auth.mechanisms names: EXTERNAL needs tls: {client_ca: FILE}, SCRAM-SHA-256-PLUS needs TLS; name others, too"),
+    ("auth: {users: u, plaintext: local}\nlimits: {memory: 4MiB}\nlisteners:\n  - auth: required", "2:18: limits.memory: there would be no room to check a single password; write at least 19MiB, or leave PLAIN and LOGIN out of auth.mechanisms"),
     ("auth: {mechanisms: []}", "1:20: auth.mechanisms: no mechanism is named, so that nobody could log in; leave the key out for all"),
     ("auth: {mechanisms: [PLAIN, CRAM-MD5]}", "1:28: auth.mechanisms[1]: unknown mechanism \"CRAM-MD5\"; known mechanisms: SCRAM-SHA-256-PLUS, SCRAM-SHA-256, EXTERNAL, PLAIN, LOGIN"),
     ("auth: {plaintext: always}", "1:19: auth.plaintext: unknown word \"always\"; known words: never, local"),
@@ -75,7 +82,9 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners:\n  - address: :25", "2:14: listeners[0].address: \":25\" has no address; write one (0.0.0.0 is every one) and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
     ("listeners:\n  - address: localhost:25", "2:14: listeners[0].address: \"localhost:25\" is not an address; write an IP address and a port, such as 127.0.0.1:25, or unix:/path, or systemd:NAME"),
     ("listeners:\n  - address: [::]:25", "2:15: did not find expected node content; put quotes around a value that begins with [ or {"),
-    ("listeners:\n  - address: unix:run/x", "2:14: listeners[0].address: \"unix:run/x\" has no full path; write unix:/path or unix:/path:0660"),
+    ("listeners:\n  - address: unix:run/x", "2:14: listeners[0].address: \"unix:run/x\" has no full path; write unix:/path, unix:/path:0660 or unix:/path:0660:group"),
+    ("listeners:\n  - address: unix:/x:0660:no_such_group", "2:14: listeners[0].address: this machine has no group \"no_such_group\"; create it, or write a number"),
+    ("listeners:\n  - address: unix:/x:postfix", "2:14: listeners[0].address: \"postfix\" is not a file mode; write four octal digits in quotes, such as \"0600\""),
     ("listeners:\n  - address: unix:/run/x:666", "2:14: listeners[0].address: \"666\" is not a file mode; write four octal digits in quotes, such as \"0600\""),
     ("listeners:\n  - address: \"systemd:\"", "2:14: listeners[0].address: \"systemd:\" has no name; write systemd:NAME, with FileDescriptorName=NAME in the unit"),
     ("listeners:\n  - tls: start", "2:10: listeners[0].tls: unknown word \"start\"; did you mean \"starttls\"? known words: off, starttls, required, implicit"),
@@ -182,4 +191,12 @@ fn every_mistake_is_explained() {
         let said = said.replace("{all}", ALL).replace("{limits}", LIMITS);
         assert_eq!(complaint(text, &[]), format!("m.yaml:{said}"), "{text}");
     }
+}
+
+#[cfg(not(feature = "acme"))]
+#[test]
+fn a_program_without_acme_says_so() {
+    let said = "m.yaml:1:13: tls.acme: ACME is not in this build: build with `--features acme`, or write \
+                certificate: FILE, key: FILE";
+    assert_eq!(complaint("tls: {acme: {}}", &[]), said);
 }

@@ -55,8 +55,16 @@ fn delivery(content: &str, recipients: Vec<Recipient>) -> Delivery {
 
 /// The message as a file would hold it for the first recipient.
 fn traced(content: &str, recipients: Vec<Recipient>) -> Result<String, Failure> {
+    traced_by(&Header::new(3), content, recipients)
+}
+
+fn traced_by(
+    header: &Header,
+    content: &str,
+    recipients: Vec<Recipient>,
+) -> Result<String, Failure> {
     let mut delivery = delivery(content, recipients);
-    Header::new(3).trace(&mut delivery)?;
+    header.trace(&mut delivery)?;
     let recipient = &delivery.recipients()[0];
     let mut text = delivery
         .trace
@@ -154,4 +162,20 @@ fn loops_end() {
         )
         .is_ok()
     );
+}
+
+/// Bob at one host may forward to bob at another, though both have the same Delivered-To.
+#[test]
+fn one_host_for_all() {
+    let host = Domain::parse("all.test").unwrap();
+    let header = Header::new(3).delivered_to_host(Some(host));
+    let bob = || vec![recipient("bob@x.test", "bob@x.test")];
+    let first = traced_by(&header, "A: b\n\n", bob()).unwrap();
+    let fields = "\nDelivered-To: bob@all.test\nX-Original-To: bob@x.test\n";
+    assert!(first.contains(fields), "{first}");
+    let failure = traced_by(&header, &first, bob()).unwrap_err();
+    assert_eq!(failure.reply, reply::MAIL_LOOP);
+    let other = vec![recipient("bob@y.test", "bob@y.test")];
+    let second = traced_by(&header, &first, other).unwrap();
+    assert_eq!(second.matches("Delivered-To: bob@all.test\n").count(), 2);
 }

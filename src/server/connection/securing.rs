@@ -30,7 +30,11 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             .await
         };
         match self.alarm.before(deadline, handshake).await {
-            Some(Some(Ok((stream, tls)))) => {
+            Some(Some(Ok((stream, mut tls)))) => {
+                if self.is_named {
+                    // It may be that of the peer, who speaks for another client.
+                    tls.certificate = None;
+                }
                 self.login = Login::within(&stream, &encryption.offer);
                 self.stream = Transport::Tls(Box::new(stream));
                 self.log.secured(&tls);

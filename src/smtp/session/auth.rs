@@ -113,6 +113,7 @@ impl<R> Session<R> {
     pub(super) fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Option<Event<R>> {
         match self.begin(mechanism, initial) {
             Ok(attempt) => {
+                self.vouching.settle();
                 self.state = State::Authenticating;
                 Some(Event::Authenticate(attempt))
             }

@@ -13,6 +13,7 @@ impl<R> Session<R> {
         self.standing.forget();
         self.client = None;
         self.transaction = None;
+        self.vouching.settle();
         self.vouching.origin = None;
         self.input.clear();
     }

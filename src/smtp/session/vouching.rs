@@ -4,15 +4,15 @@ use super::{Event, Session, State};
 use crate::smtp::command::Greeting;
 use crate::smtp::profile::Protocol;
 use crate::smtp::reply::{self, Reply};
-use crate::smtp::xclient::{Attribute, Identity, Origin};
+use crate::smtp::xclient::{Attribute, Attributes, Identity, Origin};
 
 /// What a peer may say about others, and has said.
 #[derive(Debug, Default)]
 pub(super) struct Vouching {
     /// Whether it is believed.
     pub may: bool,
-    /// Whether it has named another client.
-    has_named: bool,
+    /// What it has said of another client.
+    told: Attributes,
     /// Where it says that the next message comes from.
     pub origin: Option<Box<Origin>>,
 }
@@ -25,11 +25,11 @@ impl Vouching {
         }
     }
 
-    /// The client goes on to a greeting or to mail. After XCLIENT these are those of the client whom it
-    /// names, and a proxy such as nginx hands on what that one says: nobody can tell whose XCLIENT
-    /// another one would be.
+    /// The client goes on: to a greeting, TLS, a login or mail. After XCLIENT these are those of the
+    /// client whom it names, and a proxy such as nginx hands on what that one says: nobody can tell
+    /// whose XCLIENT another one would be.
     pub fn settle(&mut self) {
-        self.may &= !self.has_named;
+        self.may &= self.told.is_empty();
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn is_proxy_header(octets: &[u8]) -> bool {
 
 impl<R> Session<R> {
     pub(super) fn xclient(&mut self, identity: Result<Box<Identity>, Reply>) -> Option<Event<R>> {
-        match self.may_vouch().and(identity) {
+        match self.may_name(identity) {
             Ok(identity) => {
                 self.state = State::Identifying(identity);
                 None
@@ -55,6 +55,18 @@ impl<R> Session<R> {
             origin.add(argument)
         });
         self.idle(&outcome.err().unwrap_or(reply::OK), false)
+    }
+
+    /// What does not fit into one command may be said in several. What was said stays said, as the
+    /// next command may be the client's: after a login nginx hands on whatever comes, and greets
+    /// only if the client has.
+    fn may_name(&self, identity: Result<Box<Identity>, Reply>) -> Result<Box<Identity>, Reply> {
+        self.may_vouch()?;
+        let identity = identity?;
+        if self.vouching.told.meet(identity.attributes()) {
+            return Err(reply::NOT_AUTHORIZED);
+        }
+        Ok(identity)
     }
 
     fn may_vouch(&self) -> Result<(), Reply> {
@@ -77,7 +89,7 @@ impl<R> Session<R> {
         if let Err(reply) = verdict {
             return self.dismiss(&reply);
         }
-        self.vouching.has_named = true;
+        self.vouching.told.add(identity.attributes());
         self.vouching.origin = None;
         self.client = self.presented(*identity);
         let greeting = self.profile.greeting();

@@ -1,0 +1,164 @@
+//! Keys that have no counterpart, and what to do instead.
+//!
+//! MySQL, Redis, pid files and what else the program may have one day are in this one place, so that
+//! each moves from here to where it is imported.
+
+use super::draft::Draft;
+use super::ledger::Id;
+
+const MYSQL: &str = "this program writes to no MySQL yet: mail is in Maildirs; to have rows, give \
+                     it to a script of yours with FastCGI";
+const REDIS: &str = "this program writes to no Redis yet: mail is in Maildirs, and stays until \
+                     somebody removes it (such as: find maildirs -path '*/new/*' -mmin +60 -delete)";
+const S3: &str = "this program writes to no S3; copy the Maildirs there";
+const NGINX: &str = "nginx's auth_http is answered by a program that was built with --features \
+                     auth-http, where the section auth_http has this address";
+const PID: &str = "no pid file is written: the server stays in the foreground, so systemd, or the \
+                   shell with $!, knows its pid";
+const IDS: &str = "go-guerrilla never used it; with systemd write User= and Group= into the unit";
+const WORKERS: &str = "there are no workers to count: deliveries run side by side, \
+                       limits.deliveries at most";
+const STREAM: &str = "streams are of a version 2.0 of go-guerrilla that was never released; large \
+                      messages wait on the disk here, without a key";
+const SLEEP: &str = "an aid for tests of go-guerrilla; there is none here";
+const PRIMARY: &str = "Delivered-To has the recipient's own address here; whoever reads this one \
+                       host there writes header: {delivered_to_host: HOST}";
+const BACKEND: &str = "backends had names in a draft of 1.6 only; a chain says what is done with \
+                       mail: save_process, and here save";
+const DASHBOARD: &str = "there is no panel; the log has the numbers (log.format: json)";
+
+/// A key by the last part of its name; one that ends in a dot by a section that it is in.
+const KEYS: [(&str, &str); 53] = [
+    ("primary_mail_host", PRIMARY),
+    ("GM_PRIMARY_MAIL_HOST", PRIMARY),
+    ("save_workers_size", WORKERS),
+    ("validate_workers_size", WORKERS),
+    ("GM_SAVE_WORKERS", WORKERS),
+    ("save_process_size", WORKERS),
+    ("validate_process_size", WORKERS),
+    ("mail_table", MYSQL),
+    ("GM_MAIL_TABLE", MYSQL),
+    ("mysql_mail_table", MYSQL),
+    ("mysql_db", MYSQL),
+    ("mysql_host", MYSQL),
+    ("mysql_pass", MYSQL),
+    ("mysql_user", MYSQL),
+    ("sql_driver", MYSQL),
+    ("sql_dsn", MYSQL),
+    ("sql_insert", MYSQL),
+    ("sql_values", MYSQL),
+    ("sql_max_open_conns", MYSQL),
+    ("sql_max_idle_conns", MYSQL),
+    ("sql_max_conn_lifetime", MYSQL),
+    ("redis_expire_seconds", REDIS),
+    ("redis_interface", REDIS),
+    ("redis_sql_batch_timeout", REDIS),
+    ("redis_mysql_batch_timeout", REDIS),
+    ("GSMTP_MAIL_EXPIRE_SECONDS", REDIS),
+    ("s3_endpoint", S3),
+    ("s3_access_key_id", S3),
+    ("s3_secret_access_key", S3),
+    ("s3_use_tls", S3),
+    ("s3_region", S3),
+    ("s3_bucket_name", S3),
+    ("NGINX_AUTH_ENABLED", NGINX),
+    ("NGINX_AUTH", NGINX),
+    ("pid_file", PID),
+    ("SGID", IDS),
+    ("SUID", IDS),
+    ("GUID", IDS),
+    (
+        "MAX_SMTP_CLIENTS",
+        "go-guerrilla never used it; GM_MAX_CLIENTS counts",
+    ),
+    (
+        "GSMTP_VERBOSE",
+        "it had no effect beside the flag -v; write debug into log.level",
+    ),
+    ("sleep_seconds", SLEEP),
+    ("backend_name", BACKEND),
+    ("dashboard.", DASHBOARD),
+    ("stream_processors.", STREAM),
+    ("background_workers_size", STREAM),
+    ("stream_workers_size", STREAM),
+    ("stream_timeout", STREAM),
+    ("stream_buffer_size", STREAM),
+    ("save_stream", STREAM),
+    ("save_stream_size", STREAM),
+    ("post_process_size", STREAM),
+    ("post_process_producer", STREAM),
+    ("post_process_consumer", STREAM),
+];
+
+/// What must not be seen over somebody's shoulder.
+const SECRETS: [&str; 9] = [
+    "mysql_pass",
+    "sql_dsn",
+    "s3_secret_access_key",
+    "s3_access_key_id",
+    "cookie.secret",
+    "mongo.uri",
+    "password",
+    "secret",
+    "token",
+];
+
+/// Tells of all that has no counterpart and is not accounted for; keys with the same reason
+/// together. What is unknown too is told last, so that nothing is left.
+pub(super) fn tell(draft: &mut Draft) {
+    let mut told: Vec<(String, Vec<Id>)> = Vec::new();
+    for id in draft.ledger.unsettled("") {
+        let why = why(draft, id);
+        match told.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, ids)) => ids.push(id),
+            None => told.push((why, vec![id])),
+        }
+    }
+    for (why, ids) in told {
+        draft.tell(&ids, why);
+    }
+}
+
+fn why(draft: &Draft, id: Id) -> String {
+    let key = draft.ledger.key(id);
+    if draft.ledger.find(key) != Some(id) {
+        return "it is there twice; the last one counts, as before".to_owned();
+    }
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let known =
+        KEYS.iter()
+            .chain(&super::gleez::KEYS)
+            .find(|(name, _)| match name.strip_suffix('.') {
+                Some(section) => key
+                    .split('.')
+                    .any(|part| part.eq_ignore_ascii_case(section)),
+                None => name.eq_ignore_ascii_case(last) || name.eq_ignore_ascii_case(key),
+            });
+    if let Some((_, why)) = known {
+        return (*why).to_owned();
+    }
+    let near = KEYS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(super::READ)
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&last.to_lowercase(), &name.to_lowercase()),
+                name,
+            )
+        })
+        .filter(|(distance, name)| *distance <= (name.len() / 4).max(1))
+        .min();
+    match near {
+        Some((_, near)) => {
+            format!("no such key is known; if {near} was meant, correct it and import again")
+        }
+        None => "no such key is known: it had no effect there, and has none here".to_owned(),
+    }
+}
+
+/// Whether the value of a key is to be kept to oneself.
+pub(super) fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    SECRETS.iter().any(|secret| key.ends_with(secret))
+}

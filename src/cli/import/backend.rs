@@ -1,0 +1,192 @@
+//! `backend_config` with the keys of all processors, the same keys at the top in 1.4 and 1.5, or
+//! in sections as version 2.0 was to have them.
+
+use super::chain::{self, Furnished};
+use super::draft::{Draft, Said};
+use super::form::Form;
+use super::hosts::{self, Reading};
+use super::php::{self, Php};
+use super::sheet::Value;
+use super::{servers, users};
+
+/// Where keys of processors are looked for.
+struct Backend {
+    sections: Vec<String>,
+}
+
+const STORES: &str = "HeadersParser|Hasher|Header|MailDir";
+
+/// Everything behind the servers.
+pub(super) fn import(draft: &mut Draft, form: Form) {
+    servers::level(draft);
+    let backend = Backend::of(draft);
+    let save = backend.chain(draft, "save_process", "save_processors");
+    let validate = backend.chain(draft, "validate_process", "validate_processors");
+    let is_named = |name: &str| {
+        let chains = [&save, &validate];
+        let mut chains = chains.into_iter().flatten();
+        chains.any(|said| chain::names(&said.value, name))
+    };
+    let php = backend.php(draft).put(draft, is_named("FastCGI"));
+    let furnished = Furnished {
+        php,
+        wildcard: backend.wildcard(draft),
+        debugger: backend.debugger(draft, is_named("Debugger")),
+    };
+    match &save {
+        Some(said) => chain::save(draft, said, furnished, ""),
+        None => default_chain(draft, form),
+    }
+    if let Some(said) = &validate {
+        chain::validate(draft, said, furnished);
+    }
+    backend.times(draft, php);
+    if let Some(said) = backend.text(draft, "maildir_path") {
+        users::path(draft, &said);
+    }
+    if let Some(said) = backend.text(draft, "maildir_user_map") {
+        users::map(draft, &said);
+    } else if is_named("MailDir") {
+        let note = "maildir_user_map is missing: everybody has a mailbox.";
+        draft.put("recipients.users", Value::Word("any".to_owned()), &[], note);
+    }
+}
+
+impl Backend {
+    fn of(draft: &mut Draft) -> Self {
+        let mut sections = vec!["backend_config".to_owned()];
+        sections.extend(planned(draft));
+        sections.push(String::new());
+        Self { sections }
+    }
+
+    /// The full name of a key, if it is there.
+    fn key(&self, draft: &Draft, name: &str) -> Option<String> {
+        let full = |section: &String| match section.as_str() {
+            "" => name.to_owned(),
+            section => format!("{section}.{name}"),
+        };
+        let mut keys = self.sections.iter().map(full);
+        keys.find(|key| draft.ledger.find(key).is_some())
+    }
+
+    fn text(&self, draft: &mut Draft, name: &str) -> Option<Said<String>> {
+        let key = self.key(draft, name)?;
+        draft.some_text(&key)
+    }
+
+    /// A chain, also under the name that MailDiranasaurus' sample has for it.
+    fn chain(&self, draft: &mut Draft, name: &str, wrong: &str) -> Option<Said<String>> {
+        let right = self.key(draft, name).and_then(|key| draft.text(&key));
+        let Some(key) = self.key(draft, wrong) else {
+            return right;
+        };
+        if right.is_some() {
+            draft.tell_of(&key, &format!("{name} counts, as before; this was no key"));
+            return right;
+        }
+        let said = draft.text(&key)?;
+        let why = format!(
+            "go-guerrilla reads {name} and did as if nothing were written; the result has what was \
+             meant"
+        );
+        draft.tell(&[said.from], why);
+        Some(said)
+    }
+
+    fn php(&self, draft: &mut Draft) -> Php {
+        Php {
+            connection: self.text(draft, "fcgi_connection_type"),
+            address: self.text(draft, "fcgi_connection_address"),
+            save: self.text(draft, "fcgi_script_filename_save"),
+            validate: self.text(draft, "fcgi_script_filename_validate"),
+        }
+    }
+
+    fn wildcard(&self, draft: &mut Draft) -> bool {
+        let Some(key) = self.key(draft, "wildcard_hosts") else {
+            return false;
+        };
+        if let Some(said) = draft.list(&key) {
+            hosts::put(draft, "wildcard.hosts", &said, Reading::Globs);
+        }
+        draft.sheet.has("wildcard.hosts")
+    }
+
+    fn debugger(&self, draft: &mut Draft, is_named: bool) -> Option<bool> {
+        let key = self.key(draft, "log_received_mails")?;
+        let said = draft.flag(&key)?;
+        let why = match (is_named, said.value) {
+            (false, _) => "it is for Debugger, which no chain names",
+            (true, true) => "Debugger shows mail at log.level debug",
+            (true, false) => "Debugger is left out of the chain",
+        };
+        draft.tell(&[said.from], why);
+        Some(said.value)
+    }
+
+    fn times(&self, draft: &mut Draft, php: bool) {
+        let save = self.text(draft, "gw_save_timeout");
+        if let Some(said) = save.or_else(|| self.text(draft, "save_timeout")) {
+            php::save_timeout(draft, &said, php);
+        }
+        let validate = self.text(draft, "gw_val_rcpt_timeout");
+        if let Some(said) = validate.or_else(|| self.text(draft, "val_rcpt_timeout")) {
+            php::validate_timeout(draft, &said, php);
+        }
+    }
+}
+
+/// No chain is written down.
+fn default_chain(draft: &mut Draft, form: Form) {
+    let note = if form == Form::Typed {
+        "HeadersParser, Hasher, Header and MailDir take the place of MySQL and Redis."
+    } else {
+        "No chain was written down. Mail is kept in Maildirs; the default of go-guerrilla kept none."
+    };
+    draft.put("save", Value::Word(STORES.to_owned()), &[], note);
+}
+
+/// The sections of the plan for 2.0: one gateway, and all processors.
+fn planned(draft: &mut Draft) -> Vec<String> {
+    let gateways = draft.ledger.names_in("backend.gateways");
+    let mut wanted = Vec::new();
+    for number in 0..draft.ledger.sections("servers") {
+        wanted.extend(draft.some_text(&format!("servers[{number}].backend")));
+    }
+    let names = wanted.iter().map(|said| said.value.clone());
+    let chosen = names
+        .chain(["default".to_owned()])
+        .find(|name| gateways.contains(name));
+    let chosen = chosen.or_else(|| gateways.first().cloned());
+    for said in wanted {
+        let why = match &chosen {
+            Some(chosen) if *chosen == said.value => {
+                "there is one chain for all listeners here: that of this gateway".to_owned()
+            }
+            _ => "there is one chain for all listeners here; start a second maiasaura for another"
+                .to_owned(),
+        };
+        draft.tell(&[said.from], why);
+    }
+    for other in gateways
+        .iter()
+        .filter(|name| Some(*name) != chosen.as_ref())
+    {
+        let ids = draft.ledger.unsettled(&format!("backend.gateways.{other}"));
+        let why = "there is one chain for all listeners here; start a second maiasaura for this \
+                   gateway";
+        draft.tell(&ids, why);
+    }
+    let mut sections: Vec<String> = chosen
+        .map(|name| format!("backend.gateways.{name}"))
+        .into_iter()
+        .collect();
+    let processors = draft.ledger.names_in("backend.processors");
+    sections.extend(
+        processors
+            .iter()
+            .map(|name| format!("backend.processors.{name}")),
+    );
+    sections
+}

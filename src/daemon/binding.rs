@@ -1,0 +1,74 @@
+//! The sockets that clients connect to.
+
+use std::io;
+use std::sync::Arc;
+
+use super::certificates::Offers;
+use super::{Daemon, StartError};
+use crate::config::Config;
+use crate::server::{Address, Listener, PassedSockets};
+
+impl Daemon {
+    /// Binds those of the configuration, some of which systemd may have passed.
+    pub(super) fn listeners(
+        &self,
+        offers: &Offers,
+        passed: &mut PassedSockets,
+    ) -> Result<Vec<Listener>, StartError> {
+        let mut listeners = Vec::new();
+        for listener in &self.config.listeners {
+            let address = &listener.address;
+            let profile = Arc::new(self.config.profile(listener));
+            let encryption = offers.encryption(&self.config, listener);
+            let trust = Config::trust(listener);
+            loop {
+                let bound = address
+                    .bind(passed)
+                    .map_err(|error| bind_error(address, error))?;
+                let listening = bound
+                    .serve(Arc::clone(&profile))
+                    .encrypted(encryption.clone());
+                listeners.push(listening.trusting(trust.clone()));
+                if !matches!(address, Address::Systemd(name) if passed.has(name)) {
+                    break;
+                }
+            }
+        }
+        Ok(listeners)
+    }
+}
+
+/// What systemd has passed and nobody took would have clients that wait for ever.
+pub(super) fn all_are_taken(passed: &PassedSockets) -> Result<(), StartError> {
+    let Some(name) = passed.left() else {
+        return Ok(());
+    };
+    let address = Address::Systemd(name.to_owned());
+    let message = format!("no listener has the address systemd:{name}");
+    Err(bind_error(&address, io::Error::other(message)))
+}
+
+/// Why an address cannot be listened on, and what to do.
+pub(super) fn bind_error(address: &Address, error: io::Error) -> StartError {
+    let is_unix = matches!(address, Address::Unix(..));
+    let hint = match error.kind() {
+        io::ErrorKind::Other if matches!(address, Address::Systemd(_)) => {
+            "; give one to every FileDescriptorName= of a socket unit"
+        }
+        io::ErrorKind::NotFound if is_unix => "; make the folder first",
+        io::ErrorKind::AlreadyExists if is_unix => "; remove it if nobody needs it",
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: stop it or choose another address"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need CAP_NET_BIND_SERVICE, a Unix socket needs a folder that is yours"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    };
+    StartError::Bind {
+        address: address.clone(),
+        error,
+        hint,
+    }
+}
