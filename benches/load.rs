@@ -149,7 +149,6 @@ fn prepare(options: &Options, server: SocketAddr) -> Result<Work, Box<dyn Error>
     work.reconnect = options.reconnect;
     work.pipelining = options.pipelining;
     work.tls = options.tls;
-    work.connections = options.connections.get() as u64;
     work.config = wire::config(options.resume);
     Ok(work)
 }

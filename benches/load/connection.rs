@@ -89,6 +89,13 @@ impl Connection {
         self.hung_up |= hung_up;
     }
 
+    /// It is over: what it borrowed goes back.
+    pub fn end(mut self, work: &Work) {
+        if let Some(name) = self.wire.take_name() {
+            work.return_name(name);
+        }
+    }
+
     /// Whether a message is under way.
     pub fn is_sending(&self) -> bool {
         matches!(self.stage, Stage::Envelope | Stage::Data)
@@ -117,7 +124,7 @@ impl Connection {
     /// Goes on with the handshake; `false` when the server has the turn.
     fn secure(&mut self, work: &Work) -> io::Result<bool> {
         if !self.is_secure {
-            self.wire.begin_tls(&work.config, work.next_name());
+            self.wire.begin_tls(&work.config, work.borrow_name());
             self.is_secure = true;
         }
         let Some(is_resumed) = self.wire.handshake()? else {

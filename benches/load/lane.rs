@@ -128,7 +128,9 @@ impl Lane<'_> {
                 }
             }
         }
-        self.slots[slot] = None;
+        if let Some(connection) = self.slots[slot].take() {
+            connection.end(self.work);
+        }
         self.open(slot);
     }
 

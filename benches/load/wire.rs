@@ -25,11 +25,16 @@ pub enum Begin {
 pub struct Wire {
     socket: TcpStream,
     tls: Option<Box<ClientConnection>>,
+    name: Option<String>,
 }
 
 impl Wire {
     pub fn new(socket: TcpStream) -> Self {
-        Self { socket, tls: None }
+        Self {
+            socket,
+            tls: None,
+            name: None,
+        }
     }
 
     /// The socket, to be watched for events.
@@ -39,9 +44,15 @@ impl Wire {
 
     /// From here on everything is within TLS.
     pub fn begin_tls(&mut self, config: &Arc<ClientConfig>, name: String) {
+        self.name = Some(name.clone());
         let name = ServerName::try_from(name).expect("it is a name");
         let tls = ClientConnection::new(Arc::clone(config), name);
         self.tls = Some(Box::new(tls.expect("ring has all that is needed")));
+    }
+
+    /// The name that the handshake asked for, for the next connection.
+    pub fn take_name(&mut self) -> Option<String> {
+        self.name.take()
     }
 
     /// Goes on with the handshake. Says whether a session was resumed, when it is done.

@@ -1,8 +1,8 @@
 //! What all threads share: the messages still to be sent, and what each of them looks like.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rustls::ClientConfig;
 
@@ -30,13 +30,12 @@ pub struct Work {
     pub tls: Option<Begin>,
     /// What handshakes go by.
     pub config: Arc<ClientConfig>,
-    /// Connections at a time.
-    pub connections: u64,
     /// The mail data as it goes over the wire, with its end.
     pub data: Vec<u8>,
     next: AtomicU64,
     resumed: AtomicU64,
-    names: AtomicU64,
+    names: Mutex<Vec<String>>,
+    named: AtomicU64,
 }
 
 /// Octets that `mail_data` needs for its header section.
@@ -54,12 +53,12 @@ impl Work {
             reconnect: false,
             pipelining: false,
             tls: None,
-            connections: 1,
             config: wire::config(false),
             data: mail_data(size),
             next: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
-            names: AtomicU64::new(0),
+            names: Mutex::default(),
+            named: AtomicU64::new(0),
         }
     }
 
@@ -74,11 +73,19 @@ impl Work {
         self.next.load(Ordering::Relaxed) >= self.messages
     }
 
-    /// The name that the next handshake asks for. A client remembers few sessions for a name, so there are as many
-    /// as connections at a time.
-    pub fn next_name(&self) -> String {
-        let number = self.names.fetch_add(1, Ordering::Relaxed) % self.connections;
-        format!("bench{number}.example.org")
+    /// A name for a handshake to ask for, nobody else's until it is given back: a client remembers few sessions for a
+    /// name.
+    pub fn borrow_name(&self) -> String {
+        let free = self.names.lock().expect("nobody panics with it").pop();
+        free.unwrap_or_else(|| {
+            let number = self.named.fetch_add(1, Ordering::Relaxed);
+            format!("bench{number}.example.org")
+        })
+    }
+
+    /// Gives back the name of a connection that is over.
+    pub fn return_name(&self, name: String) {
+        self.names.lock().expect("nobody panics with it").push(name);
     }
 
     /// Counts a handshake that is done.
