@@ -43,7 +43,7 @@ fn users_are_added_changed_verified_and_taken_away() {
         text.starts_with("alice:$argon2id$v=19$m=19456,t=2,p=1$"),
         "{text}"
     );
-    assert!(text.contains(":SCRAM-SHA-256$100000:"), "{text}");
+    assert!(text.contains(":SCRAM-SHA-256$65536:"), "{text}");
 
     fs::write(&path, format!("# ours\n{text}")).expect("a file");
     ends(
