@@ -223,11 +223,7 @@ impl Daemon {
         let (mut service, disks) = self.assemble()?;
         service.logins = self.logins()?;
         let service = Arc::new(service);
-        roots::probe(&self.store, &disks);
-        let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();
-        for recovered in self.store.recover(&all_roots)? {
-            recovery::report(&recovered);
-        }
+        self.recover(&disks)?;
         let (acme, offers) = self.offers()?;
         let mut passed = PassedSockets::from_env();
         let listeners = self.listeners(&offers, &mut passed)?;
@@ -273,6 +269,16 @@ impl Daemon {
             all_served,
             threads,
         })
+    }
+
+    /// Looks at the roots, and brings to its Maildirs what was promised before a crash.
+    fn recover(&self, disks: &Disks) -> io::Result<()> {
+        roots::probe(&self.store, disks);
+        let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();
+        for recovered in self.store.recover(&all_roots)? {
+            recovery::report(&recovered);
+        }
+        Ok(())
     }
 
     /// Reads the certificates.

@@ -46,27 +46,7 @@ pub(super) fn tls(
         (false, false) => otherwise,
     };
     let (Some(certificate), Some(key)) = (tls.certificate, tls.key) else {
-        if let Some(place) = place {
-            let keys = DETAILS.map(|key| draft.ledger.find(&format!("{place}.{key}")));
-            let there: Vec<Id> = keys.into_iter().flatten().collect();
-            if !there.is_empty() {
-                draft.tell(
-                    &there,
-                    "nothing is encrypted without a certificate and its key",
-                );
-            }
-        }
-        if all.is_empty() {
-            return None;
-        }
-        if mode != "off" {
-            let why = "there is no TLS without a certificate and its key, and this listener is \
-                       not encrypted in the result; add both to listeners[].tls";
-            draft.tell(&all, why);
-            return None;
-        }
-        let word = draft.entry(Value::Word(mode.to_owned()), &all);
-        return Some(named("tls", word));
+        return plain(draft, &all, mode, place);
     };
     let mode = draft.entry(Value::Word(mode.to_owned()), &all[..all.len() - 2]);
     let certificate_from = [certificate.from];
@@ -80,6 +60,29 @@ pub(super) fn tls(
     ];
     entries.extend(place.map_or_else(Vec::new, |place| details(draft, place)));
     Some(Entry::new("tls", Value::Section(entries)))
+}
+
+/// The same for a listener without a certificate or without its key.
+fn plain(draft: &mut Draft, all: &[Id], mode: &str, place: Option<&str>) -> Option<Entry> {
+    if let Some(place) = place {
+        let keys = DETAILS.map(|key| draft.ledger.find(&format!("{place}.{key}")));
+        let there: Vec<Id> = keys.into_iter().flatten().collect();
+        if !there.is_empty() {
+            let why = "nothing is encrypted without a certificate and its key";
+            draft.tell(&there, why);
+        }
+    }
+    if all.is_empty() {
+        return None;
+    }
+    if mode != "off" {
+        let why = "there is no TLS without a certificate and its key, and this listener is not \
+                   encrypted in the result; add both to listeners[].tls";
+        draft.tell(all, why);
+        return None;
+    }
+    let word = draft.entry(Value::Word(mode.to_owned()), all);
+    Some(named("tls", word))
 }
 
 /// What else `tls{}` of 1.6 has; `place` is its name.
