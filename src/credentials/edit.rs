@@ -73,6 +73,8 @@ impl FileLock {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let new = self.path.with_file_name(name);
+        // One that is there was left by a process that is no more and had our number.
+        let _ = fs::remove_file(&new);
         let mut options = OpenOptions::new();
         let mut file = options
             .write(true)
@@ -82,8 +84,10 @@ impl FileLock {
         let written = (|| {
             // The server may run as somebody else than who changes its users.
             if let Ok(old) = fs::metadata(&self.path) {
-                let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
-                let mode = old.mode() & WIDEST_MODE | 0o600;
+                // Where it cannot be theirs it must not be open to our own group instead.
+                let is_theirs = fchown(&file, Some(old.uid()), Some(old.gid())).is_ok();
+                let widest = if is_theirs { WIDEST_MODE } else { 0 };
+                let mode = old.mode() & widest | 0o600;
                 file.set_permissions(Permissions::from_mode(mode))?;
             }
             file.write_all(text.as_bytes())?;

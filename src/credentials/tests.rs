@@ -172,6 +172,17 @@ fn a_change_leaves_the_rest_alone() {
 }
 
 #[test]
+fn what_a_crash_has_left_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    fs::write(&path, "").unwrap();
+    let left = format!("users.{}.new", std::process::id());
+    fs::write(folder.path().join(left), "half").unwrap();
+    FileLock::take(&path).unwrap().replace("# one\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "# one\n");
+}
+
+#[test]
 fn a_file_is_replaced_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
