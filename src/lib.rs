@@ -48,6 +48,8 @@ pub mod maildir;
 
 mod locks;
 
+mod stamp;
+
 pub mod config;
 
 pub mod daemon;

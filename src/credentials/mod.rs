@@ -15,7 +15,6 @@ mod tests;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -27,6 +26,7 @@ pub use password::{MEMORY, hash};
 pub use table::Table;
 
 use crate::locks::lock;
+use crate::stamp::Stamp;
 
 /// Octets of a file of users, at most: half a million users.
 const FILE_LIMIT: u64 = 128 << 20;
@@ -77,15 +77,6 @@ struct Read {
     table: Arc<Table>,
 }
 
-/// Changes when the file does: time, size, and which file it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Stamp {
-    modified: (i64, i64),
-    changed: (i64, i64),
-    size: u64,
-    inode: u64,
-}
-
 impl Credentials {
     /// Reads a file of users.
     pub fn open(path: &Path) -> Result<Self, CredentialsError> {
@@ -121,17 +112,6 @@ impl Credentials {
             }
         }
         Arc::clone(&known.table)
-    }
-}
-
-impl Stamp {
-    fn of(file: &fs::Metadata) -> Self {
-        Self {
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
-            size: file.size(),
-            inode: file.ino(),
-        }
     }
 }
 

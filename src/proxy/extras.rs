@@ -16,7 +16,7 @@ const SSL_CN: u8 = 0x22;
 const SSL_CIPHER: u8 = 0x23;
 /// The bit that says that the client connected with TLS.
 const OVER_TLS: u8 = 0x01;
-/// The bits that say that a certificate was shown: on this connection, in this session.
+/// The bits that say that a certificate was shown: on this connection, or earlier in its TLS session.
 const CERTIFICATE: u8 = 0x02 | 0x04;
 
 /// Octets of a version or a cipher; the longest of IANA's registry has 45.

@@ -6,9 +6,10 @@ mod keeping;
 mod securing;
 
 use std::future::poll_fn;
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -167,10 +168,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
     /// Gives the session what came before the greeting, if anything did.
     async fn hear_early_talker(&mut self) {
         poll_fn(|context| {
-            let session = &mut self.session;
-            let _ = self
-                .stream
-                .poll_receive(context, |octets| session.receive(octets));
+            let _ = poll_receive(&mut self.stream, &mut self.session, context);
             Poll::Ready(())
         })
         .await;
@@ -204,10 +202,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
             if !stop.is_terminated() && stop.poll_unpin(context).is_ready() {
                 return Poll::Ready(Wake::Shutdown);
             }
-            let session = &mut self.session;
-            let received = self
-                .stream
-                .poll_receive(context, |octets| session.receive(octets));
+            let received = poll_receive(&mut self.stream, &mut self.session, context);
             received.map(|received| match received {
                 Ok(0) | Err(_) => Wake::Closed,
                 Ok(_) => Wake::Octets,
@@ -299,6 +294,15 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         }
         fates
     }
+}
+
+/// Gives the session what is there to be read.
+fn poll_receive<S: AsyncRead + AsyncWrite + AsFd + Unpin, R>(
+    stream: &mut Transport<S>,
+    session: &mut Session<R>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    stream.poll_receive(context, |octets| session.receive(octets))
 }
 
 /// The same failure for all recipients.

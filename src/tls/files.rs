@@ -2,9 +2,8 @@
 //! again when the files change.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use rustls::crypto::CryptoProvider;
@@ -13,6 +12,8 @@ use rustls::sign::CertifiedKey;
 
 use super::pem::{Identity, Pair};
 use super::{Facts, TlsError};
+use crate::locks::{lock, read, write};
+use crate::stamp::Stamp;
 
 /// How often it is told that a certificate expires.
 const TELL_EVERY: Duration = Duration::from_hours(24);
@@ -41,38 +42,27 @@ pub struct Files {
 /// What was last seen of a pair.
 #[derive(Debug)]
 struct Seen {
-    stamp: Stamp,
+    stamp: Stamps,
     /// They have changed so lately that they may be half written, or one of them replaced.
     is_unsettled: bool,
     is_fault_told: bool,
     expiry_told: Option<Instant>,
 }
 
-/// What changes when a file is replaced, written to, or a link on its way is turned.
+/// Those of some files; none for one that cannot be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp(Vec<Option<[i64; 7]>>);
+pub(super) struct Stamps(Vec<Option<Stamp>>);
 
-impl Stamp {
+impl Stamps {
     pub fn of<'a>(files: impl IntoIterator<Item = &'a Path>) -> Self {
-        let stamp = |file: &Path| {
-            let file = fs::metadata(file).ok()?;
-            Some([
-                file.dev().cast_signed(),
-                file.ino().cast_signed(),
-                file.size().cast_signed(),
-                file.mtime(),
-                file.mtime_nsec(),
-                file.ctime(),
-                file.ctime_nsec(),
-            ])
-        };
+        let stamp = |file: &Path| fs::metadata(file).ok().map(|file| Stamp::of(&file));
         Self(files.into_iter().map(stamp).collect())
     }
 }
 
 impl Pair {
-    fn stamp(&self) -> Stamp {
-        Stamp::of([&*self.certificate, &*self.key])
+    fn stamp(&self) -> Stamps {
+        Stamps::of([&*self.certificate, &*self.key])
     }
 }
 
@@ -102,13 +92,11 @@ impl Files {
     }
 
     fn identities(&self) -> Vec<Identity> {
-        let identities = self.identities.read();
-        identities.unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.identities).clone()
     }
 
     fn replace(&self, index: usize, identity: Identity) {
-        let identities = self.identities.write();
-        let mut identities = identities.unwrap_or_else(PoisonError::into_inner);
+        let mut identities = write(&self.identities);
         if let Some(old) = identities.get_mut(index) {
             *old = identity;
         }
@@ -153,7 +141,7 @@ impl Certificates for Files {
     }
 
     fn refresh(&self) {
-        let mut all_seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all_seen = lock(&self.seen);
         for (index, seen) in all_seen.iter_mut().enumerate() {
             let identity = self.identities().swap_remove(index);
             self.look(index, seen, &identity);
@@ -169,8 +157,7 @@ impl Certificates for Files {
 
 impl ResolvesServerCert for Files {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let identities = self.identities.read();
-        let identities = identities.unwrap_or_else(PoisonError::into_inner);
+        let identities = read(&self.identities);
         let name = hello.server_name().unwrap_or_default();
         let schemes = hello.signature_schemes();
         let fits = |it: &&Identity| it.key.key.choose_scheme(schemes).is_some();

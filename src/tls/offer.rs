@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
@@ -10,8 +10,9 @@ use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::version::{TLS12, TLS13};
 
 use super::clients::Clients;
-use super::files::{Certificates, Files, Stamp};
+use super::files::{Certificates, Files, Stamps};
 use super::{Facts, Pair, TlsError};
+use crate::locks::{lock, read, write};
 
 /// The only protocol that is spoken here, as ALPN has it. A browser that was sent here, to be told
 /// as its own what a client wrote (ALPACA), offers others and is refused.
@@ -58,7 +59,7 @@ pub struct Offer {
     provider: Arc<CryptoProvider>,
     current: RwLock<Current>,
     /// The file of the CA, as it was last seen.
-    ca: Mutex<Stamp>,
+    ca: Mutex<Stamps>,
 }
 
 #[derive(Clone)]
@@ -118,7 +119,7 @@ impl Offer {
     /// Looks whether a file has changed. May block.
     pub fn refresh(&self) {
         self.certificates.refresh();
-        let mut seen = self.ca.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.ca);
         let stamp = self.settings.demand.stamp();
         if stamp == *seen {
             return;
@@ -127,7 +128,7 @@ impl Offer {
         match current(&self.settings, &self.certificates, &self.provider) {
             Ok(current) => {
                 log::info!("the CA of clients was read again");
-                let mut old = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                let mut old = write(&self.current);
                 *old = current;
             }
             Err(error) => {
@@ -137,8 +138,7 @@ impl Offer {
     }
 
     fn current(&self) -> Current {
-        let current = self.current.read();
-        current.unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.current).clone()
     }
 }
 
@@ -150,8 +150,8 @@ impl Demand {
         }
     }
 
-    fn stamp(&self) -> Stamp {
-        Stamp::of(self.ca().map(PathBuf::as_path))
+    fn stamp(&self) -> Stamps {
+        Stamps::of(self.ca().map(PathBuf::as_path))
     }
 }
 
