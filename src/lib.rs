@@ -16,6 +16,12 @@
 #[cfg(feature = "auth-http")]
 pub mod auth_http;
 
+#[cfg(feature = "metrics")]
+pub mod metrics;
+
+#[cfg(any(feature = "auth-http", feature = "metrics"))]
+mod http;
+
 pub mod server;
 
 pub mod chain;

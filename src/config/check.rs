@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Asked, Auth, Config, Folder, LimitsConfig, ListenerConfig, Mechanism, Mode, PairConfig,
-    Plaintext, Size, auth_http, fastcgi,
+    Plaintext, Size, auth_http, fastcgi, metrics,
 };
 use crate::content::WORTH;
 use crate::credentials;
@@ -35,6 +35,7 @@ pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
     auth_http::check(config)?;
+    metrics::check(config)?;
     tls(config)?;
     auth(config)?;
     recipients(config)?;

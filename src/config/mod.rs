@@ -21,6 +21,7 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod metrics;
 mod networks;
 mod overrides;
 mod recipients;
@@ -50,6 +51,7 @@ pub use self::fastcgi::{
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, LogConfig};
+pub use self::metrics::MetricsConfig;
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
@@ -105,6 +107,8 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// Where figures are told, and whether all is well (default: nowhere).
+    pub metrics: Option<MetricsConfig>,
     /// Threads that serve connections; 0 is one for each core (default: 0).
     pub threads: usize,
 }
@@ -131,6 +135,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
             log: LogConfig::default(),
+            metrics: None,
             threads: 0,
         }
     }

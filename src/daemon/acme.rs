@@ -10,6 +10,7 @@ use super::StartError;
 use super::binding::bind_error;
 use crate::acme;
 use crate::config::Config;
+use crate::health::Health;
 use crate::server::{Address, PassedSockets};
 use crate::tls::{Certificates, TlsError};
 
@@ -68,14 +69,15 @@ impl Acme {
     }
 
     /// Answers challenges and renews, as long as the executor runs.
-    pub(super) fn start(&self, doors: Doors, executor: &Executor<'static>) {
+    pub(super) fn start(&self, doors: Doors, executor: &Executor<'static>, health: &Health) {
         let Some(acme) = &self.0 else {
             return;
         };
         for door in doors.0 {
             executor.spawn(Arc::clone(acme).answer_on(door)).detach();
         }
-        executor.spawn(Arc::clone(acme).keep()).detach();
+        executor.spawn(Arc::clone(acme).keep(health.part("acme")))
+            .detach();
     }
 }
 

@@ -216,7 +216,8 @@ impl Daemon {
         roots.sort();
         roots.dedup();
         let limits = &self.config.limits;
-        Disks::new(&roots, limits.deliveries, limits.disk_errors).always(spool)
+        let disks = Disks::new(&roots, limits.deliveries, limits.disk_errors);
+        disks.always(spool).reporting(&self.health)
     }
 
     /// Spools to the disk of the first mailbox: if that is full, the message has no place anyway.

@@ -6,6 +6,7 @@ use smol::Executor;
 
 use super::StartError;
 use crate::config::Config;
+use crate::health::Health;
 use crate::server::PassedSockets;
 use crate::tls::{Certificates, TlsError};
 
@@ -32,5 +33,5 @@ impl Acme {
         Ok(Doors)
     }
 
-    pub(super) fn start(&self, _: Doors, _: &Executor<'static>) {}
+    pub(super) fn start(&self, _: Doors, _: &Executor<'static>, _: &Health) {}
 }

@@ -19,6 +19,7 @@ pub use turns::Turn;
 
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
+use crate::health::{Health as Board, Part};
 use crate::maildir::{self, ProbeError};
 use crate::smtp::reply;
 use health::{Advice, Health};
@@ -47,6 +48,19 @@ struct Disk {
     turns: Turns,
     health: Health,
     roots: Vec<Arc<Path>>,
+    /// Where it is written down whether it is fit for mail.
+    part: Option<Part>,
+}
+
+/// The deliveries to a file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// The first root that is on it; `several` for mail that goes to more than one file system.
+    pub disk: String,
+    /// Those that have their turn.
+    pub under_way: usize,
+    /// How many there may be.
+    pub most: usize,
 }
 
 /// What mail needs to be where.
@@ -84,6 +98,7 @@ impl Disks {
             turns: Turns::new(deliveries, shares),
             health: Health::new(errors),
             roots,
+            part: None,
         };
         Self {
             systems: grouped.into_iter().map(disk).collect(),
@@ -100,6 +115,35 @@ impl Disks {
             always: root,
             ..self
         }
+    }
+
+    /// The same, where it is written down which of them are fit for mail.
+    #[must_use]
+    pub fn reporting(mut self, health: &Board) -> Self {
+        for disk in &mut self.systems {
+            disk.part = Some(health.part(&format!("disk {}", disk.name())));
+        }
+        self
+    }
+
+    /// The deliveries to each of them.
+    pub fn traffic(&self) -> Vec<Traffic> {
+        let traffic = |disk: String, turns: &Turns| {
+            let (under_way, most) = turns.deliveries();
+            Traffic {
+                disk,
+                under_way,
+                most,
+            }
+        };
+        let disks = self.systems.iter();
+        let mut all: Vec<_> = disks
+            .map(|disk| traffic(disk.name(), &disk.turns))
+            .collect();
+        if all.len() > 1 {
+            all.push(traffic("several".to_owned(), &self.several));
+        }
+        all
     }
 
     /// Waits until a message for all these recipients may be delivered.
@@ -155,6 +199,7 @@ impl Disks {
             return Err(ill());
         }
         disk.health.recovered();
+        disk.part.as_ref().map(Part::well);
         log::warn!(root:% = root.display(); "the disk works again, mail for it is taken");
         Ok(())
     }
@@ -181,7 +226,9 @@ impl Disks {
         if let Need::One(number) = need
             && self.systems[number].health.failed(Instant::now())
         {
-            let roots: Vec<_> = self.systems[number].roots.iter().take(SHOWN).collect();
+            let disk = &self.systems[number];
+            disk.part.as_ref().map(|part| part.ill(error));
+            let roots: Vec<_> = disk.roots.iter().take(SHOWN).collect();
             log::error!(roots:? = roots, retry = health::REST.as_secs(); "a disk fails again and again: no mail for it is taken until it works");
         }
     }
@@ -223,6 +270,13 @@ impl Disks {
             (Need::One(one), Some(&number)) if one == number => need,
             _ => Need::Several,
         })
+    }
+}
+
+impl Disk {
+    fn name(&self) -> String {
+        let root = self.roots.first();
+        root.map_or_else(String::new, |root| root.display().to_string())
     }
 }
 

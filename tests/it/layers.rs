@@ -10,7 +10,7 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 24] = [
+const STAIR: [&str; 26] = [
     "smtp",
     "proxy",
     "locks",
@@ -31,14 +31,16 @@ const STAIR: [&str; 24] = [
     "processor",
     "chain",
     "server",
+    "http",
     "auth_http",
+    "metrics",
     "config",
     "daemon",
     "cli",
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 10] = [
+const STRANGERS: [(&str, &[&str]); 12] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
@@ -66,6 +68,11 @@ const STRANGERS: [(&str, &[&str]); 10] = [
         ],
     ),
     ("server", &["maildir", "fastcgi", "spool", "processor"]),
+    (
+        "http",
+        &["maildir", "fastcgi", "spool", "processor", "chain", "disks"],
+    ),
+    ("metrics", &["fastcgi", "processor", "chain", "auth_http"]),
     (
         "auth_http",
         &["maildir", "fastcgi", "spool", "processor", "chain", "disks"],

@@ -16,6 +16,7 @@
 //! | `ticket` | one write for all who wait |
 //! | `checkpoint`, `letter` | from the log into the Maildirs |
 
+mod backlog;
 mod checkpoint;
 mod desk;
 mod files;
@@ -38,6 +39,7 @@ use std::time::{Duration, Instant};
 
 use desk::{Desk, Withdrawal};
 use files::{Files, TailFile};
+pub use backlog::Backlog;
 pub(super) use open::{Recover, recover};
 pub use open::{Recovered, Recovery};
 pub(super) use record::Entry;
