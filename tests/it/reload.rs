@@ -10,11 +10,13 @@ mod queue;
 mod refused;
 mod sessions;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use crate::authority::AUTHORITY;
 use crate::client::Client;
-use crate::house::{Folder, House, mode};
+use crate::house::{Folder, House, eventually, mode};
 use crate::users;
 
 const SENDER: &str = "s@example.net";
@@ -51,18 +53,26 @@ fn rcpt(house: &House) -> String {
     replies(house, &["RSET", "MAIL FROM:<s@c.test>", rcpt])
 }
 
-/// The places of all messages, and the mode of the last one's file.
+fn messages(house: &House) -> BTreeSet<String> {
+    let tree = house.folder.tree().into_iter();
+    tree.filter(|path| path.contains("/new/")).collect()
+}
+
+/// The place of a message, the mode of its file, and what is in it.
 fn stored(house: &House) -> String {
+    let before = messages(house);
     let reply = house.client().deliver(SENDER, &[BOB], MAIL);
-    let tree = house.folder.tree();
-    let mails = tree.iter().filter(|path| path.contains("/new/"));
-    let new = mails.max_by_key(|path| {
-        let metadata = fs::metadata(house.folder.path(path)).expect("it is there");
-        metadata.modified().expect("it has a time")
+    assert!(reply.starts_with("250 "), "{reply}");
+    let mut path = PathBuf::new();
+    // What is in a log is seen a moment later.
+    eventually("it is stored", || {
+        let now = messages(house);
+        let new = now.difference(&before).next();
+        path = new.map(|new| house.folder.path(new)).unwrap_or_default();
+        path.is_file()
     });
-    let path = house.folder.path(new.expect("it is stored"));
     let text = fs::read_to_string(&path).expect("it is text");
-    format!("{reply}\n{} {:o}\n{text}", path.display(), mode(&path))
+    format!("{} {:o}\n{text}", path.display(), mode(&path))
 }
 
 /// A client that says nothing for longer than the shorter of the two times.

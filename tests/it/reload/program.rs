@@ -43,7 +43,7 @@ fn a_file_that_is_wrong_is_complained_about() {
     let folder = Folder::new();
     let program = Program::serve(&folder, "hostname: one.test");
     let wrong = [
-        ("hostname: [", "config.yaml, line "),
+        ("hostname: [", "config.yaml:"),
         ("hostname: two.test\nlimits: {conections: 5}", "connections"),
         ("hostname: two.test\nsave: MailDir|Mine", "Mine"),
         (

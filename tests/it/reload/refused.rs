@@ -32,7 +32,7 @@ fn a_configuration_that_cannot_be_taken_changes_nothing() {
     let with = |more: &str| format!("{MORE}]\n{more}");
     let mut house = House::in_folder(furnished(), "limits: {message_size: 1MB}");
     for (yaml, why) in [
-        (with("limits: [1"), "test, line "),
+        (with("limits: [1"), "test:3:"),
         (with("limit: {connections: 5}"), "limit"),
         (with("save: MailDir|Nobody"), "Nobody"),
         (with("save: Hasher"), "add MailDir"),

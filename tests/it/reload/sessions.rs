@@ -144,7 +144,7 @@ fn a_delivery_under_way_ends_on_the_chain_it_began_with() {
     drop(client);
     watched.go_on.send(()).expect("it waits");
     watched.hears(&Event::Closed(1));
-    assert_eq!(watched.house.folder.mails("example.org/bob").len(), 1);
+    assert_eq!(watched.house.folder.files("example.org/bob/new").len(), 1);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn who_is_there_counts() {
     house
         .reload("limits: {connections: 2}")
         .expect("it is sound");
-    Client::connect(house.address()).hears("421 4.3.2 ");
+    Client::connect(house.address()).hears("421 4.7.0 ");
     drop(first);
     eventually("there is a place", || {
         Client::connect(house.address()).reply().starts_with("220 ")
