@@ -10,9 +10,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::{Config, ConfigError, Source};
-use crate::daemon::{
-    self, Daemon, LogSettings, Logging, ReloadError, Request, Running, StartError, notify,
-};
+use crate::daemon::{self, Daemon, Logging, ReloadError, Request, Running, StartError, notify};
+use crate::events::{ConfigChange, Event};
 use crate::server::Address;
 
 /// What the end may take beside `timeouts.shutdown`: processors close, threads end.
@@ -39,14 +38,14 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
     let config = arguments
         .apply(config)
         .map_err(|error| Fault::new(Exit::Usage, format!("--listen: {error}")))?;
-    let settings = daemon::log_settings(&config);
-    let logging = Logging::start(&settings)
+    let logging = Logging::start(&daemon::log_settings(&config))
         .map_err(|error| Fault::new(Exit::Config, source.error("log.file", error)))?;
     let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
     raise_descriptor_limit(&config);
     let welcome = welcome(&config, &source);
     let patience = config.timeouts.shutdown.get() + CLOSING;
     let running = Daemon::from_source(config, source)
+        .logging(&logging)
         .start()
         .inspect_err(|error| notify::failed(&error.to_string()))?;
     introduce(&running, &welcome);
@@ -55,13 +54,16 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
     let mut serving = Serving {
         running,
         logging,
-        settings,
         patience,
     };
     for request in &requests {
         match request {
             Request::Reload => serving.reload(&load, arguments),
-            Request::ReopenLog => serving.logging.reopen(),
+            Request::ReopenLog => {
+                serving.logging.reopen();
+                let reopened = || Event::ConfigChange(ConfigChange::ReopenLogFile);
+                serving.running.events().tell(reopened);
+            }
             Request::Stop => break,
         }
     }
@@ -83,7 +85,6 @@ impl Serve {
 struct Serving {
     running: Running,
     logging: Logging,
-    settings: LogSettings,
     patience: Duration,
 }
 
@@ -107,16 +108,10 @@ impl Serving {
         let config = arguments
             .apply(config)
             .map_err(|error| refused(source.error("--listen", error)))?;
-        let settings = daemon::log_settings(&config);
-        let change = self
-            .logging
-            .prepare(&self.settings, settings.clone())
-            .map_err(|error| refused(source.error("log.file", error)))?;
         let patience = config.timeouts.shutdown.get() + CLOSING;
         let needed = config.descriptors();
         let reloaded = self.running.reload_from(config, &source)?;
-        change.apply();
-        (self.settings, self.patience) = (settings, patience);
+        self.patience = patience;
         warn_of_few_descriptors(needed);
         log::info!(generation = reloaded.generation, file = source.name(); "reloaded: {reloaded}");
         Ok(())

@@ -11,7 +11,7 @@ use crate::server::Address;
 pub struct Reloaded {
     /// Which configuration this is, counted from 1, the one of the start.
     pub generation: u64,
-    /// The sections that say something else than before.
+    /// The keys that say something else than before, such as `limits.connections`.
     pub changed: Vec<&'static str>,
     /// Where clients can come now and could not before.
     pub opened: Vec<Address>,
@@ -41,51 +41,136 @@ impl fmt::Display for Reloaded {
     }
 }
 
-/// The sections that two configurations say different things in.
+/// The keys that differ within a section.
+macro_rules! within {
+    ($keys:ident, $section:literal, $before:expr, $after:expr, $($key:ident)*) => {
+        if $before != $after {
+            let count = $keys.len();
+            $(if $before.$key != $after.$key {
+                $keys.push(concat!($section, ".", stringify!($key)));
+            })*
+            // One that is not in the list above.
+            if $keys.len() == count {
+                $keys.push($section);
+            }
+        }
+    };
+}
+
+/// The keys that two configurations say different things about.
 pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
-    // All of them: a new one does not compile without being named here.
-    let Config {
-        hostname,
-        listeners,
-        auth_http,
-        tls,
-        auth,
-        smtp,
-        recipients,
-        maildir,
-        validate,
-        save,
-        wildcard,
-        fastcgi,
-        header,
-        compressor,
-        spool,
-        limits,
-        timeouts,
-        log,
-        threads,
-    } = before;
-    let same = [
-        ("hostname", *hostname == after.hostname),
-        ("listeners", *listeners == after.listeners),
-        ("auth_http", *auth_http == after.auth_http),
-        ("tls", *tls == after.tls),
-        ("auth", *auth == after.auth),
-        ("smtp", *smtp == after.smtp),
-        ("recipients", *recipients == after.recipients),
-        ("maildir", *maildir == after.maildir),
-        ("validate", *validate == after.validate),
-        ("save", *save == after.save),
-        ("wildcard", *wildcard == after.wildcard),
-        ("fastcgi", *fastcgi == after.fastcgi),
-        ("header", *header == after.header),
-        ("compressor", *compressor == after.compressor),
-        ("spool", *spool == after.spool),
-        ("limits", *limits == after.limits),
-        ("timeouts", *timeouts == after.timeouts),
-        ("log", *log == after.log),
-        ("threads", *threads == after.threads),
+    let mut keys = single(before, after);
+    within!(keys, "tls", before.tls, after.tls,
+        certificate key certificates acme min_version client_ca client_certificates);
+    within!(keys, "auth", before.auth, after.auth, users mechanisms plaintext);
+    within!(keys, "smtp", before.smtp, after.smtp, bare_newlines early_talkers angle_brackets);
+    within!(keys, "recipients", before.recipients, after.recipients,
+        hosts users postmaster aliases catch_all subaddress case_sensitive);
+    within!(keys, "maildir", before.maildir, after.maildir,
+        path durability eol file_mode directory_mode require_root sweep_after single_instance
+        cached_maildirs);
+    if let (Some(before), Some(after)) = (&before.fastcgi, &after.fastcgi) {
+        within!(keys, "fastcgi", before, after,
+            address script root uri delivery body acknowledgement secret secret_file connections
+            connect_timeout timeout validate);
+    }
+    within!(
+        keys,
+        "header",
+        before.header,
+        after.header,
+        delivered_to_host
+    );
+    within!(
+        keys,
+        "compressor",
+        before.compressor,
+        after.compressor,
+        level
+    );
+    within!(keys, "spool", before.spool, after.spool,
+        path at_once timeout give_up_after failures longest_pause);
+    within!(keys, "limits", before.limits, after.limits,
+        message_size recipients errors idle_commands messages_per_connection connections
+        connections_per_ip memory deliveries disk_errors data_rate hops auth_failures
+        auth_failures_per_ip);
+    within!(keys, "timeouts", before.timeouts, after.timeouts,
+        proxy greeting command data tls_handshake session delivery shutdown auth_delay
+        auth_failures);
+    within!(keys, "log", before.log, after.log, level format file addresses);
+    keys
+}
+
+/// Those that are no section, or a section as a whole.
+fn single(before: &Config, after: &Config) -> Vec<&'static str> {
+    let fastcgi = before.fastcgi.is_some() != after.fastcgi.is_some();
+    let keys = [
+        ("hostname", before.hostname != after.hostname),
+        ("listeners", before.listeners != after.listeners),
+        ("auth_http", before.auth_http != after.auth_http),
+        ("validate", before.validate != after.validate),
+        ("save", before.save != after.save),
+        ("wildcard", before.wildcard != after.wildcard),
+        ("fastcgi", fastcgi),
+        ("threads", before.threads != after.threads),
     ];
-    let differing = same.into_iter().filter(|(_, is_same)| !is_same);
-    differing.map(|(section, _)| section).collect()
+    let differing = keys.into_iter().filter(|(_, differs)| *differs);
+    differing.map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DEFAULTS, Environment};
+
+    /// Every section of the file with all keys, so that none is forgotten here.
+    #[test]
+    fn a_change_in_any_section_is_told() {
+        let default = Config::default();
+        assert_eq!(changed(&default, &default), Vec::<&str>::new());
+        let sections = DEFAULTS.lines().filter_map(|line| {
+            let name = line.trim_start_matches('#').trim_start_matches(' ');
+            let name = name.split(':').next()?;
+            let is_key = line.starts_with(name) && !name.is_empty();
+            (is_key
+                && name
+                    .bytes()
+                    .all(|octet| octet.is_ascii_lowercase() || octet == b'_'))
+            .then_some(name)
+        });
+        let mut count = 0;
+        for section in sections {
+            let other = match section {
+                "hostname" => "other.test",
+                "listeners" => "[{address: '127.0.0.1:25'}]",
+                "tls" => "{min_version: '1.3', certificate: a, key: b}",
+                "auth" => "{mechanisms: [PLAIN]}",
+                "smtp" => "{angle_brackets: optional}",
+                "recipients" => "{case_sensitive: true}",
+                "maildir" => "{eol: crlf}",
+                "validate" => "[]",
+                "save" => "MailDir",
+                "wildcard" => "{hosts: [a.test]}",
+                "header" => "{delivered_to_host: a.test}",
+                "compressor" => "{level: 5}",
+                "spool" => "{at_once: 5}",
+                "limits" => "{hops: 5}",
+                "timeouts" => "{command: 5s}",
+                "log" => "{level: debug}",
+                "threads" => "5",
+                _ => continue,
+            };
+            let yaml = format!("{section}: {other}");
+            let Ok(config) = Config::parse(&yaml, "test", &Environment::default()) else {
+                panic!("{yaml}");
+            };
+            let keys = changed(&default, &config);
+            assert!(
+                keys.iter().any(|key| key.starts_with(section)),
+                "{yaml}: {keys:?}"
+            );
+            count += 1;
+        }
+        assert!(count > 10, "only {count} sections");
+    }
 }

@@ -8,19 +8,21 @@ use super::StartError;
 use super::acme::Acme;
 use super::certificates::Offers;
 use super::handing::Consumers;
+use super::logging::Logging;
 use super::php::Php;
 use super::processors;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
 use crate::disks::{Disks, Known};
+use crate::events::Events;
+use crate::health::Health;
 use crate::locks::lock;
 use crate::maildir::{Durability, Settings, Store};
 use crate::recipients::Recipients;
 use crate::server::{Counts, InUse, Linger, Logins, Service, Spooler};
 
 /// What a daemon has beside its configuration, and keeps when that changes.
-#[derive(Default)]
 pub(super) struct Parts {
     /// Processors that are not of this crate.
     pub(super) added: Registry,
@@ -28,6 +30,10 @@ pub(super) struct Parts {
     pub(super) consumers: Consumers,
     pub(super) counts: Counts,
     pub(super) disks: Known,
+    pub(super) events: Events,
+    pub(super) health: Health,
+    /// The log of the process, if it is to be changed too.
+    pub(super) logging: Option<Logging>,
     /// Stores that somebody still uses.
     stores: Mutex<Vec<Weak<Store>>>,
 }
@@ -80,6 +86,8 @@ impl Generation {
             logins: None,
             ids: Arc::clone(&parts.counts.ids),
             in_use: InUse::default(),
+            events: parts.events.clone(),
+            health: parts.health.clone(),
         };
         Ok((generation, service))
     }
@@ -166,6 +174,22 @@ fn disks(config: &Config, consumers: &Consumers, recipients: &Recipients, known:
     roots.dedup();
     let limits = &config.limits;
     Disks::among(known, &roots, limits.deliveries, limits.disk_errors).always(spool)
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        let events = Events::default();
+        Self {
+            added: Registry::default(),
+            consumers: Consumers::default(),
+            counts: Counts::default(),
+            disks: Known::default(),
+            health: Health::new(events.clone()),
+            events,
+            logging: None,
+            stores: Mutex::default(),
+        }
+    }
 }
 
 impl Parts {

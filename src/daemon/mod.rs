@@ -19,6 +19,8 @@ mod recovery;
 mod roots;
 mod running;
 mod signals;
+mod subscriptions;
+mod telling;
 mod threads;
 mod upkeep;
 mod workers;
@@ -125,6 +127,13 @@ impl Daemon {
         C: Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
     {
         self.parts.added.add(name, constructor);
+        self
+    }
+
+    /// Changes this log, too, when another configuration is taken.
+    #[must_use]
+    pub fn logging(mut self, logging: &Logging) -> Self {
+        self.parts.logging = Some(logging.clone());
         self
     }
 

@@ -19,9 +19,9 @@ use super::changes::{ReloadError, Reloaded, changed};
 use super::generation::{Generation, Parts};
 use super::threads::Threads;
 use super::upkeep::Upkeep;
-use super::workers::Workers;
-use super::{StartError, binding, recovery, roots};
-use crate::config::{Config, Source};
+use super::workers::{Surroundings, Workers};
+use super::{LogChange, StartError, binding, log_settings, recovery, roots, telling};
+use crate::config::{Config, ConfigError, Source};
 use crate::locks::lock;
 use crate::maildir::Durability;
 use crate::server::{Address, Listener, Moved, PassedSockets, Server, Service, Shutdown, Trigger};
@@ -29,7 +29,7 @@ use crate::tls::Facts;
 
 /// A daemon at work.
 pub struct Running {
-    parts: Parts,
+    pub(super) parts: Parts,
     current: Mutex<Current>,
     server: Arc<Server>,
     workers: Arc<Workers>,
@@ -61,6 +61,7 @@ struct Prepared {
     listeners: Vec<Listener>,
     endpoint: Plan,
     doors: Option<Doors>,
+    log: Option<LogChange>,
 }
 
 impl Running {
@@ -92,12 +93,13 @@ impl Running {
     /// let mut config = Config::default();
     /// config.recipients.hosts.push("example.org".into());
     /// let reloaded = running.reload(config)?;
-    /// assert_eq!(reloaded.changed, ["recipients"]);
+    /// assert_eq!(reloaded.changed, ["recipients.hosts"]);
     /// running.shutdown();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The log of the process is not changed by this, see [`Logging`](super::Logging).
+    /// The log of the process is changed by this only where the daemon has it, see
+    /// [`Daemon::logging`](super::Daemon::logging).
     ///
     /// # Errors
     ///
@@ -111,17 +113,25 @@ impl Running {
     pub fn reload_from(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
         let mut current = lock(&self.current);
         let prepared = self.prepare(config, source, &mut current)?;
-        let before = current.generation.as_ref().map(|it| &it.config);
-        let changed = before.map_or_else(Vec::new, |before| {
-            changed(before, &prepared.generation.config)
-        });
+        let before = current.generation.take();
         let Moved { opened, closed } = smol::block_on(self.commit(prepared, &mut current));
-        Ok(Reloaded {
+        let configs = (before.as_ref(), current.generation.as_ref());
+        let (before, after) = (
+            configs.0.map(|it| &it.config),
+            configs.1.map(|it| &it.config),
+        );
+        let changed = match before.zip(after) {
+            Some((before, after)) => changed(before, after),
+            None => Vec::new(),
+        };
+        let reloaded = Reloaded {
             generation: current.number,
             changed,
             opened,
             closed,
-        })
+        };
+        telling::tell(&self.parts.events, &reloaded, before, after);
+        Ok(reloaded)
     }
 
     /// How many configurations are in use: one, and those that sessions from before still have.
@@ -145,6 +155,7 @@ impl Running {
     pub fn shutdown(self) {
         self.trigger.pull();
         self.threads.finish();
+        self.parts.events.end();
     }
 
     /// Listens and serves.
@@ -212,6 +223,7 @@ impl Running {
         let doors = doors.transpose()?;
         binding::all_are_taken(passed)?;
         let endpoint = current.endpoint.plan(config, &listeners)?;
+        let log = self.log_change(before, config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
         Ok(Prepared {
             generation,
@@ -219,7 +231,25 @@ impl Running {
             listeners,
             endpoint,
             doors,
+            log,
         })
+    }
+
+    /// How the log is to be changed; it was opened before the first configuration was taken.
+    fn log_change(
+        &self,
+        before: Option<&Generation>,
+        config: &Config,
+        source: &Source,
+    ) -> Result<Option<LogChange>, ConfigError> {
+        let Some((logging, before)) = self.parts.logging.as_ref().zip(before) else {
+            return Ok(None);
+        };
+        let (before, after) = (log_settings(&before.config), log_settings(config));
+        let change = logging.prepare(&before, after);
+        change
+            .map(Some)
+            .map_err(|error| source.error("log.file", error))
     }
 
     /// Puts it in the place of the present one.
@@ -230,7 +260,11 @@ impl Running {
             listeners,
             endpoint,
             doors,
+            log,
         } = prepared;
+        if let Some(log) = log {
+            log.apply();
+        }
         let service = Arc::new(service);
         let addresses = listeners.iter().map(|listener| listener.address.clone());
         current.addresses = addresses.collect();
@@ -238,7 +272,13 @@ impl Running {
         let jobs = generation
             .consumers
             .jobs(&generation.config, &generation.store);
-        self.workers.set(jobs, &self.executor, &self.shutdown);
+        let surroundings = Surroundings {
+            executor: &self.executor,
+            shutdown: &self.shutdown,
+            events: &self.parts.events,
+            health: &self.parts.health,
+        };
+        self.workers.set(jobs, &surroundings);
         if let Some(doors) = doors {
             current.acme = generation.acme.start(doors, &self.executor);
         }

@@ -9,6 +9,8 @@ use smol::future::or;
 use smol::{Executor, Task, Timer};
 
 use super::handing::Job;
+use crate::events::Events;
+use crate::health::Health;
 use crate::locks::lock;
 use crate::server::{Shutdown, Trigger};
 use crate::spool::Worker;
@@ -16,6 +18,14 @@ use crate::spool::Worker;
 /// The workers of a daemon, one for each queue that it had since it was started.
 #[derive(Default)]
 pub(super) struct Workers(Mutex<Vec<Post>>);
+
+/// What workers work in.
+pub(super) struct Surroundings<'a> {
+    pub(super) executor: &'a Executor<'static>,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) events: &'a Events,
+    pub(super) health: &'a Health,
+}
 
 struct Post {
     job: Job,
@@ -28,7 +38,7 @@ impl Workers {
     /// where it is another, for the same queue, the next one begins when this one has finished what
     /// is under way. A queue that nobody names any more is emptied all the same: sessions that began
     /// before may still fill it.
-    pub(super) fn set(&self, jobs: Vec<Job>, executor: &Executor<'static>, shutdown: &Shutdown) {
+    pub(super) fn set(&self, jobs: Vec<Job>, with: &Surroundings<'_>) {
         let mut posts = lock(&self.0);
         for job in jobs {
             let folder = job.queue.letters_folder();
@@ -41,7 +51,7 @@ impl Workers {
                 post.stop.pull();
                 post.task
             });
-            posts.push(begin(job, before, executor, shutdown));
+            posts.push(begin(job, before, with));
         }
     }
 
@@ -58,32 +68,28 @@ impl Workers {
     }
 }
 
-fn begin(
-    job: Job,
-    before: Option<Task<()>>,
-    executor: &Executor<'static>,
-    shutdown: &Shutdown,
-) -> Post {
-    if let Err(error) = job.queue.make() {
-        log::error!(folder:% = job.queue.letters_folder().display(), error:% = error; "mail for an application will be deferred");
-    }
+fn begin(job: Job, before: Option<Task<()>>, with: &Surroundings<'_>) -> Post {
     let Job {
         queue,
         dead,
         consumer,
         settings,
     } = job.clone();
+    if let Err(error) = queue.make() {
+        log::error!(folder:% = queue.letters_folder().display(), error:% = error; "mail for an application will be deferred");
+    }
+    let part = with.health.part(&format!("queue {}", queue.name()));
     let worker = Worker::new(queue, dead, consumer, settings);
+    let worker = worker.telling(with.events.clone(), part);
     let (stop, stopped) = Shutdown::new();
-    let shutdown = shutdown.clone();
-    let work = async move {
+    let shutdown = with.shutdown.clone();
+    let task = with.executor.spawn(async move {
         if let Some(before) = before {
             before.await;
         }
         let end = async move { or(shutdown.requested(), stopped.requested()).await };
         worker.run(end).await;
-    };
-    let task = executor.spawn(work);
+    });
     Post { job, stop, task }
 }
 

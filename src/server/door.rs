@@ -10,9 +10,12 @@ use smol::io::AsyncWriteExt as _;
 use smol::{Executor, Task, Timer, future};
 
 use super::listener::{ListeningSocket, Stream};
+use super::record::Presence;
 use super::visit::Visit;
 use super::{Address, Encryption, Listener, Service, Shutdown, Trigger, Trust, record};
 use crate::envelope::Client;
+use crate::events::Peer;
+use crate::health::Part;
 use crate::locks::{lock, read, write};
 use crate::smtp::Profile;
 use crate::smtp::reply::{self, Reply};
@@ -39,6 +42,9 @@ pub(super) struct Door {
 #[derive(Debug)]
 pub(super) struct Offering {
     pub address: Address,
+    /// The same, for all who tell of it.
+    name: Arc<str>,
+    health: Part,
     profile: Arc<Profile>,
     trust: Arc<Trust>,
     encryption: Option<Encryption>,
@@ -57,7 +63,10 @@ pub(super) struct Hall {
 impl Offering {
     /// What is offered, and the socket that it is offered at.
     pub fn of(listener: Listener, service: Arc<Service>) -> (Arc<Self>, super::listener::Site) {
+        let name: Arc<str> = listener.address.to_string().into();
         let offering = Self {
+            health: service.health.part(&format!("listener {name}")),
+            name,
             address: listener.address,
             profile: listener.profile,
             trust: listener.trust,
@@ -124,7 +133,10 @@ impl Door {
             };
             match future::or(async { Some(self.socket.accept().await) }, stopped).await {
                 None => break,
-                Some(Ok((stream, client))) => self.admit(stream, client, &hall),
+                Some(Ok((stream, client))) => {
+                    self.offering().health.well();
+                    self.admit(stream, client, &hall);
+                }
                 Some(Err(error)) => self.rest(&error).await,
             }
             if hall.shutdown.is_requested() {
@@ -141,14 +153,15 @@ impl Door {
     fn admit(&self, stream: Stream, client: Client, hall: &Hall) {
         // Once: a session sees one configuration.
         let offering = self.offering();
-        let Offering { address, trust, .. } = &*offering;
+        let Offering { name, trust, .. } = &*offering;
+        let events = &offering.service.events;
         if let Some(cause) = trust.refusal(&client) {
-            record::shut_out(&client, address, &cause);
+            record::shut_out(&client, name, &cause, events);
             return;
         }
         let counted = client.address.filter(|_| !trust.awaits_name(&client));
         let Some(place) = offering.service.limits.admit(counted) else {
-            record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
+            record::turned_away(&client, name, &reply::TOO_MANY_CONNECTIONS, events);
             // Within TLS it would take a handshake to say so.
             if !offering.is_implicit() {
                 let say = turn_away(stream, reply::TOO_MANY_CONNECTIONS);
@@ -156,10 +169,11 @@ impl Door {
             }
             return;
         };
+        let presence = Presence::begin(Peer::new(Arc::clone(name), &client), events);
         let visit = Visit {
             peer: client,
             place,
-            address: address.clone(),
+            listener: Arc::clone(name),
             profile: Arc::clone(&offering.profile),
             encryption: offering.encryption.clone(),
             trust: Arc::clone(trust),
@@ -172,6 +186,7 @@ impl Door {
                 Stream::Tcp(stream) => visit.receive(stream).await,
                 Stream::Unix(stream) => visit.receive(stream).await,
             }
+            drop(presence);
             drop(open);
         };
         hall.executor.spawn(conversation).detach();
@@ -181,8 +196,10 @@ impl Door {
     /// descriptors passes when others leave.
     async fn rest(&self, error: &io::Error) {
         if error.kind() != io::ErrorKind::ConnectionAborted {
-            let address = &self.offering().address;
-            log::error!(listener:% = address, error:% = error; "cannot accept a connection, waiting");
+            let offering = self.offering();
+            let cause = format!("cannot accept a connection: {error}");
+            offering.health.ill(cause);
+            log::error!(listener:% = offering.name, error:% = error; "cannot accept a connection, waiting");
             Timer::after(REST).await;
         }
     }
