@@ -8,19 +8,19 @@
 mod answer;
 mod question;
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request, StatusCode};
-use smol::{Executor, Timer, future};
+use smol::{Timer, future};
 
 use crate::failure::Failure;
 use crate::http::{self, plain};
-use crate::server::{Networks, Service, SessionLog, Shutdown};
+use crate::locks::{read, write};
+use crate::server::{Networks, Service, SessionLog};
 use crate::smtp::reply;
 use answer::Answer;
 use question::{Question, Recipient};
@@ -36,29 +36,33 @@ pub struct Settings {
     pub lenient_paths: bool,
 }
 
-/// Answers until the shutdown.
-pub async fn run(
-    socket: TcpListener,
-    settings: Settings,
-    service: Arc<Service>,
-    executor: Arc<Executor<'static>>,
-    shutdown: Shutdown,
-) -> io::Result<()> {
-    let site = Arc::new(Site { settings, service });
-    http::serve(site, socket, executor, shutdown).await
+/// Who answers, and by what: both can be changed, for who asks from then on.
+#[derive(Debug)]
+pub struct Desk(RwLock<(Arc<Settings>, Arc<Service>)>);
+
+impl Desk {
+    /// Answers by this service.
+    pub fn new(settings: Settings, service: Arc<Service>) -> Self {
+        Self(RwLock::new((Arc::new(settings), service)))
+    }
+
+    /// Answers by another one from now on.
+    pub fn change(&self, settings: Settings, service: Arc<Service>) {
+        let now = (Arc::new(settings), service);
+        let before = std::mem::replace(&mut *write(&self.0), now);
+        drop(before);
+    }
+
+    fn current(&self) -> (Arc<Settings>, Arc<Service>) {
+        read(&self.0).clone()
+    }
 }
 
-/// What nginx asks.
-struct Site {
-    settings: Settings,
-    service: Arc<Service>,
-}
-
-impl http::Site for Site {
+impl http::Site for Desk {
     const NAME: &'static str = "auth_http";
 
     fn admits(&self, peer: IpAddr) -> bool {
-        let is_trusted = self.settings.trusted.contain(Some(peer));
+        let is_trusted = self.current().0.trusted.contain(Some(peer));
         if !is_trusted {
             log::warn!(client:% = peer; "auth_http: not in auth_http.trusted");
         }
@@ -66,20 +70,20 @@ impl http::Site for Site {
     }
 
     fn patience(&self) -> Duration {
-        self.service.timeouts.delivery
+        self.current().1.timeouts.delivery
     }
 
     async fn answer(&self, request: &Request<Incoming>, peer: IpAddr) -> http::Answer {
         if request.method() != Method::GET {
             return plain(StatusCode::METHOD_NOT_ALLOWED);
         }
-        let lenient_paths = self.settings.lenient_paths;
-        let Some(question) = Question::read(request.headers(), peer, lenient_paths) else {
+        let (settings, service) = self.current();
+        let Some(question) = Question::read(request.headers(), peer, settings.lenient_paths) else {
             return plain(StatusCode::BAD_REQUEST);
         };
         let attempt = question.attempt;
         let answer = match question.recipient {
-            Ok(recipient) => decide(*recipient, &self.settings, &self.service).await,
+            Ok(recipient) => decide(*recipient, &settings, &service).await,
             Err(reply) => Answer::No(reply),
         };
         let mut response = plain(StatusCode::OK)?;

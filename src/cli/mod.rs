@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod import;
 mod passwd;
+mod questions;
 mod queue;
 mod serve;
 mod terminal;

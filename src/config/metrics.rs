@@ -47,7 +47,10 @@ pub(super) fn check(config: &Config) -> Outcome {
     let is_ours = |listener: &Address| *listener == Address::Tcp(address);
     let mut listeners = config.listeners.iter();
     let is_taken = listeners.any(|listener| is_ours(&listener.address))
-        || config.auth_http.as_ref().is_some_and(|it| it.address == address);
+        || config
+            .auth_http
+            .as_ref()
+            .is_some_and(|it| it.address == address);
     refuse(
         is_taken && address.port() != 0,
         "metrics.address",

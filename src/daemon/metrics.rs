@@ -6,61 +6,97 @@ use std::time::SystemTime;
 
 use smol::Executor;
 
-use super::binding::bind_error;
-use super::{Daemon, StartError};
-use crate::disks::Disks;
-use crate::metrics::{self, Metrics, Sources};
-use crate::server::{Address, Listener, Service, Shutdown};
+use super::StartError;
+use super::generation::{Generation, Parts};
+use super::http::{Open, listen};
+use crate::config::Config;
+use crate::metrics::{Metrics, Sources};
+use crate::server::{Listener, Service, Shutdown};
 
-/// They are told there, and nobody counts yet.
-pub(super) struct Figures(Option<TcpListener>);
+/// The figures at work.
+pub(super) struct Figures {
+    open: Option<Open<Metrics>>,
+    started: SystemTime,
+}
+
+/// Where they are to be told.
+pub(super) struct FiguresPlan(Option<(SocketAddr, Option<TcpListener>)>);
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            open: None,
+            started: SystemTime::now(),
+        }
+    }
+}
 
 impl Figures {
-    pub(super) fn bind(daemon: &Daemon) -> Result<Self, StartError> {
-        let Some(metrics) = &daemon.config.metrics else {
-            return Ok(Self(None));
+    /// Listens, unless it does already, and tells nobody yet.
+    pub(super) fn plan(&self, config: &Config) -> Result<FiguresPlan, StartError> {
+        let Some(metrics) = &config.metrics else {
+            return Ok(FiguresPlan(None));
         };
-        let error = |error| bind_error(&Address::Tcp(metrics.address), error);
-        let socket = TcpListener::bind(metrics.address).map_err(error)?;
-        Ok(Self(Some(socket)))
+        let socket = listen(self.open.as_ref(), metrics.address)?;
+        Ok(FiguresPlan(Some((metrics.address, socket))))
     }
 
     /// Where they are told, with the port that was taken.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.0.as_ref()?.local_addr().ok()
+        self.open.as_ref().map(|open| open.address)
     }
 
-    /// Counts from now on, before anybody is served.
-    pub(super) fn start(
-        self,
-        daemon: &Daemon,
-        (service, disks, listeners): (&Arc<Service>, &Arc<Disks>, &[Listener]),
-        executor: &Arc<Executor<'static>>,
-        shutdown: &Shutdown,
+    /// Tells those of this generation from now on, before anybody is served by it. What was counted
+    /// stays as long as somebody may ask.
+    pub(super) async fn carry_out(
+        &mut self,
+        plan: FiguresPlan,
+        (generation, parts): (&Generation, &Parts),
+        (service, listeners): (&Arc<Service>, &[Listener]),
+        (executor, shutdown): (&Arc<Executor<'static>>, &Shutdown),
     ) {
-        let Some(socket) = self.0 else {
+        let Some((asked, socket)) = plan.0 else {
+            if let Some(open) = self.open.take() {
+                open.close().await;
+            }
             return;
         };
-        let names: Vec<String> = listeners.iter().map(|it| it.address.to_string()).collect();
-        let encrypted = listeners.iter().zip(&names).filter_map(|(listener, name)| {
-            let encryption = listener.encryption.as_ref()?;
-            Some((name.clone(), Arc::clone(&encryption.offer)))
-        });
-        let sources = Sources {
-            service: Arc::clone(service),
-            disks: Arc::clone(disks),
-            store: Arc::clone(&daemon.store),
-            offers: encrypted.collect(),
-            spool: daemon.config.spool().ok(),
-            started: SystemTime::now(),
-        };
-        let metrics = Metrics::new(&daemon.events, daemon.health.clone(), sources, &names);
-        let (inner, shutdown) = (Arc::clone(executor), shutdown.clone());
-        let serve = async move {
-            if let Err(error) = metrics::run(socket, Arc::new(metrics), inner, shutdown).await {
-                log::error!(error:% = error; "metrics");
+        let sources = self.sources(generation, service, listeners);
+        let metrics = match &self.open {
+            Some(open) => {
+                open.site.read_from(sources);
+                Arc::clone(&open.site)
             }
+            None => Arc::new(Metrics::new(&parts.events, parts.health.clone(), sources)),
         };
-        executor.spawn(serve).detach();
+        if let Some(socket) = socket {
+            if let Some(open) = self.open.take() {
+                open.close().await;
+            }
+            self.open = Open::begin((asked, socket), metrics, executor, shutdown);
+        } else if let Some(open) = &mut self.open {
+            open.asked = asked;
+        }
+    }
+
+    fn sources(
+        &self,
+        generation: &Generation,
+        service: &Arc<Service>,
+        listeners: &[Listener],
+    ) -> Sources {
+        let listeners = listeners.iter().map(|listener| {
+            let encryption = listener.encryption.as_ref();
+            let offer = encryption.map(|encryption| Arc::clone(&encryption.offer));
+            (listener.address.to_string(), offer)
+        });
+        Sources {
+            service: Arc::clone(service),
+            disks: Arc::clone(&generation.disks),
+            store: Arc::clone(&generation.store),
+            listeners: listeners.collect(),
+            spool: generation.config.spool().ok(),
+            started: self.started,
+        }
     }
 }

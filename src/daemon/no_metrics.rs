@@ -6,30 +6,34 @@ use std::sync::Arc;
 
 use smol::Executor;
 
-use super::{Daemon, StartError};
-use crate::disks::Disks;
+use super::StartError;
+use super::generation::{Generation, Parts};
+use crate::config::Config;
 use crate::server::{Listener, Service, Shutdown};
 
+#[derive(Default)]
 pub(super) struct Figures;
 
+pub(super) struct FiguresPlan;
+
+#[expect(clippy::unused_self, reason = "as the real one")]
 impl Figures {
     #[expect(clippy::unnecessary_wraps, reason = "the other one can fail")]
-    pub(super) fn bind(_: &Daemon) -> Result<Self, StartError> {
-        Ok(Self)
+    pub(super) fn plan(&self, _: &Config) -> Result<FiguresPlan, StartError> {
+        Ok(FiguresPlan)
     }
 
-    #[expect(clippy::unused_self, reason = "the other one has an address")]
     pub(super) fn address(&self) -> Option<SocketAddr> {
         None
     }
 
-    #[expect(clippy::unused_self, reason = "the other one starts")]
-    pub(super) fn start(
-        self,
-        _: &Daemon,
-        _: (&Arc<Service>, &Arc<Disks>, &[Listener]),
-        _: &Arc<Executor<'static>>,
-        _: &Shutdown,
+    #[expect(clippy::unused_async, reason = "the other one waits")]
+    pub(super) async fn carry_out(
+        &mut self,
+        _: FiguresPlan,
+        _: (&Generation, &Parts),
+        _: (&Arc<Service>, &[Listener]),
+        _: (&Arc<Executor<'static>>, &Shutdown),
     ) {
     }
 }

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Labels;
+use super::{Labels, Sources};
 use crate::events::{Event, Letter, LetterFate, Message, Refusal, Refused};
 use crate::failure::status;
 use crate::smtp::Reply;
@@ -26,7 +25,6 @@ type Delays = Family<Labels, Histogram, fn() -> Histogram>;
 /// What was counted since the start.
 pub(super) struct Counts {
     connections: Counters,
-    open: Family<Labels, Gauge>,
     turned_away: Counters,
     messages: Counters,
     recipients: Counters,
@@ -42,11 +40,9 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Those of `listeners` are there from the start.
-    pub(super) fn new(registry: &mut Registry, listeners: &[String]) -> Self {
+    pub(super) fn new(registry: &mut Registry) -> Self {
         let delays = Delays::new_with_constructor(|| Histogram::new(DELAYS));
-        let (open, octets) = (Family::default(), Counters::default());
-        registry.register("connections_open", "Connections now", open.clone());
+        let octets = Counters::default();
         registry.register_with_unit(
             "delivered",
             "Content of the messages that were delivered",
@@ -64,8 +60,7 @@ impl Counts {
             registry.register(name, help, counters.clone());
             counters
         };
-        let counts = Self {
-            open,
+        Self {
             octets,
             delays,
             connections: counters("connections", "Connections that had a place"),
@@ -77,25 +72,39 @@ impl Counts {
                 "messages",
                 "Messages by what became of them; where recipients of LMTP fare differently, one for each outcome",
             ),
-            recipients: counters("recipients", "Recipients of these messages, by what became of theirs"),
-            refused_recipients: counters("recipients_refused", "RCPT commands refused for their recipient"),
-            refused_commands: counters("commands_refused", "Commands refused for all other reasons"),
+            recipients: counters(
+                "recipients",
+                "Recipients of these messages, by what became of theirs",
+            ),
+            refused_recipients: counters(
+                "recipients_refused",
+                "RCPT commands refused for their recipient",
+            ),
+            refused_commands: counters(
+                "commands_refused",
+                "Commands refused for all other reasons",
+            ),
             handshakes: counters("tls_handshakes", "TLS handshakes that succeeded"),
             failed_handshakes: counters("tls_handshakes_failed", "TLS handshakes that did not"),
             logins: counters("logins", "Logins by mechanism and result"),
-            letters: counters("letters", "Attempts to hand letters of the spool to applications"),
+            letters: counters(
+                "letters",
+                "Attempts to hand letters of the spool to applications",
+            ),
             changes: counters("changes", "Changes of the configuration that are in force"),
-        };
-        for listener in listeners {
-            counts.begin(listener);
         }
-        counts
     }
 
-    fn begin(&self, listener: &str) {
+    /// Sees to it that the figures of all listeners are there, as zeroes, before anybody connects.
+    pub(super) fn begin(&self, sources: &Sources) {
+        for (listener, _) in &sources.listeners {
+            self.begin_at(listener);
+        }
+    }
+
+    fn begin_at(&self, listener: &str) {
         let at = || vec![("listener", listener.to_owned())];
         drop(self.connections.get_or_create(&at()));
-        drop(self.open.get_or_create(&at()));
         drop(self.octets.get_or_create(&at()));
         drop(self.failed_handshakes.get_or_create(&at()));
         for result in RESULTS {
@@ -109,13 +118,7 @@ impl Counts {
     pub(super) fn note(&self, event: &Event) {
         match event {
             Event::Connected(peer) => {
-                let labels = vec![("listener", peer.listener.to_string())];
-                self.connections.get_or_create(&labels).inc();
-                self.open.get_or_create(&labels).inc();
-            }
-            Event::Disconnected(peer, _) => {
-                let labels = vec![("listener", peer.listener.to_string())];
-                self.open.get_or_create(&labels).dec();
+                count(&self.connections, &[("listener", &peer.listener)]);
             }
             Event::Encrypted { peer, version, .. } => count(
                 &self.handshakes,
@@ -134,8 +137,8 @@ impl Counts {
             Event::ConfigChange(_) | Event::ServerChange(_) => {
                 count(&self.changes, &[("change", event.topic())]);
             }
-            // The board has them.
-            Event::Well { .. } | Event::Ill { .. } => {}
+            // These are read.
+            Event::Disconnected(..) | Event::Well { .. } | Event::Ill { .. } => {}
         }
     }
 

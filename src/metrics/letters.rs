@@ -57,8 +57,11 @@ impl Letters {
             let late = async {
                 Timer::after(PATIENCE).await;
             };
-            // Nothing is sent: the end closes the channel.
-            or(async { drop(is_done.recv().await) }, late).await;
+            let counted = async {
+                // Nothing is sent: the end closes the channel.
+                let _ = is_done.recv().await;
+            };
+            or(counted, late).await;
         }
         lock(&self.0.last).waiting.clone()
     }

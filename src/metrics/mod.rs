@@ -12,8 +12,7 @@ mod letters;
 mod readings;
 
 use std::fmt::Write as _;
-use std::io;
-use std::net::{IpAddr, TcpListener};
+use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -22,17 +21,15 @@ use hyper::header::{ALLOW, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
-use smol::Executor;
 
 pub use readings::Sources;
 
 use self::counts::Counts;
 use self::letters::Letters;
-use crate::events::Events;
+use crate::events::{Events, Subscription};
 use crate::health::{Health, State};
 use crate::http::{self, plain};
 use crate::locks::{read, write};
-use crate::server::Shutdown;
 
 /// How long it may take to read the figures: those that take longer are left out.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -47,19 +44,26 @@ type Labels = Vec<(&'static str, String)>;
 /// All figures.
 pub struct Metrics {
     counted: Registry,
+    counts: Arc<Counts>,
+    events: Events,
+    subscription: Subscription,
     sources: RwLock<Arc<Sources>>,
     letters: Letters,
     health: Health,
 }
 
 impl Metrics {
-    /// Counts from now on. Figures of `listeners` are there, as zeroes, before anybody connects.
-    pub fn new(events: &Events, health: Health, sources: Sources, listeners: &[String]) -> Self {
+    /// Counts from now on.
+    pub fn new(events: &Events, health: Health, sources: Sources) -> Self {
         let mut counted = Registry::with_prefix(PREFIX);
-        let counts = Counts::new(&mut counted, listeners);
-        events.observe(move |event| counts.note(event));
+        let counts = Arc::new(Counts::new(&mut counted));
+        counts.begin(&sources);
+        let counting = Arc::clone(&counts);
         Self {
             counted,
+            counts,
+            subscription: events.observe(move |event| counting.note(event)),
+            events: events.clone(),
             letters: Letters::default(),
             health,
             sources: RwLock::new(Arc::new(sources)),
@@ -68,6 +72,7 @@ impl Metrics {
 
     /// Reads from these from now on; what was counted stays.
     pub fn read_from(&self, sources: Sources) {
+        self.counts.begin(&sources);
         *write(&self.sources) = Arc::new(sources);
     }
 
@@ -102,14 +107,10 @@ impl Metrics {
     }
 }
 
-/// Answers until the shutdown.
-pub async fn run(
-    socket: TcpListener,
-    metrics: Arc<Metrics>,
-    executor: Arc<Executor<'static>>,
-    shutdown: Shutdown,
-) -> io::Result<()> {
-    http::serve(metrics, socket, executor, shutdown).await
+impl Drop for Metrics {
+    fn drop(&mut self) {
+        self.events.unsubscribe(&self.subscription);
+    }
 }
 
 impl http::Site for Metrics {

@@ -25,8 +25,8 @@ pub struct Sources {
     pub disks: Arc<Disks>,
     /// The logs before the Maildirs.
     pub store: Arc<Store>,
-    /// What is offered by each listener that can be encrypted, by its address.
-    pub offers: Vec<(String, Arc<Offer>)>,
+    /// The addresses of the listeners, and what is offered at those that can be encrypted.
+    pub listeners: Vec<(String, Option<Arc<Offer>>)>,
     /// Where mail waits for applications, if it can be anywhere.
     pub spool: Option<Place>,
     /// When the daemon was started.
@@ -38,9 +38,13 @@ pub(super) fn read(registry: &mut Registry, sources: &Sources, letters: &Waiting
     limits(registry, &sources.service);
     deliveries(registry, &sources.disks);
     journals(registry, &sources.store);
-    certificates(registry, &sources.offers);
+    certificates(registry, &sources.listeners);
+    let mut offers = sources
+        .listeners
+        .iter()
+        .filter_map(|(_, offer)| offer.as_ref());
     // There is one account, whoever shows what it has obtained.
-    if let Some(acme) = sources.offers.iter().find_map(|(_, offer)| offer.renewal()) {
+    if let Some(acme) = offers.find_map(|offer| offer.renewal()) {
         renewal(registry, acme);
     }
     spool(registry, letters);
@@ -81,11 +85,7 @@ impl Gauges {
     }
 
     /// What does not fit into 63 bits is as much as one can tell.
-    fn set<const N: usize>(
-        &self,
-        labels: [(&'static str, &str); N],
-        value: impl TryInto<i64>,
-    ) {
+    fn set<const N: usize>(&self, labels: [(&'static str, &str); N], value: impl TryInto<i64>) {
         let labels = labels.map(|(name, value)| (name, value.to_owned()));
         let value = value.try_into().unwrap_or(i64::MAX);
         self.0.get_or_create(&labels.to_vec()).set(value);
@@ -95,7 +95,13 @@ impl Gauges {
 fn limits(registry: &mut Registry, service: &Service) {
     let (connections, memory) = service.limits.most();
     let mut figure = |name, help, value| registry.register(name, help, Gauges::of(value).0);
-    figure("connections_limit", "limits.connections", connections as u64);
+    let now = service.limits.connections();
+    figure("connections_open", "Connections now", now as u64);
+    figure(
+        "connections_limit",
+        "limits.connections",
+        connections as u64,
+    );
     let mut octets = |name, help, value| {
         registry.register_with_unit(name, help, Unit::Bytes, Gauges::of(value).0);
     };
@@ -130,10 +136,11 @@ fn journals(registry: &mut Registry, store: &Store) {
     registry.register("journal_works", help, works.0);
 }
 
-fn certificates(registry: &mut Registry, offers: &[(String, Arc<Offer>)]) {
+fn certificates(registry: &mut Registry, listeners: &[(String, Option<Arc<Offer>>)]) {
     let (ends, begins) = (Gauges::default(), Gauges::default());
-    for (listener, offer) in offers {
-        for (index, facts) in offer.facts().iter().enumerate() {
+    for (listener, offer) in listeners {
+        let facts = offer.as_ref().map(|offer| offer.facts());
+        for (index, facts) in facts.iter().flatten().enumerate() {
             let number = (index + 1).to_string();
             let labels = [
                 ("listener", listener.as_str()),
@@ -178,7 +185,12 @@ fn spool(registry: &mut Registry, letters: &Waiting) {
     let help = "Letters that wait for an application";
     registry.register("spool_letters", help, waiting.0);
     let help = "When the oldest letter that waits was put into the queue";
-    registry.register_with_unit("spool_oldest_letter_timestamp", help, Unit::Seconds, oldest.0);
+    registry.register_with_unit(
+        "spool_oldest_letter_timestamp",
+        help,
+        Unit::Seconds,
+        oldest.0,
+    );
     if let Some(dead) = letters.dead {
         let help = "Dead letters of all applications";
         registry.register("spool_dead_letters", help, Gauges::of(dead).0);
@@ -186,5 +198,7 @@ fn spool(registry: &mut Registry, letters: &Waiting) {
 }
 
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }

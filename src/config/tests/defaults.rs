@@ -43,6 +43,7 @@ fn the_file_has_every_key() {
         "{}",
         "listeners: [{}]",
         "auth_http: {}",
+        "metrics: {}",
         "listeners: [{tls: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",

@@ -37,9 +37,9 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use backlog::Backlog;
 use desk::{Desk, Withdrawal};
 use files::{Files, TailFile};
-pub use backlog::Backlog;
 pub(super) use open::{Recover, recover};
 pub use open::{Recovered, Recovery};
 pub(super) use record::Entry;
