@@ -85,7 +85,7 @@ impl Counts {
                 "Commands refused for all other reasons",
             ),
             handshakes: counters("tls_handshakes", "TLS handshakes that succeeded"),
-            failed_handshakes: counters("tls_handshakes_failed", "TLS handshakes that did not"),
+            failed_handshakes: counters("tls_handshakes_failed", "TLS handshakes that failed"),
             logins: counters("logins", "Logins by mechanism and result"),
             letters: counters(
                 "letters",

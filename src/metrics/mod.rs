@@ -1,12 +1,13 @@
 //! Figures for Prometheus, and whether all is well, over HTTP.
 //!
-//! `GET /metrics` has the figures as OpenMetrics text: those that are *counted* while events are
+//! `GET /metrics` has the figures as OpenMetrics text, or in the format from before that: those that are *counted* while events are
 //! told ([`counts`]), and those that are *read* when somebody asks ([`readings`]). `GET /health` has
 //! a line for each part of the daemon, and the status 503 while one keeps mail out.
 //!
 //! Labels have few values, all of them from the configuration or from a protocol: never the address
 //! of a client, nor a mailbox.
 
+mod classic;
 mod counts;
 mod letters;
 mod readings;
@@ -17,13 +18,14 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
 
 pub use readings::Sources;
 
+use self::classic::classic;
 use self::counts::Counts;
 use self::letters::Letters;
 use crate::events::{Events, Subscription};
@@ -36,6 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What is before each name.
 const PREFIX: &str = "maiasaura";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The labels of a figure: names and values.
@@ -133,6 +136,9 @@ impl http::Site for Metrics {
         }
         match request.uri().path() {
             "/metrics" => match self.text().await {
+                Ok(text) if wants_classic(request.headers()) => {
+                    page(StatusCode::OK, CLASSIC, classic(&text))
+                }
                 Ok(text) => page(StatusCode::OK, OPEN_METRICS, text),
                 Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
             },
@@ -147,6 +153,15 @@ impl http::Site for Metrics {
             ),
         }
     }
+}
+
+/// Whether whoever asks knows the older format only.
+fn wants_classic(headers: &HeaderMap) -> bool {
+    let accepts = |kind| {
+        let mut values = headers.get_all(ACCEPT).iter();
+        values.any(|value| value.to_str().is_ok_and(|value| value.contains(kind)))
+    };
+    accepts("text/plain") && !accepts("application/openmetrics-text")
 }
 
 fn page(status: StatusCode, kind: &str, text: String) -> http::Answer {

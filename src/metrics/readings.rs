@@ -50,9 +50,9 @@ pub(super) fn read(registry: &mut Registry, sources: &Sources, letters: &Waiting
     spool(registry, letters);
     let version = vec![("version", env!("CARGO_PKG_VERSION"))];
     registry.register("build", "The program", Info::new(version));
-    let started = Gauges::of(seconds(sources.started));
+    let started = single(seconds(sources.started));
     let help = "When the daemon was started";
-    registry.register_with_unit("start_time", help, Unit::Seconds, started.0);
+    registry.register_with_unit("start_time", help, Unit::Seconds, started);
 }
 
 /// Reads the board.
@@ -72,42 +72,49 @@ pub(super) fn health(registry: &mut Registry, states: &[(Arc<str>, State)]) {
     registry.register("part_state", help, parts.0);
 }
 
-/// A figure that goes up and down, with and without labels.
+/// A figure that goes up and down.
 #[derive(Default)]
 struct Gauges(Family<Labels, Gauge>);
 
-impl Gauges {
-    /// One without labels.
-    fn of(value: impl TryInto<i64>) -> Self {
-        let gauges = Self::default();
-        gauges.set([], value);
-        gauges
-    }
+/// One without labels.
+fn single(value: impl TryInto<i64>) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(whole(value));
+    gauge
+}
 
-    /// What does not fit into 63 bits is as much as one can tell.
+/// What does not fit into 63 bits is as much as one can tell.
+fn whole(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}
+
+impl Gauges {
     fn set<const N: usize>(&self, labels: [(&'static str, &str); N], value: impl TryInto<i64>) {
         let labels = labels.map(|(name, value)| (name, value.to_owned()));
-        let value = value.try_into().unwrap_or(i64::MAX);
-        self.0.get_or_create(&labels.to_vec()).set(value);
+        self.0.get_or_create(&labels.to_vec()).set(whole(value));
     }
 }
 
 fn limits(registry: &mut Registry, service: &Service) {
     let (connections, memory) = service.limits.most();
-    let mut figure = |name, help, value| registry.register(name, help, Gauges::of(value).0);
+    let mut figure = |name, help, value| registry.register(name, help, single(value));
     let now = service.limits.connections();
     figure("connections_open", "Connections now", now as u64);
     figure(
         "connections_limit",
-        "limits.connections",
+        "How many there may be (limits.connections)",
         connections as u64,
     );
     let mut octets = |name, help, value| {
-        registry.register_with_unit(name, help, Unit::Bytes, Gauges::of(value).0);
+        registry.register_with_unit(name, help, Unit::Bytes, single(value));
     };
     let now = service.limits.memory();
     octets("content_memory", "Content in memory", now);
-    octets("content_memory_limit", "limits.memory", memory);
+    octets(
+        "content_memory_limit",
+        "How much there may be (limits.memory)",
+        memory,
+    );
 }
 
 fn deliveries(registry: &mut Registry, disks: &Disks) {
@@ -119,7 +126,7 @@ fn deliveries(registry: &mut Registry, disks: &Disks) {
     }
     let help = "Deliveries to a disk that have begun and not ended";
     registry.register("deliveries_in_progress", help, under_way.0);
-    let help = "limits.deliveries, for each disk";
+    let help = "How many there may be (limits.deliveries)";
     registry.register("deliveries_limit", help, most.0);
 }
 
@@ -162,14 +169,14 @@ fn certificates(registry: &mut Registry, listeners: &[(String, Option<Arc<Offer>
 }
 
 fn renewal(registry: &mut Registry, acme: Renewal) {
-    let is_there = Gauges::of(u64::from(acme.due.is_some()));
+    let is_there = single(u64::from(acme.due.is_some()));
     let help = "Whether there is a certificate by ACME";
-    registry.register("acme_certificate", help, is_there.0);
+    registry.register("acme_certificate", help, is_there);
     let help = "Attempts in a row to obtain one that have failed";
-    registry.register("acme_failures", help, Gauges::of(acme.failures).0);
+    registry.register("acme_failures", help, single(acme.failures));
     if let Some(due) = acme.due {
         let help = "When the certificate by ACME is due to be renewed";
-        let due = Gauges::of(due).0;
+        let due = single(due);
         registry.register_with_unit("acme_renewal_timestamp", help, Unit::Seconds, due);
     }
 }
@@ -193,7 +200,7 @@ fn spool(registry: &mut Registry, letters: &Waiting) {
     );
     if let Some(dead) = letters.dead {
         let help = "Dead letters of all applications";
-        registry.register("spool_dead_letters", help, Gauges::of(dead).0);
+        registry.register("spool_dead_letters", help, single(dead));
     }
 }
 

@@ -12,6 +12,8 @@ mod delivery;
 mod dialogues;
 mod events;
 mod examples;
+#[cfg(feature = "metrics")]
+mod exposition;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
 mod handshakes;
@@ -23,6 +25,8 @@ mod limits;
 mod lmtp;
 mod logins;
 mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod model;
 mod octets;
 mod passwd;
