@@ -1,8 +1,8 @@
 //! Figures for Prometheus, and whether all is well, over HTTP.
 //!
-//! `GET /metrics` has the figures as OpenMetrics text, or in the format from before that: those that are *counted* while events are
-//! told ([`counts`]), and those that are *read* when somebody asks ([`readings`]). `GET /health` has
-//! a line for each part of the daemon, and the status 503 while one keeps mail out.
+//! `GET /metrics` has the figures as OpenMetrics text, or in the format from before that: those
+//! that are *counted* while events are told, and those that are *read* when somebody asks.
+//! `GET /health` has a line for each part of the daemon, and the status 503 while one keeps mail out.
 //!
 //! Labels have few values, all of them from the configuration or from a protocol: never the address
 //! of a client, nor a mailbox.

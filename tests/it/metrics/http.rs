@@ -50,6 +50,35 @@ fn head_has_no_body_and_a_query_is_no_matter() {
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
 }
 
+/// Programs that are older than OpenMetrics say what they understand.
+#[test]
+fn the_older_format_is_for_those_who_ask_for_it() {
+    let house = House::new(HOUSE);
+    let ask = |accept: &str| {
+        let request = format!("GET /metrics HTTP/1.0\r\nAccept: {accept}\r\n\r\n");
+        exchange(house.metrics(), &request)
+    };
+    let old = "content-type: text/plain; version=0.0.4; charset=utf-8\r\n";
+    let answer = ask("text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
+    assert!(answer.contains(old), "{answer}");
+    assert!(
+        answer.contains("# TYPE maiasaura_messages_total counter\n"),
+        "{answer}"
+    );
+    assert!(
+        !answer.contains("# EOF") && !answer.contains("# UNIT"),
+        "{answer}"
+    );
+    let both = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+    for accept in [both, "*/*", "text/html", "\u{fffd}"] {
+        let answer = ask(accept);
+        assert!(
+            answer.ends_with("# EOF\n") && !answer.contains(old),
+            "{accept}: {answer}"
+        );
+    }
+}
+
 /// Many that say nothing keep the others waiting, but not for ever, nor the end at all.
 #[test]
 fn the_silent_do_not_hold_up_the_end() {

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use super::{BOB, HOUSE, MAIL, assert_figures, figures, get, here};
+use super::{BOB, HOUSE, MAIL, assert_figures, figures, get, here, is};
 use crate::house::{House, eventually};
 
 #[test]
@@ -59,7 +59,7 @@ fn they_come_and_go() {
     assert_figures(&figures(&house), &[("maiasaura_connections_open", 1.0)]);
     drop(client);
     eventually("it has gone", || {
-        figures(&house).value("maiasaura_connections_open") == 0.0
+        is(figures(&house).value("maiasaura_connections_open"), 0.0)
     });
     house.reload("").expect("it is sound");
     assert!(TcpStream::connect(address).is_err(), "it still listens");

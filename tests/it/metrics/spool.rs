@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::UNIX_EPOCH;
 
 use maiasaura::spool::{Answer, Consumer, Letter, Pending};
 
@@ -44,10 +45,7 @@ fn becomes(house: &House, expected: &[(&str, f64)]) {
 #[test]
 fn letters_that_wait_and_how_long() {
     let house = house(false);
-    let begun = std::time::UNIX_EPOCH
-        .elapsed()
-        .expect("after 1970")
-        .as_secs() as f64;
+    let begun = UNIX_EPOCH.elapsed().expect("after 1970").as_secs_f64();
     assert!(figures(&house).find("maiasaura_spool_letters{queue=\"app\"}") == Some(0.0));
     for _ in 0..3 {
         house.client().deliver("", &[BOB], MAIL);
@@ -55,7 +53,7 @@ fn letters_that_wait_and_how_long() {
     becomes(&house, &[("maiasaura_spool_letters{queue=\"app\"}", 3.0)]);
     let oldest = "maiasaura_spool_oldest_letter_timestamp_seconds{queue=\"app\"}";
     let oldest = figures(&house).value(oldest);
-    assert!((begun - 1.0..begun + 3600.0).contains(&oldest), "{oldest}");
+    assert!((begun - 2.0..begun + 3600.0).contains(&oldest), "{oldest}");
     eventually("it is tried", || {
         let waits = "maiasaura_letters_total{queue=\"app\",result=\"waits\"}";
         figures(&house).find(waits) >= Some(1.0)
