@@ -16,6 +16,7 @@ mod processors;
 mod recovery;
 mod roots;
 mod signals;
+mod subscriptions;
 
 use std::io;
 use std::net::SocketAddr;
@@ -39,6 +40,8 @@ use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
 use crate::disks::Disks;
+use crate::events::Events;
+use crate::health::Health;
 use crate::maildir::Store;
 use crate::processor::Processor;
 use crate::recipients::Recipients;
@@ -68,6 +71,8 @@ pub struct Daemon {
     store: Arc<Store>,
     consumers: Consumers,
     php: Php,
+    events: Events,
+    health: Health,
 }
 
 /// Why a daemon cannot start.
@@ -99,6 +104,7 @@ impl Daemon {
 
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
+        let events = Events::default();
         let store = Arc::new(Store::new(config.maildir()));
         let php = Php::new(&config);
         let mut consumers = Consumers::default();
@@ -110,6 +116,8 @@ impl Daemon {
             php,
             config,
             source,
+            health: Health::new(events.clone()),
+            events,
         }
     }
 
@@ -183,6 +191,8 @@ impl Daemon {
             spooler: self.spooler(&disks),
             logins: None,
             ids: crate::envelope::Ids::default(),
+            events: self.events.clone(),
+            health: self.health.clone(),
         };
         Ok((service, disks))
     }
@@ -235,6 +245,7 @@ impl Daemon {
             .collect();
         let endpoint = Endpoint::bind(&self.config, &listeners)?;
         let auth_http = endpoint.address();
+        let (events, health) = (self.events.clone(), self.health.clone());
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
@@ -246,9 +257,13 @@ impl Daemon {
         acme.start(doors, &executor);
         let threads = self.threads(&disks);
         let patience = self.config.timeouts.shutdown.get();
-        let workers = self
-            .consumers
-            .start(&self.config, &self.store, &executor, &shutdown);
+        let workers = self.consumers.start(
+            &self.config,
+            &self.store,
+            &executor,
+            &shutdown,
+            (&events, &health),
+        );
         endpoint.start(&service, &executor, &shutdown);
         let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
         executor
@@ -263,6 +278,8 @@ impl Daemon {
         Ok(Running {
             addresses,
             auth_http,
+            events,
+            health,
             offers,
             executor,
             trigger,
@@ -327,6 +344,8 @@ fn serve_on_thread(
 pub struct Running {
     addresses: Vec<Address>,
     auth_http: Option<SocketAddr>,
+    events: Events,
+    health: Health,
     offers: Offers,
     executor: Arc<Executor<'static>>,
     trigger: Trigger,
@@ -373,5 +392,6 @@ impl Running {
                 thread::sleep(Duration::from_millis(1));
             }
         }
+        self.events.end();
     }
 }
