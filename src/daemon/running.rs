@@ -115,22 +115,18 @@ impl Running {
         let prepared = self.prepare(config, source, &mut current)?;
         let before = current.generation.take();
         let Moved { opened, closed } = smol::block_on(self.commit(prepared, &mut current));
-        let configs = (before.as_ref(), current.generation.as_ref());
-        let (before, after) = (
-            configs.0.map(|it| &it.config),
-            configs.1.map(|it| &it.config),
-        );
-        let changed = match before.zip(after) {
-            Some((before, after)) => changed(before, after),
-            None => Vec::new(),
-        };
-        let reloaded = Reloaded {
+        let mut reloaded = Reloaded {
             generation: current.number,
-            changed,
+            changed: Vec::new(),
             opened,
             closed,
         };
-        telling::tell(&self.parts.events, &reloaded, before, after);
+        // The start is no change.
+        if let Some((before, after)) = before.as_ref().zip(current.generation.as_ref()) {
+            let (before, after) = (&before.config, &after.config);
+            reloaded.changed = changed(before, after);
+            telling::tell(&self.parts.events, &reloaded, before, after);
+        }
         Ok(reloaded)
     }
 

@@ -19,30 +19,21 @@ const BACKEND: [&str; 10] = [
     "limits.deliveries",
 ];
 
-/// Tells what is in force now; without `before` it is the start.
-pub(super) fn tell(
-    events: &Events,
-    reloaded: &Reloaded,
-    before: Option<&Config>,
-    after: Option<&Config>,
-) {
-    let Some(after) = after.filter(|_| events.are_heard()) else {
+/// Tells what is in force now.
+pub(super) fn tell(events: &Events, reloaded: &Reloaded, before: &Config, after: &Config) {
+    if !events.are_heard() {
         return;
-    };
+    }
     for address in &reloaded.closed {
         server(events, address, ListenerChange::Stopped);
         server(events, address, ListenerChange::Removed);
     }
     for address in &reloaded.opened {
-        if before.is_some() {
-            server(events, address, ListenerChange::New);
-        }
+        server(events, address, ListenerChange::New);
         server(events, address, ListenerChange::Started);
     }
-    if let Some(before) = before {
-        listeners(events, before, after);
-        sections(events, &reloaded.changed, before, after);
-    }
+    listeners(events, before, after);
+    sections(events, &reloaded.changed, before, after);
 }
 
 /// Listeners that stay where they are.

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "auth-http")]
 mod endpoint;
+mod events;
 mod listeners;
 mod load;
 mod patterns;
