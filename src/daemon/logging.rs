@@ -3,13 +3,14 @@
 //! A slow disk or a closed pipe behind the log must not hold mail up: lines that
 //! find no room in the queue are dropped and counted.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use log::LevelFilter;
 
 use super::line::{Addresses, Format};
 use crate::config::{self, Config};
+use crate::locks::{lock, read, write};
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 10_000;
@@ -55,7 +57,29 @@ pub struct Logging {
     queue: SyncSender<Job>,
     /// Whether the target is to be opened anew; with it [`Job::Reopen`] only wakes the writer.
     reopen: Arc<AtomicBool>,
+    /// Where lines are to go from now on.
+    next: Arc<Mutex<Option<Opened>>>,
+    look: Arc<RwLock<Look>>,
 }
+
+/// How lines look.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    format: Format,
+    addresses: Addresses,
+}
+
+/// Another way to log: nothing that could fail is left.
+#[derive(Debug)]
+pub struct Change {
+    logging: Logging,
+    settings: Settings,
+    /// None where lines go on to where they went.
+    output: Option<Output>,
+}
+
+/// A target that was opened.
+type Opened = (Target, Output);
 
 #[derive(Debug)]
 enum Job {
@@ -72,18 +96,21 @@ impl Logging {
         let (queue, jobs) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
         let reopen = Arc::new(AtomicBool::new(false));
+        let next = Arc::default();
         let writer = Writer {
             output,
             target: settings.target.clone(),
             lost: Arc::clone(&lost),
             reopen: Arc::clone(&reopen),
+            next: Arc::clone(&next),
         };
         thread::Builder::new()
             .name("log".into())
             .spawn(move || writer.run(&jobs))?;
-        let (format, addresses) = (settings.format, settings.addresses);
-        let lines = queue.clone();
+        let look = Arc::new(RwLock::new(settings.look()));
+        let (lines, looks) = (queue.clone(), Arc::clone(&look));
         let write = fern::Output::call(move |record| {
+            let Look { format, addresses } = *read(&looks);
             if lines
                 .try_send(Job::Line(format.line(record, addresses)))
                 .is_err()
@@ -91,18 +118,35 @@ impl Logging {
                 lost.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let level = if settings.target == Target::Off {
-            LevelFilter::Off
-        } else {
-            settings.level
-        };
+        // The level can be changed: the facade has it.
         fern::Dispatch::new()
             .level(LevelFilter::Off)
-            .level_for("maiasaura", level)
+            .level_for("maiasaura", LevelFilter::Trace)
             .chain(write)
             .apply()
             .map_err(io::Error::other)?;
-        Ok(Self { queue, reopen })
+        log::set_max_level(settings.most());
+        Ok(Self {
+            queue,
+            reopen,
+            next,
+            look,
+        })
+    }
+
+    /// Prepares to log otherwise; `before` is how it does now.
+    ///
+    /// # Errors
+    ///
+    /// Where another target cannot be opened.
+    pub fn prepare(&self, before: &Settings, settings: Settings) -> io::Result<Change> {
+        let is_other = before.target != settings.target;
+        let output = is_other.then(|| Output::open(&settings.target));
+        Ok(Change {
+            logging: self.clone(),
+            output: output.transpose()?,
+            settings,
+        })
     }
 
     /// Opens the file anew, after it was renamed away (logrotate), with the next line
@@ -123,12 +167,47 @@ impl Logging {
     }
 }
 
+impl Change {
+    /// Logs so from now on.
+    pub fn apply(self) {
+        let Self {
+            logging,
+            settings,
+            output,
+        } = self;
+        *write(&logging.look) = settings.look();
+        log::set_max_level(settings.most());
+        if let Some(output) = output {
+            *lock(&logging.next) = Some((settings.target, output));
+            let _ = logging.queue.try_send(Job::Reopen);
+        }
+    }
+}
+
+impl Settings {
+    fn look(&self) -> Look {
+        Look {
+            format: self.format,
+            addresses: self.addresses,
+        }
+    }
+
+    /// The least important level that goes anywhere.
+    fn most(&self) -> LevelFilter {
+        match self.target {
+            Target::Off => LevelFilter::Off,
+            _ => self.level,
+        }
+    }
+}
+
 /// The thread that writes.
 struct Writer {
     output: Output,
     target: Target,
     lost: Arc<AtomicU64>,
     reopen: Arc<AtomicBool>,
+    next: Arc<Mutex<Option<Opened>>>,
 }
 
 impl Writer {
@@ -151,6 +230,10 @@ impl Writer {
     }
 
     fn work(&mut self, job: Job) {
+        if let Some((target, output)) = lock(&self.next).take() {
+            let _ = self.output.0.flush();
+            (self.target, self.output) = (target, output);
+        }
         if self.reopen.swap(false, Ordering::Relaxed) {
             self.open_anew();
         }
@@ -178,6 +261,12 @@ impl Writer {
 
 /// An open target.
 struct Output(Box<dyn Write + Send>);
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Output")
+    }
+}
 
 impl Output {
     fn open(target: &Target) -> io::Result<Self> {

@@ -108,7 +108,10 @@ fn every_refusal_is_told_with_its_reply() {
     };
     let addresses = (path.to_string(), reverse_path.to_string());
     assert_eq!(addresses, ("bob@elsewhere.test".into(), "s@c.test".into()));
-    assert_eq!(told[2].refusal().map(maiasaura::smtp::Reply::code), Some(550));
+    assert_eq!(
+        told[2].refusal().map(maiasaura::smtp::Reply::code),
+        Some(550)
+    );
 }
 
 /// More than the log tells of one by one.

@@ -35,6 +35,7 @@ mod program;
 mod proxy;
 mod queue;
 mod recipients;
+mod reload;
 mod session;
 mod signals;
 mod socket;
