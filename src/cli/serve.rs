@@ -1,14 +1,13 @@
 //! `maiasaura serve`: the receiver in the foreground.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use std::{process, thread};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use super::{Exit, Fault, Loaded, Outcome, say};
+use super::{Exit, Fault, Loaded, Outcome, descriptors, say};
 use crate::config::{Config, Source};
 use crate::daemon::{self, Daemon, Logging, Request, Running, notify};
 use crate::server::Address;
@@ -23,12 +22,16 @@ pub(super) struct Serve {
     /// unix:/path or systemd:name.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+
+    /// Write our pid into this file, instead of where pid_file says.
+    #[arg(short, long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 impl Serve {
     /// Whether any of them was given.
     pub(super) fn is_given(&self) -> bool {
-        self.listen.is_some()
+        self.listen.is_some() || self.pid_file.is_some()
     }
 }
 
@@ -39,15 +42,22 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Serve) -> Outcome {
             .listen_on(address)
             .map_err(|error| Fault::new(Exit::Usage, format!("--listen: {error}")))?;
     }
-    let logging = Logging::start(&daemon::log_settings(&config))
-        .map_err(|error| Fault::new(Exit::Config, source.error("log.file", error)))?;
+    if let Some(path) = &arguments.pid_file {
+        config.pid_file = Some(path.clone());
+    }
+    let settings = daemon::log_settings(&config);
+    let logging = Logging::start(&settings).map_err(|error| {
+        let why = settings.target.fault(&error);
+        Fault::new(Exit::Config, source.error("log.file", why))
+    })?;
     let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
-    raise_descriptor_limit(&config);
+    descriptors::raise();
     let welcome = welcome(&config, &source);
     let patience = config.timeouts.shutdown.get() + CLOSING;
     let running = Daemon::from_source(config, source)
         .start()
         .inspect_err(|error| notify::failed(&error.to_string()))?;
+    descriptors::warn(running.descriptors());
     introduce(&running, &welcome);
     notify::ready(&running);
     notify::watchdog(&running);
@@ -65,13 +75,13 @@ fn serve(running: Running, logging: &Logging, requests: Receiver<Request>, patie
                 log::warn!("the configuration is read at start only: restart to apply a change");
                 notify::ready(&running);
             }
-            Request::ReopenLog => logging.reopen(),
+            Request::ReopenLog => running.reopen_logs(),
             Request::Stop => break,
         }
     }
     notify::stopping(patience);
     log::info!("stopping: no new connections, what has begun is finished");
-    let hurry = logging.clone();
+    let (hurry, pid_file) = (logging.clone(), running.pid_file());
     let finished = Arc::new(AtomicBool::new(false));
     let too_late = Arc::clone(&finished);
     thread::spawn(move || {
@@ -79,6 +89,9 @@ fn serve(running: Running, logging: &Logging, requests: Receiver<Request>, patie
         // What has finished already has not been cut short.
         if asked && !too_late.load(Ordering::Acquire) {
             log::warn!("stopped at once");
+            if let Some(pid_file) = &pid_file {
+                pid_file.remove();
+            }
             hurry.flush();
             process::exit(1);
         }
@@ -86,26 +99,6 @@ fn serve(running: Running, logging: &Logging, requests: Receiver<Request>, patie
     running.shutdown();
     finished.store(true, Ordering::Release);
     log::info!("stopped");
-}
-
-/// Every connection and every open Maildir takes descriptors; the soft limit of
-/// 1,024 is for programs that use select(2), which this one is not.
-fn raise_descriptor_limit(config: &Config) {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let available = if setrlimit(Resource::Nofile, raised).is_ok() {
-        limit.maximum
-    } else {
-        limit.current
-    };
-    let needed = config.descriptors();
-    if available.is_some_and(|available| available < needed) {
-        let available = available.unwrap_or_default();
-        log::warn!(available = available, needed = needed; "few file descriptors: raise LimitNOFILE or `ulimit -n`, or lower limits.connections");
-    }
 }
 
 /// What a person wants to know at start, beside the addresses.

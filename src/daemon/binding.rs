@@ -16,11 +16,12 @@ impl Daemon {
         passed: &mut PassedSockets,
     ) -> Result<Vec<Listener>, StartError> {
         let mut listeners = Vec::new();
-        for listener in &self.config.listeners {
+        for (index, listener) in self.config.listeners.iter().enumerate() {
             let address = &listener.address;
             let profile = Arc::new(self.config.profile(listener));
             let encryption = offers.encryption(&self.config, listener);
             let trust = Config::trust(listener);
+            let logbook = self.logbook(index, listener)?;
             loop {
                 let bound = address
                     .bind(passed)
@@ -28,6 +29,7 @@ impl Daemon {
                 let listening = bound
                     .serve(Arc::clone(&profile))
                     .encrypted(encryption.clone());
+                let listening = listening.logged(logbook.clone());
                 listeners.push(listening.trusting(trust.clone()));
                 if !matches!(address, Address::Systemd(name) if passed.has(name)) {
                     break;

@@ -10,8 +10,11 @@ mod handing;
 mod line;
 mod logging;
 pub mod notify;
+mod own;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
+mod pid_file;
+mod process;
 mod processors;
 mod recovery;
 mod roots;
@@ -27,20 +30,21 @@ use std::time::{Duration, Instant};
 use smol::{Executor, Timer};
 
 pub use line::{Addresses, Format};
-pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
+pub use logging::{Logging, Settings as LogSettings, Target, listener_log_settings, log_settings};
+pub use pid_file::{PidFile, PidFileError};
 pub use signals::{Request, requests};
 
 use self::acme::Acme;
 use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
+use self::own::Own;
 use self::php::Php;
-use crate::chain::{Chain, Registry};
+use crate::chain::Chain;
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
 use crate::disks::Disks;
 use crate::maildir::Store;
-use crate::processor::Processor;
 use crate::recipients::Recipients;
 use crate::server::{
     self, Address, Linger, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
@@ -64,7 +68,7 @@ pub struct Daemon {
     config: Config,
     source: Source,
     /// Processors that are not of this crate.
-    added: Registry,
+    added: Own,
     store: Arc<Store>,
     consumers: Consumers,
     php: Php,
@@ -86,6 +90,9 @@ pub enum StartError {
         /// How to mend it, if that is known.
         hint: &'static str,
     },
+    /// Another instance runs.
+    #[error("pid_file: {0}")]
+    Taken(PidFileError),
     /// A thread cannot be started, or the like.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -104,7 +111,7 @@ impl Daemon {
         let mut consumers = Consumers::default();
         php.add_consumer(&config, &store, &mut consumers);
         Self {
-            added: Registry::default(),
+            added: Own::default(),
             store,
             consumers,
             php,
@@ -142,16 +149,6 @@ impl Daemon {
         self
     }
 
-    /// Adds a processor that the chains may name.
-    #[must_use]
-    pub fn processor<C>(mut self, name: &str, constructor: C) -> Self
-    where
-        C: Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
-    {
-        self.added.add(name, constructor);
-        self
-    }
-
     /// The recipients and the chain, without any socket: for local delivery and for checks.
     pub fn service(&self) -> Result<Service, StartError> {
         Ok(self.assemble()?.0)
@@ -170,7 +167,7 @@ impl Daemon {
             .register(&mut registry, config, &self.store, &disks);
         self.php
             .register(&mut registry, config, &self.store, &disks);
-        registry.extend(&self.added);
+        self.added.register(&mut registry, config, &self.source)?;
         let (validate, save) = (&config.validate, &config.save);
         let chain = Chain::new(&registry, validate, save, Arc::clone(&disks))
             .map_err(|error| self.source.error(error.chain, &error.message))?;
@@ -234,6 +231,8 @@ impl Daemon {
             .map(|listener| listener.address.clone())
             .collect();
         let endpoint = Endpoint::bind(&self.config, &listeners)?;
+        let pid_file = self.pid_file()?;
+        self.start_processors(&service)?;
         let auth_http = endpoint.address();
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
@@ -245,6 +244,8 @@ impl Daemon {
         executor.spawn(offers.clone().keep_fresh()).detach();
         acme.start(doors, &executor);
         let threads = self.threads(&disks);
+        let deliveries = disks.deliveries(self.config.limits.deliveries);
+        let descriptors = self.config.descriptors(deliveries);
         let patience = self.config.timeouts.shutdown.get();
         let workers = self
             .consumers
@@ -263,6 +264,8 @@ impl Daemon {
         Ok(Running {
             addresses,
             auth_http,
+            descriptors,
+            pid_file,
             offers,
             executor,
             trigger,
@@ -327,6 +330,9 @@ fn serve_on_thread(
 pub struct Running {
     addresses: Vec<Address>,
     auth_http: Option<SocketAddr>,
+    descriptors: u64,
+    /// Removed when all is done.
+    pid_file: Option<Arc<PidFile>>,
     offers: Offers,
     executor: Arc<Executor<'static>>,
     trigger: Trigger,
@@ -372,6 +378,9 @@ impl Running {
             while !thread.is_finished() && Instant::now() < patience {
                 thread::sleep(Duration::from_millis(1));
             }
+        }
+        if let Some(pid_file) = self.pid_file {
+            pid_file.remove();
         }
     }
 }

@@ -15,6 +15,7 @@ use super::passed::PassedSockets;
 use super::socket_file::{self, Access, SocketFile};
 use super::tls::Encryption;
 use crate::envelope::Client;
+use crate::logbook::Logbook;
 use crate::smtp::Profile;
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of
@@ -43,6 +44,8 @@ pub struct Listener {
     pub trust: Arc<Trust>,
     /// How it is encrypted, if it can be.
     pub encryption: Option<Encryption>,
+    /// Where lines about its clients go, if not into the log of the process.
+    pub logbook: Option<Logbook>,
     socket: ListeningSocket,
 }
 
@@ -107,6 +110,7 @@ impl Bound {
             profile,
             trust: Arc::default(),
             encryption: None,
+            logbook: None,
             socket: self.1,
         }
     }
@@ -124,6 +128,13 @@ impl Listener {
     #[must_use]
     pub fn encrypted(mut self, encryption: Option<Encryption>) -> Self {
         self.encryption = encryption;
+        self
+    }
+
+    /// The same, with a log of its own.
+    #[must_use]
+    pub fn logged(mut self, logbook: Option<Logbook>) -> Self {
+        self.logbook = logbook;
         self
     }
 

@@ -44,6 +44,7 @@ pub use spooler::{Spooler, spool_failure};
 pub use tls::Encryption;
 
 use crate::envelope::Client;
+use crate::logbook::Logbook;
 use crate::smtp::reply::{self, Reply};
 use listener::Stream;
 use visit::Visit;
@@ -67,6 +68,7 @@ pub async fn run(
     // Every connection holds a sender: when the last one is dropped, all are done.
     let (open, all_done) = bounded::<()>(1);
     for listener in listeners {
+        let logbook = listener.logbook.clone();
         let door = Door {
             listener,
             executor: Arc::clone(&executor),
@@ -74,7 +76,8 @@ pub async fn run(
             shutdown: shutdown.clone(),
             open: open.clone(),
         };
-        executor.spawn(door.accept_all()).detach();
+        let serve = Logbook::around(logbook, door.accept_all());
+        executor.spawn(serve).detach();
     }
     drop(open);
     shutdown.requested().await;
@@ -146,7 +149,7 @@ impl Door {
             }
             drop(open);
         };
-        self.executor.spawn(conversation).detach();
+        self.executor.spawn(Logbook::carried(conversation)).detach();
     }
 
     fn is_implicit(&self) -> bool {
