@@ -33,6 +33,10 @@ pub mod spool;
 
 pub mod recipients;
 
+pub mod health;
+
+pub mod events;
+
 pub mod envelope;
 
 pub mod content;

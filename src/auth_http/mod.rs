@@ -158,7 +158,9 @@ async fn decide(recipient: Recipient, settings: &Settings, service: &Service) ->
     match future::or(verdict, late).await {
         Ok(_) => Answer::Yes(settings.server),
         Err(failure) => {
-            SessionLog::new(&client).refused(&path, &reverse_path, &failure);
+            let events = service.events.clone();
+            let mut log = SessionLog::new(&client, "auth_http".into(), events);
+            log.refused(&path, &reverse_path, &failure);
             Answer::No(failure.reply)
         }
     }

@@ -10,6 +10,8 @@ use smol::{Executor, Task, Timer};
 use crate::chain::Registry;
 use crate::config::Config;
 use crate::disks::Disks;
+use crate::events::Events;
+use crate::health::Health;
 use crate::maildir::Store;
 use crate::processor::{Processor, Queued};
 use crate::server::Shutdown;
@@ -95,6 +97,7 @@ impl Consumers {
         store: &Arc<Store>,
         executor: &Executor<'static>,
         shutdown: &Shutdown,
+        (events, health): (&Events, &Health),
     ) -> Vec<Task<()>> {
         let Some(place) = self.place(config) else {
             return Vec::new();
@@ -111,7 +114,9 @@ impl Consumers {
                 settings.timeout = habits.timeout;
                 settings.at_once = settings.at_once.min(habits.at_once);
             }
+            let part = health.part(&format!("queue {}", queue.name()));
             let worker = Worker::new(queue, dead, entry.consumer, settings);
+            let worker = worker.telling(events.clone(), part);
             let shutdown = shutdown.clone();
             Some(executor.spawn(worker.run(async move { shutdown.requested().await })))
         };

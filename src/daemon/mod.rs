@@ -19,6 +19,7 @@ mod processors;
 mod recovery;
 mod roots;
 mod signals;
+mod subscriptions;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smol::{Executor, Timer};
+use smol::Executor;
 
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, listener_log_settings, log_settings};
@@ -44,6 +45,8 @@ use crate::chain::Chain;
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
 use crate::disks::Disks;
+use crate::events::Events;
+use crate::health::Health;
 use crate::maildir::Store;
 use crate::recipients::Recipients;
 use crate::server::{
@@ -72,6 +75,8 @@ pub struct Daemon {
     store: Arc<Store>,
     consumers: Consumers,
     php: Php,
+    events: Events,
+    health: Health,
 }
 
 /// Why a daemon cannot start.
@@ -106,6 +111,7 @@ impl Daemon {
 
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
+        let events = Events::default();
         let store = Arc::new(Store::new(config.maildir()));
         let php = Php::new(&config);
         let mut consumers = Consumers::default();
@@ -117,6 +123,8 @@ impl Daemon {
             php,
             config,
             source,
+            health: Health::new(events.clone()),
+            events,
         }
     }
 
@@ -180,6 +188,8 @@ impl Daemon {
             spooler: self.spooler(&disks),
             logins: None,
             ids: crate::envelope::Ids::default(),
+            events: self.events.clone(),
+            health: self.health.clone(),
         };
         Ok((service, disks))
     }
@@ -234,6 +244,7 @@ impl Daemon {
         let pid_file = self.pid_file()?;
         self.start_processors(&service)?;
         let auth_http = endpoint.address();
+        let (events, health) = (self.events.clone(), self.health.clone());
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let (finished, all_served) = Shutdown::new();
@@ -247,9 +258,13 @@ impl Daemon {
         let deliveries = disks.deliveries(self.config.limits.deliveries);
         let descriptors = self.config.descriptors(deliveries);
         let patience = self.config.timeouts.shutdown.get();
-        let workers = self
-            .consumers
-            .start(&self.config, &self.store, &executor, &shutdown);
+        let workers = self.consumers.start(
+            &self.config,
+            &self.store,
+            &executor,
+            &shutdown,
+            (&events, &health),
+        );
         endpoint.start(&service, &executor, &shutdown);
         let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
         executor
@@ -266,6 +281,8 @@ impl Daemon {
             auth_http,
             descriptors,
             pid_file,
+            events,
+            health,
             offers,
             executor,
             trigger,
@@ -333,6 +350,8 @@ pub struct Running {
     descriptors: u64,
     /// Removed when all is done.
     pid_file: Option<Arc<PidFile>>,
+    events: Events,
+    health: Health,
     offers: Offers,
     executor: Arc<Executor<'static>>,
     trigger: Trigger,
@@ -356,17 +375,6 @@ impl Running {
         self.offers.facts()
     }
 
-    /// Calls `beat` now and again and again, on the threads that serve clients, until they end.
-    pub fn every(&self, interval: Duration, mut beat: impl FnMut() + Send + 'static) {
-        let beats = async move {
-            loop {
-                beat();
-                Timer::after(interval).await;
-            }
-        };
-        self.executor.spawn(beats).detach();
-    }
-
     /// Stops accepting, lets every message that has begun arrive, and returns
     /// when all is done or the shutdown timeout is over.
     pub fn shutdown(self) {
@@ -382,5 +390,6 @@ impl Running {
         if let Some(pid_file) = self.pid_file {
             pid_file.remove();
         }
+        self.events.end();
     }
 }

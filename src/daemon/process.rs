@@ -1,11 +1,15 @@
 //! What belongs to the process and not to a single daemon: its logs, its pid, its descriptors.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use smol::Timer;
 
 use super::logging::{Logging, listener_log_settings};
 use super::pid_file::{PidFile, PidFileError};
 use super::{Daemon, Running, StartError};
 use crate::config::{ConfigError, ListenerConfig};
+use crate::events::{ConfigChange, Event};
 use crate::logbook::Logbook;
 
 /// Nobody would read a file that somebody else's log does not know of.
@@ -62,6 +66,19 @@ impl Running {
     pub fn reopen_logs(&self) {
         if let Some(logging) = Logging::of_process() {
             logging.reopen();
+            let told = || Event::ConfigChange(ConfigChange::ReopenLogFile);
+            self.events.tell(told);
         }
+    }
+
+    /// Calls `beat` now and again and again, on the threads that serve clients, until they end.
+    pub fn every(&self, interval: Duration, mut beat: impl FnMut() + Send + 'static) {
+        let beats = async move {
+            loop {
+                beat();
+                Timer::after(interval).await;
+            }
+        };
+        self.executor.spawn(beats).detach();
     }
 }

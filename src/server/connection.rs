@@ -73,12 +73,13 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         encryption: Option<Encryption>,
         service: Arc<Service>,
         place: Place,
+        log: SessionLog,
     ) -> Self {
         let intake = Intake::new(service.limits.share());
         Self {
             stream: Transport::Plain(stream),
             encryption,
-            log: SessionLog::new(&client),
+            log,
             client,
             session: Session::new(Arc::clone(&profile)),
             profile,
@@ -100,6 +101,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         }
         let farewell = Instant::now() + FAREWELL;
         let _ = self.alarm.before(farewell, self.stream.close()).await;
+        self.log.refused_by_session(self.session.refused());
         self.log.closed(&self.session);
     }
 
@@ -119,6 +121,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
 
     async fn serve(&mut self, stop: &mut Stop) {
         loop {
+            self.log.refused_by_session(self.session.refused());
             match self.session.step() {
                 Step::Send(octets) => {
                     let deadline = self.clock.write_deadline(&self.service.timeouts);

@@ -44,9 +44,12 @@ pub use spooler::{Spooler, spool_failure};
 pub use tls::Encryption;
 
 use crate::envelope::Client;
+use crate::events::Peer;
+use crate::health::Part;
 use crate::logbook::Logbook;
 use crate::smtp::reply::{self, Reply};
 use listener::Stream;
+use record::Presence;
 use visit::Visit;
 
 /// How long an accept loop rests when the system has no descriptor or memory for
@@ -70,6 +73,10 @@ pub async fn run(
     for listener in listeners {
         let logbook = listener.logbook.clone();
         let door = Door {
+            name: listener.address.to_string().into(),
+            health: service
+                .health
+                .part(&format!("listener {}", listener.address)),
             listener,
             executor: Arc::clone(&executor),
             service: Arc::clone(&service),
@@ -94,6 +101,9 @@ pub async fn run(
 /// One listener and all that a connection through it needs.
 struct Door {
     listener: Listener,
+    /// Its address, for all who tell of it.
+    name: Arc<str>,
+    health: Part,
     executor: Arc<Executor<'static>>,
     service: Arc<Service>,
     shutdown: Shutdown,
@@ -109,21 +119,25 @@ impl Door {
             };
             match future::or(async { Some(self.listener.accept().await) }, stopped).await {
                 None => break,
-                Some(Ok((stream, client))) => self.admit(stream, client),
+                Some(Ok((stream, client))) => {
+                    self.health.well();
+                    self.admit(stream, client);
+                }
                 Some(Err(error)) => self.rest(&error).await,
             }
         }
     }
 
     fn admit(&self, stream: Stream, client: Client) {
-        let Listener { address, trust, .. } = &self.listener;
+        let trust = &self.listener.trust;
+        let events = &self.service.events;
         if let Some(cause) = trust.refusal(&client) {
-            record::shut_out(&client, address, &cause);
+            record::shut_out(&client, &self.name, &cause, events);
             return;
         }
         let counted = client.address.filter(|_| !trust.awaits_name(&client));
         let Some(place) = self.service.limits.admit(counted) else {
-            record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
+            record::turned_away(&client, &self.name, &reply::TOO_MANY_CONNECTIONS, events);
             // Within TLS it would take a handshake to say so.
             if !self.is_implicit() {
                 let say = turn_away(stream, reply::TOO_MANY_CONNECTIONS);
@@ -131,10 +145,12 @@ impl Door {
             }
             return;
         };
+        let peer = Peer::new(Arc::clone(&self.name), &client);
+        let presence = Presence::begin(peer, events);
         let visit = Visit {
             peer: client,
             place,
-            address: address.clone(),
+            listener: Arc::clone(&self.name),
             profile: Arc::clone(&self.listener.profile),
             encryption: self.listener.encryption.clone(),
             trust: Arc::clone(trust),
@@ -147,6 +163,7 @@ impl Door {
                 Stream::Tcp(stream) => visit.receive(stream).await,
                 Stream::Unix(stream) => visit.receive(stream).await,
             }
+            drop(presence);
             drop(open);
         };
         self.executor.spawn(Logbook::carried(conversation)).detach();
@@ -161,6 +178,8 @@ impl Door {
     /// descriptors passes when others leave.
     async fn rest(&self, error: &io::Error) {
         if error.kind() != io::ErrorKind::ConnectionAborted {
+            self.health
+                .ill(format_args!("cannot accept a connection: {error}"));
             log::error!(listener:% = self.listener.address, error:% = error; "cannot accept a connection, waiting");
             Timer::after(REST).await;
         }

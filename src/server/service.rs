@@ -8,7 +8,9 @@ use crate::chain::{Chain, Fate, Known, Sender};
 use crate::content::Content;
 use crate::disks::Turn;
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
+use crate::events::Events;
 use crate::failure::Failure;
+use crate::health::Health;
 use crate::recipients::Recipients;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::command::Greeting;
@@ -33,6 +35,10 @@ pub struct Service {
     pub logins: Option<Logins>,
     /// Names for messages.
     pub ids: Ids,
+    /// Who is told what happens.
+    pub events: Events,
+    /// Where it is written down what works.
+    pub health: Health,
 }
 
 impl Service {

@@ -184,6 +184,11 @@ impl House {
         self.running.as_ref().expect("it runs").addresses()
     }
 
+    /// The daemon itself.
+    pub fn running(&self) -> &Running {
+        self.running.as_ref().expect("it runs")
+    }
+
     pub fn address(&self) -> &Address {
         &self.addresses()[0]
     }

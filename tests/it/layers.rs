@@ -10,7 +10,7 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 23] = [
+const STAIR: [&str; 25] = [
     "smtp",
     "proxy",
     "locks",
@@ -21,6 +21,8 @@ const STAIR: [&str; 23] = [
     "failure",
     "content",
     "envelope",
+    "events",
+    "health",
     "recipients",
     "fastcgi",
     "disks",
@@ -37,11 +39,16 @@ const STAIR: [&str; 23] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 8] = [
+const STRANGERS: [(&str, &[&str]); 10] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
     ("envelope", &["failure"]),
+    ("events", &["proxy", "credentials", "maildir", "content"]),
+    (
+        "health",
+        &["smtp", "maildir", "failure", "content", "envelope"],
+    ),
     (
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],

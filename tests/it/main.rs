@@ -10,6 +10,7 @@ mod check;
 mod client;
 mod delivery;
 mod dialogues;
+mod events;
 mod examples;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
