@@ -42,6 +42,12 @@ impl Logbook {
         .await
     }
 
+    /// Work that does not wait, of which every line goes into `book`.
+    pub fn within<T>(book: Option<Self>, work: impl FnOnce() -> T) -> T {
+        let _open = book.map(Open::new);
+        work()
+    }
+
     /// Work for another task, of which the lines go where those of this one go.
     pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
         Self::around(Self::current(), work)
@@ -50,10 +56,7 @@ impl Logbook {
     /// Work for another thread, likewise.
     pub fn carried_over<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
         let book = Self::current();
-        move || {
-            let _open = book.map(Open::new);
-            work()
-        }
+        move || Self::within(book, work)
     }
 }
 

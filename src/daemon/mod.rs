@@ -6,6 +6,8 @@ mod acme;
 mod auth_http;
 mod binding;
 mod certificates;
+mod changes;
+mod generation;
 mod handing;
 mod line;
 mod logging;
@@ -18,45 +20,31 @@ mod process;
 mod processors;
 mod recovery;
 mod roots;
+mod running;
 mod signals;
 mod subscriptions;
+mod telling;
+mod threads;
+mod upkeep;
+mod workers;
 
 use std::io;
-use std::net::SocketAddr;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
-use smol::Executor;
-
+pub use changes::{ReloadError, Reloaded};
 pub use line::{Addresses, Format};
-pub use logging::{Logging, Settings as LogSettings, Target, listener_log_settings, log_settings};
+pub use logging::{
+    Change as LogChange, Logging, Settings as LogSettings, Target, listener_log_settings,
+    log_settings,
+};
 pub use pid_file::{PidFile, PidFileError};
+pub use running::Running;
 pub use signals::{Request, requests};
 
-use self::acme::Acme;
-use self::auth_http::Endpoint;
-use self::certificates::Offers;
-use self::handing::Consumers;
-use self::own::Own;
-use self::php::Php;
-use crate::chain::Chain;
+use self::generation::{Generation, Parts};
 use crate::config::{Config, ConfigError, Source};
-use crate::credentials::Credentials;
-use crate::disks::Disks;
-use crate::events::Events;
-use crate::health::Health;
-use crate::maildir::Store;
-use crate::recipients::Recipients;
-use crate::server::{
-    self, Address, Linger, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
-};
+use crate::server::{Address, Service};
 use crate::spool::Consumer;
-use crate::tls::Facts;
-
-/// How long threads may take to end when all sessions have.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A receiver that can be started.
 ///
@@ -70,13 +58,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Daemon {
     config: Config,
     source: Source,
-    /// Processors that are not of this crate.
-    added: Own,
-    store: Arc<Store>,
-    consumers: Consumers,
-    php: Php,
-    events: Events,
-    health: Health,
+    parts: Parts,
 }
 
 /// Why a daemon cannot start.
@@ -111,20 +93,10 @@ impl Daemon {
 
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
-        let events = Events::default();
-        let store = Arc::new(Store::new(config.maildir()));
-        let php = Php::new(&config);
-        let mut consumers = Consumers::default();
-        php.add_consumer(&config, &store, &mut consumers);
         Self {
-            added: Own::default(),
-            store,
-            consumers,
-            php,
             config,
             source,
-            health: Health::new(events.clone()),
-            events,
+            parts: Parts::default(),
         }
     }
 
@@ -153,243 +125,26 @@ impl Daemon {
     /// ```
     #[must_use]
     pub fn consumer(mut self, name: &str, consumer: Arc<dyn Consumer>) -> Self {
-        self.consumers.add(name, consumer);
+        self.parts.consumers.add(name, consumer);
+        self
+    }
+
+    /// Changes this log, too, when another configuration is taken.
+    #[must_use]
+    pub fn logging(mut self, logging: &Logging) -> Self {
+        self.parts.logging = Some(logging.clone());
         self
     }
 
     /// The recipients and the chain, without any socket: for local delivery and for checks.
     pub fn service(&self) -> Result<Service, StartError> {
-        Ok(self.assemble()?.0)
+        let config = self.config.clone();
+        let (_, service) = Generation::new(config, &self.source, &self.parts, None)?;
+        Ok(service)
     }
 
-    /// What serves mail, and the disks that it goes to.
-    fn assemble(&self) -> Result<(Service, Arc<Disks>), StartError> {
-        let config = &self.config;
-        let recipients = Recipients::new(&config.recipients()).map_err(|error| {
-            self.source
-                .error(&error.key, format!("{:?} {}", error.value, error.message))
-        })?;
-        let disks = Arc::new(self.disks(&recipients));
-        let mut registry = processors::registry(config, &self.store, &disks);
-        self.consumers
-            .register(&mut registry, config, &self.store, &disks);
-        self.php
-            .register(&mut registry, config, &self.store, &disks);
-        self.added.register(&mut registry, config, &self.source)?;
-        let (validate, save) = (&config.validate, &config.save);
-        let chain = Chain::new(&registry, validate, save, Arc::clone(&disks))
-            .map_err(|error| self.source.error(error.chain, &error.message))?;
-        let service = Service {
-            recipients,
-            chain,
-            limits: config.limits(),
-            timeouts: config.timeouts(),
-            linger: Linger::new(config.limits.deliveries),
-            spooler: self.spooler(&disks),
-            logins: None,
-            ids: crate::envelope::Ids::default(),
-            events: self.events.clone(),
-            health: self.health.clone(),
-        };
-        Ok((service, disks))
-    }
-
-    /// Who may log in.
-    fn logins(&self) -> Result<Option<Logins>, StartError> {
-        let Some((settings, users)) = self.config.logins() else {
-            return Ok(None);
-        };
-        let credentials =
-            Credentials::open(users).map_err(|error| self.source.error("auth.users", error))?;
-        Ok(Some(Logins::new(settings, Arc::new(credentials))))
-    }
-
-    /// Those of the Maildirs, and that of the spool if there is one.
-    fn disks(&self, recipients: &Recipients) -> Disks {
-        let place = self.consumers.place(&self.config);
-        let spool = place.map(|place| Arc::clone(place.root()));
-        let mut roots = recipients.roots();
-        roots.extend(spool.iter().cloned());
-        roots.sort();
-        roots.dedup();
-        let limits = &self.config.limits;
-        Disks::new(&roots, limits.deliveries, limits.disk_errors).always(spool)
-    }
-
-    /// Spools to the disk of the first mailbox: if that is full, the message has no place anyway.
-    fn spooler(&self, disks: &Arc<Disks>) -> Spooler {
-        let store = Arc::clone(&self.store);
-        Spooler::new(Arc::clone(disks), move |recipient| {
-            let first = recipient.destinations.first();
-            store.unnamed(&first.ok_or(io::ErrorKind::NotFound)?.location)
-        })
-    }
-
-    /// Listens, and serves on threads of its own until [`Running::shutdown`].
+    /// Listens, and serves on threads of its own until [`Running::shutdown`]. It does not wait.
     pub fn start(self) -> Result<Running, StartError> {
-        let (mut service, disks) = self.assemble()?;
-        service.logins = self.logins()?;
-        let service = Arc::new(service);
-        self.recover(&disks)?;
-        let (acme, offers) = self.offers()?;
-        let mut passed = PassedSockets::from_env();
-        let listeners = self.listeners(&offers, &mut passed)?;
-        let doors = acme.doors(&self.config, &mut passed)?;
-        binding::all_are_taken(&passed)?;
-        let addresses = listeners
-            .iter()
-            .map(|listener| listener.address.clone())
-            .collect();
-        let endpoint = Endpoint::bind(&self.config, &listeners)?;
-        let pid_file = self.pid_file()?;
-        self.start_processors(&service)?;
-        let auth_http = endpoint.address();
-        let (events, health) = (self.events.clone(), self.health.clone());
-        let executor = Arc::new(Executor::new());
-        let (trigger, shutdown) = Shutdown::new();
-        let (finished, all_served) = Shutdown::new();
-        for roots in disks.roots() {
-            let age = self.config.maildir.sweep_after.get();
-            executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
-        }
-        executor.spawn(offers.clone().keep_fresh()).detach();
-        acme.start(doors, &executor);
-        let threads = self.threads(&disks);
-        let deliveries = disks.deliveries(self.config.limits.deliveries);
-        let descriptors = self.config.descriptors(deliveries);
-        let patience = self.config.timeouts.shutdown.get();
-        let workers = self.consumers.start(
-            &self.config,
-            &self.store,
-            &executor,
-            &shutdown,
-            (&events, &health),
-        );
-        endpoint.start(&service, &executor, &shutdown);
-        let serve = server::run(Arc::clone(&executor), listeners, service, shutdown.clone());
-        executor
-            .spawn(async move {
-                handing::finish(serve, workers, shutdown, patience).await;
-                finished.pull();
-            })
-            .detach();
-        let threads = (0..threads)
-            .map(|number| serve_on_thread(number, &executor, &all_served))
-            .collect::<io::Result<_>>()?;
-        Ok(Running {
-            addresses,
-            auth_http,
-            descriptors,
-            pid_file,
-            events,
-            health,
-            offers,
-            executor,
-            trigger,
-            all_served,
-            threads,
-        })
-    }
-
-    /// Looks at the roots, and brings to its Maildirs what was promised before a crash.
-    fn recover(&self, disks: &Disks) -> io::Result<()> {
-        roots::probe(&self.store, disks);
-        let all_roots: Vec<_> = disks.roots().flatten().cloned().collect();
-        for recovered in self.store.recover(&all_roots)? {
-            recovery::report(&recovered);
-        }
-        Ok(())
-    }
-
-    /// Reads the certificates.
-    fn offers(&self) -> Result<(Acme, Offers), StartError> {
-        let config = &self.config;
-        let offers = Acme::new(config).and_then(|acme| {
-            let offers = Offers::new(config, acme.certificates().as_ref())?;
-            Ok((acme, offers))
-        });
-        offers.map_err(|(key, error)| self.source.error(&key, error.to_string()).into())
-    }
-
-    /// A delivery blocks its thread, and as many clients may be waited for on one
-    /// each; beside these there are always some that serve sockets.
-    fn threads(&self, disks: &Disks) -> usize {
-        let serving = match self.config.threads {
-            0 => thread::available_parallelism().map_or(2, NonZero::get),
-            threads => threads,
-        };
-        let each = self.config.limits.deliveries;
-        serving + disks.deliveries(each) + each
-    }
-}
-
-/// Runs the tasks of all connections, until all are served.
-fn serve_on_thread(
-    number: usize,
-    executor: &Arc<Executor<'static>>,
-    all_served: &Shutdown,
-) -> io::Result<JoinHandle<()>> {
-    let (executor, all_served) = (Arc::clone(executor), all_served.clone());
-    let work = move || {
-        smol::block_on(smol::future::or(all_served.requested(), async {
-            loop {
-                executor.tick().await;
-            }
-        }));
-    };
-    thread::Builder::new()
-        .name(format!("serve-{number}"))
-        .spawn(work)
-}
-
-/// A daemon at work.
-#[derive(Debug)]
-pub struct Running {
-    addresses: Vec<Address>,
-    auth_http: Option<SocketAddr>,
-    descriptors: u64,
-    /// Removed when all is done.
-    pid_file: Option<Arc<PidFile>>,
-    events: Events,
-    health: Health,
-    offers: Offers,
-    executor: Arc<Executor<'static>>,
-    trigger: Trigger,
-    all_served: Shutdown,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Running {
-    /// Where it listens, in the order of the configuration, with the ports that were taken.
-    pub fn addresses(&self) -> &[Address] {
-        &self.addresses
-    }
-
-    /// Where nginx may ask, if it may.
-    pub fn auth_http(&self) -> Option<SocketAddr> {
-        self.auth_http
-    }
-
-    /// What the certificates say that it has now, in the order of the configuration.
-    pub fn certificates(&self) -> Vec<Facts> {
-        self.offers.facts()
-    }
-
-    /// Stops accepting, lets every message that has begun arrive, and returns
-    /// when all is done or the shutdown timeout is over.
-    pub fn shutdown(self) {
-        self.trigger.pull();
-        smol::block_on(self.all_served.requested());
-        let patience = Instant::now() + PATIENCE;
-        for thread in self.threads {
-            // A thread that hangs in a disk cannot be waited for.
-            while !thread.is_finished() && Instant::now() < patience {
-                thread::sleep(Duration::from_millis(1));
-            }
-        }
-        if let Some(pid_file) = self.pid_file {
-            pid_file.remove();
-        }
-        self.events.end();
+        Running::start(self.parts, self.config, &self.source)
     }
 }

@@ -15,7 +15,7 @@ impl Daemon {
     where
         C: Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
     {
-        self.added.add(name, constructor);
+        self.parts.added.add(name, constructor);
         self
     }
 
@@ -63,16 +63,21 @@ impl Daemon {
         S: Section,
         C: Fn(S) -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
     {
-        self.added.add_with(name, constructor);
+        self.parts.added.add_with(name, constructor);
         self
     }
 
     /// Lets processors get what they need. Whoever uses a [`service`](Self::service) without the
     /// daemon does this before the first message.
     pub fn start_processors(&self, service: &Service) -> Result<(), StartError> {
-        let started = smol::block_on(service.chain.start());
-        started.map_err(|error| self.source.error(error.chain, &error.message).into())
+        Ok(start(service, &self.source)?)
     }
+}
+
+/// Starts the processors of a service.
+pub(super) fn start(service: &Service, source: &Source) -> Result<(), ConfigError> {
+    let started = smol::block_on(service.chain.start());
+    started.map_err(|error| source.error(error.chain, &error.message))
 }
 
 /// The processors that somebody has added to a daemon.

@@ -94,6 +94,11 @@ impl PidFile {
         })
     }
 
+    /// Whether it is the file at `path`.
+    pub fn is_at(&self, path: &Path) -> bool {
+        std::path::absolute(path).is_ok_and(|path| path == self.path)
+    }
+
     /// Removes it, if it is still the one that was written. That happens by itself in the end, too.
     pub fn remove(&self) {
         let is_ours = || {

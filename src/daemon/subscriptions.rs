@@ -27,18 +27,18 @@ impl Daemon {
     /// ```
     #[must_use]
     pub fn subscribe(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.events.observe(observer);
+        self.parts.events.observe(observer);
         self
     }
 
     /// Who is told what happens, and where to tell it.
     pub fn events(&self) -> &Events {
-        &self.events
+        &self.parts.events
     }
 
     /// What works, and what does not. A processor that depends on something has a line there.
     pub fn health(&self) -> &Health {
-        &self.health
+        &self.parts.health
     }
 }
 
@@ -69,21 +69,21 @@ impl Running {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn subscribe(&self, room: usize) -> Subscriber {
-        self.events.subscribe(room)
+        self.parts.events.subscribe(room)
     }
 
     /// As [`Daemon::subscribe`], from now on.
     pub fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Subscription {
-        self.events.observe(observer)
+        self.parts.events.observe(observer)
     }
 
     /// Who is told what happens, and where to tell it.
     pub fn events(&self) -> &Events {
-        &self.events
+        &self.parts.events
     }
 
     /// What works, and what does not.
     pub fn health(&self) -> &Health {
-        &self.health
+        &self.parts.health
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Limits, Linger, Logins, Spooler, Timeouts};
+use super::{InUse, Limits, Linger, Logins, Spooler, Timeouts};
 use crate::chain::{Chain, Fate, Known, Sender};
 use crate::content::Content;
 use crate::disks::Turn;
@@ -16,13 +16,14 @@ use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::command::Greeting;
 use crate::smtp::{Profile, Protocol, Submission};
 
-/// Recipients, chain, limits: everything behind the sockets.
+/// Recipients, chain, limits: everything behind the sockets, as one configuration has it. Sessions
+/// that began with it keep it until they end.
 #[derive(Debug)]
 pub struct Service {
     /// Which addresses are ours.
     pub recipients: Recipients,
     /// What is done with mail for them.
-    pub chain: Chain,
+    pub chain: Arc<Chain>,
     /// How many clients, how much mail.
     pub limits: Limits,
     /// How long.
@@ -34,7 +35,9 @@ pub struct Service {
     /// Who may log in, where that is possible.
     pub logins: Option<Logins>,
     /// Names for messages.
-    pub ids: Ids,
+    pub ids: Arc<Ids>,
+    /// Whether anybody still needs the chain.
+    pub in_use: InUse,
     /// Who is told what happens.
     pub events: Events,
     /// Where it is written down what works.

@@ -34,10 +34,52 @@ pub(super) struct SocketFile {
     identity: (u64, u64),
 }
 
+/// Another mode and group for a socket that listens. What was before comes back when this is
+/// dropped, unless it is kept.
+#[derive(Debug)]
+pub(super) struct AccessChange {
+    path: PathBuf,
+    before: Option<(u32, u32)>,
+}
+
+impl AccessChange {
+    pub(super) fn make(path: &Path, access: Access) -> io::Result<Self> {
+        let file = fs::symlink_metadata(path)?;
+        let change = Self {
+            path: path.to_owned(),
+            before: Some((file.mode() & 0o7777, file.gid())),
+        };
+        access.give(path)?;
+        Ok(change)
+    }
+
+    pub(super) fn keep(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for AccessChange {
+    fn drop(&mut self) {
+        if let Some((mode, group)) = self.before {
+            let group = Some(group);
+            if let Err(error) = (Access { mode, group }).give(&self.path) {
+                log::error!(socket:% = self.path.display(), error:% = error; "cannot take back who may connect");
+            }
+        }
+    }
+}
+
 impl Access {
     /// A mode, and the group that comes by itself.
     pub const fn with_mode(mode: u32) -> Self {
         Self { mode, group: None }
+    }
+
+    fn give(self, path: &Path) -> io::Result<()> {
+        if let Some(group) = self.group {
+            chown(path, None, Some(group)).map_err(|error| not_given(group, &error))?;
+        }
+        fs::set_permissions(path, Permissions::from_mode(self.mode))
     }
 }
 
@@ -58,10 +100,7 @@ pub(super) fn listen(path: &Path, access: Access) -> io::Result<(UnixListener, S
         identity: identity(&fs::symlink_metadata(path)?),
     };
     // Nobody can connect before it listens, so group and mode are right from the first moment.
-    if let Some(group) = access.group {
-        chown(path, None, Some(group)).map_err(|error| not_given(group, &error))?;
-    }
-    fs::set_permissions(path, Permissions::from_mode(access.mode))?;
+    access.give(path)?;
     socket.listen(BACKLOG)?;
     Ok((socket.into(), file))
 }
@@ -119,10 +158,16 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
+impl SocketFile {
+    pub(super) fn is_in_place(&self) -> bool {
+        let file = fs::symlink_metadata(&self.path);
+        file.is_ok_and(|file| identity(&file) == self.identity)
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let file = fs::symlink_metadata(&self.path);
-        if file.is_ok_and(|file| identity(&file) == self.identity) {
+        if self.is_in_place() {
             let _ = fs::remove_file(&self.path);
         }
     }

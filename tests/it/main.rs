@@ -38,6 +38,7 @@ mod program;
 mod proxy;
 mod queue;
 mod recipients;
+mod reload;
 mod session;
 mod signals;
 mod socket;

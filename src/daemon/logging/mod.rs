@@ -81,6 +81,12 @@ impl Target {
 #[derive(Clone, Debug)]
 pub struct Logging(Arc<Shared>);
 
+/// Another way to log: nothing that could fail is left.
+pub struct Change {
+    logging: Logging,
+    main: Box<dyn Log>,
+}
+
 /// That of this process, if it is one of ours.
 static PROCESS: OnceLock<Logging> = OnceLock::new();
 
@@ -107,11 +113,15 @@ impl Logging {
         PROCESS.get().cloned()
     }
 
-    /// Goes on with other settings, for the lines that are in no log of their own.
-    pub fn change(&self, settings: &Settings) -> io::Result<()> {
+    /// Prepares to log otherwise what is in no log of its own.
+    ///
+    /// # Errors
+    ///
+    /// Where another target cannot be opened.
+    pub fn prepare(&self, settings: &Settings) -> io::Result<Change> {
         let main = open(&self.0.sinks, settings)?;
-        *write(&self.0.main) = main;
-        Ok(())
+        let logging = self.clone();
+        Ok(Change { logging, main })
     }
 
     /// A log beside it. Two with one target write to the same file.
@@ -142,6 +152,20 @@ impl Logging {
             .iter()
             .filter_map(|(_, sink)| sink.upgrade())
             .collect()
+    }
+}
+
+impl Change {
+    /// Logs so from now on.
+    pub fn apply(self) {
+        let before = std::mem::replace(&mut *write(&self.logging.0.main), self.main);
+        drop(before);
+    }
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Change")
     }
 }
 
