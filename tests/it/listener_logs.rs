@@ -163,3 +163,35 @@ fn a_file_that_cannot_be_written_is_complained_about() {
         assert_eq!(faults.len(), 1, "{checked:#?}");
     }
 }
+
+/// Who is there goes on in the log that he began in.
+#[test]
+fn a_reload_gives_a_listener_another_log() {
+    let folder = Folder::new();
+    let yaml = |file: &str, level: &str| {
+        format!(
+            "listeners: [{{address: \"127.0.0.1:0\", log: {{file: ./{file}, level: {level}}}}}]"
+        )
+    };
+    let program = Program::serve(&folder, &yaml("one.log", "info"));
+    let mut old = program.client();
+    configure(&folder, &yaml("no/two.log", "info"));
+    program.signal(Signal::HUP);
+    program
+        .stderr
+        .wait("listeners[0].log.file: cannot write ", 1);
+    configure(&folder, &yaml("two.log", "debug"));
+    program.signal(Signal::HUP);
+    program.stderr.wait("reloaded: ", 1);
+    program.client().deliver("new@example.net", &[BOB], MAIL);
+    old.deliver("old@example.net", &[BOB], MAIL);
+    let [one, two] = ["one.log", "two.log"].map(|name| folder.path(name));
+    eventually("each is in its own", || {
+        count(&one, " from=old@") == 1 && count(&two, " from=new@") == 1
+    });
+    assert_eq!(count(&one, " from=new@") + count(&two, " from=old@"), 0);
+    fs::rename(&two, folder.path("two.old")).expect("it can be renamed");
+    program.signal(Signal::USR1);
+    eventually("there is a new file", || two.exists());
+    program.stop();
+}

@@ -8,7 +8,7 @@ use maiasaura::failure::Failure;
 use maiasaura::processor::{Delivery, Pending, Processor, Staged};
 
 use crate::client::Stream;
-use crate::house::{Folder, House, configuration};
+use crate::house::{Folder, House, configuration, eventually};
 use crate::process::{Program, command, configure};
 
 /// What was done, in order.
@@ -194,4 +194,35 @@ fn the_program_itself_has_none() {
     assert_eq!(ended.code, Some(78), "{ended:#?}");
     let said = "config.yaml:3:5: processors.Mine: there is no processor of this name";
     assert!(ended.complaint().contains(said), "{ended:#?}");
+}
+
+/// What is started for a configuration is shut down when nobody uses that any more; one that cannot
+/// start leaves the one before at work.
+#[test]
+fn a_reload_starts_the_new_ones_and_shuts_the_old_ones_down() {
+    let deeds = Deeds::default();
+    let folder = Folder::new();
+    let read = |yaml: &str| {
+        let environment: Environment = folder.variables().into_iter().collect();
+        let config = Config::parse(&configuration(yaml), "m.yaml", &environment);
+        config.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let daemon = furnished(Daemon::new(read("save: One|MailDir")), &deeds);
+    let running = daemon.start().unwrap_or_else(|error| panic!("{error}"));
+    let bad = read("save: One|Two|MailDir\nprocessors: {Two: {fault: no}}");
+    let error = running.reload(bad).expect_err("it is refused").to_string();
+    assert!(error.contains("Two cannot start: no"), "{error}");
+    running
+        .reload(read("save: Two|MailDir"))
+        .unwrap_or_else(|error| panic!("{error}"));
+    eventually("the old one is shut down", || noted(&deeds).len() == 6);
+    let (first, rest) = (&noted(&deeds)[..4], &mut noted(&deeds)[4..].to_vec());
+    assert_eq!(
+        first,
+        ["One start", "One start", "Two start", "One shutdown"]
+    );
+    rest.sort();
+    assert_eq!(*rest, ["One shutdown", "Two start"]);
+    running.shutdown();
+    assert_eq!(noted(&deeds)[6..], ["Two shutdown"]);
 }

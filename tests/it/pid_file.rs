@@ -137,3 +137,24 @@ fn the_command_line_names_it_too() {
     program.stop();
     assert!(!folder.path("other.pid").exists());
 }
+
+#[test]
+fn a_reload_moves_it() {
+    let folder = folder();
+    let program = Program::serve(&folder, YAML);
+    let [old, new] = ["run/pid", "run/other"].map(|name| folder.path(name));
+    let before = fs::metadata(&old).expect("it is there").ino();
+    program.signal(Signal::HUP);
+    program.stderr.wait("reloaded: nothing changed", 1);
+    assert_eq!(fs::metadata(&old).expect("it is there").ino(), before);
+    configure(&folder, "pid_file: \"${FOLDER}/no/pid\"");
+    program.signal(Signal::HUP);
+    program.stderr.wait("not reloaded", 1);
+    assert!(old.exists());
+    configure(&folder, "pid_file: \"${FOLDER}/run/other\"");
+    program.signal(Signal::HUP);
+    program.stderr.wait("reloaded: changed: pid_file", 1);
+    assert!(new.exists() && !old.exists());
+    program.stop();
+    assert!(!new.exists());
+}
