@@ -20,7 +20,9 @@ use super::generation::{Generation, Parts};
 use super::threads::Threads;
 use super::upkeep::Upkeep;
 use super::workers::{Surroundings, Workers};
-use super::{LogChange, StartError, binding, log_settings, recovery, roots, telling};
+use super::{
+    LogChange, PidFile, StartError, binding, log_settings, own, process, recovery, roots, telling,
+};
 use crate::config::{Config, ConfigError, Source};
 use crate::locks::lock;
 use crate::maildir::Durability;
@@ -50,6 +52,8 @@ struct Current {
     upkeep: Upkeep,
     acme: Vec<Task<()>>,
     passed: PassedSockets,
+    /// Removed when all is done.
+    pid_file: Option<Arc<PidFile>>,
     /// Roots below which logs were looked for.
     recovered: HashSet<Arc<Path>>,
 }
@@ -62,6 +66,7 @@ struct Prepared {
     endpoint: Plan,
     doors: Option<Doors>,
     log: Option<LogChange>,
+    pid_file: Option<Arc<PidFile>>,
 }
 
 impl Running {
@@ -80,6 +85,18 @@ impl Running {
         let current = lock(&self.current);
         let generation = current.generation.as_ref();
         generation.map_or_else(Vec::new, |generation| generation.offers.facts())
+    }
+
+    /// The configuration that is in force.
+    pub fn config(&self) -> Arc<Config> {
+        let current = lock(&self.current);
+        let generation = current.generation.as_ref();
+        generation.map_or_else(Arc::default, |generation| Arc::clone(&generation.config))
+    }
+
+    /// The file that has our pid, if there is one.
+    pub fn pid_file(&self) -> Option<Arc<PidFile>> {
+        lock(&self.current).pid_file.clone()
     }
 
     /// Takes another configuration, all of it or nothing. Sockets whose address is in both stay
@@ -151,6 +168,9 @@ impl Running {
     pub fn shutdown(self) {
         self.trigger.pull();
         self.threads.finish();
+        if let Some(pid_file) = self.pid_file() {
+            pid_file.remove();
+        }
         self.parts.events.end();
     }
 
@@ -169,6 +189,7 @@ impl Running {
                 upkeep: Upkeep::default(),
                 acme: Vec::new(),
                 passed: PassedSockets::from_env(),
+                pid_file: None,
                 recovered: HashSet::new(),
             }),
             server: Arc::new(Server::new(Arc::clone(&executor), shutdown.clone())),
@@ -214,13 +235,16 @@ impl Running {
         let is_same = before.is_some_and(|before| before.acme.is(&generation.acme));
         let passed = &mut current.passed;
         let config = &generation.config;
-        let listeners = binding::listeners(config, &generation.offers, &self.server, passed)?;
+        let offers = &generation.offers;
+        let listeners = binding::listeners((config, source), offers, &self.server, passed)?;
         let doors = (!is_same).then(|| generation.acme.doors(config, passed));
         let doors = doors.transpose()?;
         binding::all_are_taken(passed)?;
         let endpoint = current.endpoint.plan(config, &listeners)?;
         let log = self.log_change(before, config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
+        let pid_file = process::pid_file(config, source, current.pid_file.as_ref())?;
+        own::start(&service, source)?;
         Ok(Prepared {
             generation,
             service,
@@ -228,6 +252,7 @@ impl Running {
             endpoint,
             doors,
             log,
+            pid_file,
         })
     }
 
@@ -242,10 +267,13 @@ impl Running {
             return Ok(None);
         };
         let (before, after) = (log_settings(&before.config), log_settings(config));
-        let change = logging.prepare(&before, after);
+        if before == after {
+            return Ok(None);
+        }
+        let change = logging.prepare(&after);
         change
             .map(Some)
-            .map_err(|error| source.error("log.file", error))
+            .map_err(|error| source.error("log.file", after.target.fault(&error)))
     }
 
     /// Puts it in the place of the present one.
@@ -257,7 +285,9 @@ impl Running {
             endpoint,
             doors,
             log,
+            pid_file,
         } = prepared;
+        current.pid_file = pid_file;
         if let Some(log) = log {
             log.apply();
         }
