@@ -16,10 +16,11 @@ use crate::process::{Program, configure};
 const RELOADS: usize = 100;
 const CLIENTS: usize = 4;
 /// What each reload takes turns in: hosts, limits, a listener, the chain, how mail is stored.
-const TURNS: [&str; 4] = [
+const TURNS: [&str; 5] = [
     "recipients: {hosts: [example.org]}",
     "recipients: {hosts: [example.org, '*.example.org']}\nlimits: {message_size: 1MB, deliveries: 3}\nlisteners: [{address: '127.0.0.1:0'}, {address: 'unix:${FOLDER}/s'}]",
     "save: HeadersParser|Header|MailDir\nmaildir: {path: '${ROOT}/{host}/{user}', durability: none}",
+    "maildir: {path: '${ROOT}/{host}/{user}', durability: journal}",
     "hostname: other.test\nlimits: {deliveries: 20}\ntimeouts: {command: 20s}\nthreads: 3",
 ];
 
@@ -91,8 +92,8 @@ fn a_hundred_reloads_under_load_are_not_noticed() {
             scope.spawn(move || deliver(address, client, is_over, count))
         };
         let clients: Vec<_> = (0..CLIENTS).map(start).collect();
-        for round in 0..RELOADS / 4 {
-            reload(&folder, &program, 1 + 4 * round, 4);
+        for round in 0..RELOADS / 5 {
+            reload(&folder, &program, 1 + 5 * round, 5);
             // Some mail between them, however fast they are.
             let enough = count.load(Ordering::Relaxed) + 4;
             while count.load(Ordering::Relaxed) < enough

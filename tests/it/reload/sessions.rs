@@ -202,6 +202,21 @@ fn who_is_there_counts() {
     drop(second);
 }
 
+/// Guesses count, too.
+#[test]
+fn who_has_guessed_too_often_stays_locked_out() {
+    let yaml = |delay: &str| {
+        format!(
+            "listeners: [{{address: '127.0.0.1:0', auth: required}}]\nauth: {{users: '${{FOLDER}}/users', plaintext: local}}\nlimits: {{auth_failures_per_ip: 1}}\ntimeouts: {{auth_delay: {delay}}}"
+        )
+    };
+    let mut house = House::in_folder(furnished(), &yaml("1ms"));
+    house.client().wants("AUTH PLAIN AGFsaWNlAHdyb25n", "535 ");
+    house.client().wants("AUTH PLAIN AGFsaWNlAHdyb25n", "421 ");
+    house.reload(&yaml("2ms")).expect("it is sound");
+    house.client().wants("AUTH PLAIN AGFsaWNlAHdyb25n", "421 ");
+}
+
 /// Old configurations are dropped, with all that they had.
 #[test]
 fn a_hundred_reloads_leave_nothing_behind() {
