@@ -71,7 +71,7 @@ struct Look {
 
 /// Another way to log: nothing that could fail is left.
 #[derive(Debug)]
-pub struct Change {
+pub(super) struct Change {
     logging: Logging,
     settings: Settings,
     /// None where lines go on to where they went.
@@ -139,7 +139,7 @@ impl Logging {
     /// # Errors
     ///
     /// Where another target cannot be opened.
-    pub fn prepare(&self, before: &Settings, settings: Settings) -> io::Result<Change> {
+    pub(super) fn prepare(&self, before: &Settings, settings: Settings) -> io::Result<Change> {
         let is_other = before.target != settings.target;
         let output = is_other.then(|| Output::open(&settings.target));
         Ok(Change {
@@ -169,7 +169,7 @@ impl Logging {
 
 impl Change {
     /// Logs so from now on.
-    pub fn apply(self) {
+    pub(super) fn apply(self) {
         let Self {
             logging,
             settings,

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use changes::{ReloadError, Reloaded};
 pub use line::{Addresses, Format};
-pub use logging::{Change as LogChange, Logging, Settings as LogSettings, Target, log_settings};
+pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use running::Running;
 pub use signals::{Request, requests};
 

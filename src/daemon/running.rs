@@ -17,10 +17,11 @@ use super::acme::Doors;
 use super::auth_http::{Endpoint, Plan};
 use super::changes::{ReloadError, Reloaded, changed};
 use super::generation::{Generation, Parts};
+use super::logging::Change as LogChange;
 use super::threads::Threads;
 use super::upkeep::Upkeep;
 use super::workers::{Surroundings, Workers};
-use super::{LogChange, StartError, binding, log_settings, recovery, roots, telling};
+use super::{StartError, binding, log_settings, recovery, roots, telling};
 use crate::config::{Config, ConfigError, Source};
 use crate::locks::lock;
 use crate::maildir::Durability;
@@ -86,14 +87,23 @@ impl Running {
     /// open; sessions that are there go on as they began, and what they deliver goes through the
     /// chain that they began with; who connects from now on finds the new one.
     ///
-    /// ```no_run
+    /// ```
+    /// use maiasaura::config::Environment;
     /// use maiasaura::{Config, Daemon};
     ///
-    /// let running = Daemon::new(Config::default()).start()?;
-    /// let mut config = Config::default();
+    /// let yaml = "listeners: [{address: '127.0.0.1:0'}]";
+    /// let mut config = Config::parse(yaml, "example", &Environment::default())?;
+    /// let running = Daemon::new(config.clone()).start()?;
+    /// let addresses = running.addresses();
+    ///
     /// config.recipients.hosts.push("example.org".into());
-    /// let reloaded = running.reload(config)?;
-    /// assert_eq!(reloaded.changed, ["recipients.hosts"]);
+    /// let reloaded = running.reload(config.clone())?;
+    /// assert_eq!(reloaded.to_string(), "changed: recipients.hosts");
+    /// assert_eq!(running.addresses(), addresses);
+    ///
+    /// config.save = vec!["Hasher".into()];
+    /// let refused = running.reload(config).unwrap_err();
+    /// assert!(refused.to_string().contains("none of these processors stores mail"));
     /// running.shutdown();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
