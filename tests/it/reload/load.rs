@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use maiasaura::server::Address;
@@ -97,7 +97,7 @@ fn a_hundred_reloads_under_load_are_not_noticed() {
             // Some mail between them, however fast they are.
             let enough = count.load(Ordering::Relaxed) + 4;
             while count.load(Ordering::Relaxed) < enough
-                && !clients.iter().any(|it| it.is_finished())
+                && !clients.iter().any(ScopedJoinHandle::is_finished)
             {
                 thread::sleep(Duration::from_millis(1));
             }

@@ -64,7 +64,7 @@ impl Watched {
         let (sender, waits) = (Mutex::new(sender), Arc::new(Mutex::new(waits)));
         let (count, made) = (AtomicUsize::new(0), Arc::<Mutex<Vec<_>>>::default());
         let all = Arc::clone(&made);
-        let make = move || {
+        let construct = move || {
             let mine = Arc::new(Mine {
                 generation: count.fetch_add(1, Ordering::Relaxed) + 1,
                 events: sender.lock().expect("nobody panics with it").clone(),
@@ -74,7 +74,7 @@ impl Watched {
             all.push(Arc::downgrade(&mine));
             Ok(mine as Arc<dyn Processor>)
         };
-        let furnish = |daemon: Daemon| daemon.processor("Mine", make);
+        let furnish = |daemon: Daemon| daemon.processor("Mine", construct);
         Self {
             house: House::with(WITH_MINE, furnish),
             events,
