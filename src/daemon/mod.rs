@@ -16,6 +16,7 @@ pub mod notify;
 mod php;
 mod processors;
 mod recovery;
+mod reload;
 mod roots;
 mod running;
 mod signals;
