@@ -10,6 +10,10 @@
 //! # Ok::<(), maiasaura::StartError>(())
 //! ```
 //!
+//! A program that has a daemon needs [`Daemon`] to set it up, [`Running`] to reload it and to shut it
+//! down, and [`Config`]; [`processor`] and [`spool`] for processors and consumers of its own, and
+//! [`events`] to hear what happens. The rest is public so that it can be tested and read, and may change.
+//!
 //! The rooms, in the order in which a message passes them. Each uses only those
 //! named after it in this list, and [`config`], [`daemon`] and [`cli`] above all:
 
@@ -57,6 +61,8 @@ pub mod smtp;
 pub mod maildir;
 
 mod locks;
+
+pub mod logbook;
 
 mod stamp;
 

@@ -24,6 +24,7 @@ mod log;
 mod metrics;
 mod networks;
 mod overrides;
+mod own;
 mod recipients;
 mod scalars;
 mod settings;
@@ -38,7 +39,8 @@ mod units;
 mod wording;
 mod written;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
 pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
@@ -50,8 +52,9 @@ pub use self::fastcgi::{
 };
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
-pub use self::log::{Addresses, File, Format, Level, LogConfig};
+pub use self::log::{Addresses, File, Format, Level, ListenerLogConfig, LogConfig};
 pub use self::metrics::MetricsConfig;
+pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
@@ -99,6 +102,9 @@ pub struct Config {
     pub header: HeaderConfig,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
+    /// What processors that are not of this crate are told, by their names; these alone know what is
+    /// in it ([`Daemon::processor_with`](crate::Daemon::processor_with)).
+    pub processors: BTreeMap<String, ProcessorSection>,
     /// Where mail waits for applications.
     pub spool: SpoolConfig,
     /// How much clients may do.
@@ -109,6 +115,9 @@ pub struct Config {
     pub log: LogConfig,
     /// Where figures are told, and whether all is well (default: nowhere).
     pub metrics: Option<MetricsConfig>,
+    /// The file that our pid is written to while we run (default: none).
+    #[serde(deserialize_with = "self::log::pid_file")]
+    pub pid_file: Option<PathBuf>,
     /// Threads that serve connections; 0 is one for each core (default: 0).
     pub threads: usize,
 }
@@ -131,11 +140,13 @@ impl Default for Config {
             fastcgi: None,
             header: HeaderConfig::default(),
             compressor: CompressorConfig::default(),
+            processors: BTreeMap::new(),
             spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
             log: LogConfig::default(),
             metrics: None,
+            pid_file: None,
             threads: 0,
         }
     }

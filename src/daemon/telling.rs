@@ -1,52 +1,43 @@
-//! What a configuration has changed, told to who has subscribed.
+//! What another configuration has changed, for who has subscribed.
 
 use super::changes::Reloaded;
 use crate::config::{Config, ListenerConfig};
-use crate::events::{ConfigChange, Event, Events, ListenerChange, ServerChange};
+use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::server::Address;
 
 /// What is done with mail, where go-guerrilla has its `backend_config`.
-const BACKEND: [&str; 10] = [
+const BACKEND: [&str; 11] = [
     "validate",
     "save",
     "wildcard",
     "fastcgi",
     "header",
     "compressor",
+    "processors",
     "maildir",
     "spool",
     "recipients",
     "limits.deliveries",
 ];
 
-/// Tells what is in force now; without `before` it is the start.
-pub(super) fn tell(
-    events: &Events,
-    reloaded: &Reloaded,
-    before: Option<&Config>,
-    after: Option<&Config>,
-) {
-    let Some(after) = after.filter(|_| events.are_heard()) else {
-        return;
-    };
+/// What is in force now, and was not before.
+pub(super) fn events(reloaded: &Reloaded, before: &Config, after: &Config) -> Vec<Event> {
+    let mut events = Vec::new();
     for address in &reloaded.closed {
-        server(events, address, ListenerChange::Stopped);
-        server(events, address, ListenerChange::Removed);
+        server(&mut events, address, ListenerChange::Stopped);
+        server(&mut events, address, ListenerChange::Removed);
     }
     for address in &reloaded.opened {
-        if before.is_some() {
-            server(events, address, ListenerChange::New);
-        }
-        server(events, address, ListenerChange::Started);
+        server(&mut events, address, ListenerChange::New);
+        server(&mut events, address, ListenerChange::Started);
     }
-    if let Some(before) = before {
-        listeners(events, before, after);
-        sections(events, &reloaded.changed, before, after);
-    }
+    listeners(&mut events, before, after);
+    sections(&mut events, &reloaded.changed, before, after);
+    events
 }
 
 /// Listeners that stay where they are.
-fn listeners(events: &Events, before: &Config, after: &Config) {
+fn listeners(events: &mut Vec<Event>, before: &Config, after: &Config) {
     for listener in &after.listeners {
         let mut known = before.listeners.iter();
         let Some(old) = known.find(|old| is_same(old, listener)) else {
@@ -59,6 +50,11 @@ fn listeners(events: &Events, before: &Config, after: &Config) {
         }
         if before.tls(old) != after.tls(listener) || before.mode(old) != after.mode(listener) {
             server(events, address, ListenerChange::TlsConfig);
+        }
+        if old.log.file != listener.log.file {
+            let target = listener.log.file.as_ref().unwrap_or(&after.log.file);
+            let target = target.to_string();
+            server(events, address, ListenerChange::LogFile { target });
         }
         if before.timeouts != after.timeouts {
             server(events, address, ListenerChange::Timeout);
@@ -87,6 +83,7 @@ fn updated(before: &ListenerConfig, after: &ListenerConfig) -> Vec<String> {
         xclient,
         tls,
         auth,
+        log,
     } = before;
     let keys = [
         ("address", *address != after.address),
@@ -96,13 +93,14 @@ fn updated(before: &ListenerConfig, after: &ListenerConfig) -> Vec<String> {
         ("xclient", *xclient != after.xclient),
         ("tls", *tls != after.tls),
         ("auth", *auth != after.auth),
+        ("log", *log != after.log),
     ];
     let differing = keys.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(key, _)| key.to_owned()).collect()
 }
 
-fn sections(events: &Events, changed: &[&'static str], before: &Config, after: &Config) {
-    let tell = |change| events.tell(|| Event::ConfigChange(change));
+fn sections(events: &mut Vec<Event>, changed: &[&'static str], before: &Config, after: &Config) {
+    let mut tell = |change| events.push(Event::ConfigChange(change));
     let is_backend = |key: &&&str| BACKEND.iter().any(|section| key.starts_with(section));
     let own = |keys: &mut dyn Iterator<Item = &&str>| -> Vec<String> {
         keys.map(|key| (*key).to_owned()).collect()
@@ -114,6 +112,10 @@ fn sections(events: &Events, changed: &[&'static str], before: &Config, after: &
     if before.recipients.hosts != after.recipients.hosts {
         let hosts = after.recipients.hosts.clone();
         tell(ConfigChange::AllowedHosts { hosts });
+    }
+    if before.pid_file != after.pid_file {
+        let path = after.pid_file.clone();
+        tell(ConfigChange::PidFile { path });
     }
     if before.log.file != after.log.file {
         let target = after.log.file.to_string();
@@ -129,7 +131,7 @@ fn sections(events: &Events, changed: &[&'static str], before: &Config, after: &
     }
 }
 
-fn server(events: &Events, address: &Address, change: ListenerChange) {
+fn server(events: &mut Vec<Event>, address: &Address, change: ListenerChange) {
     let listener = address.to_string();
-    events.tell(|| Event::ServerChange(ServerChange { listener, change }));
+    events.push(Event::ServerChange(ServerChange { listener, change }));
 }

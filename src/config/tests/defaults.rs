@@ -45,6 +45,7 @@ fn the_file_has_every_key() {
         "auth_http: {}",
         "metrics: {}",
         "listeners: [{tls: {}}]",
+        "listeners: [{log: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
         "tls: {acme: {}}",
