@@ -57,7 +57,7 @@ pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
-    CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
+    CompressorConfig, DebuggerConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
 };
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
@@ -98,6 +98,8 @@ pub struct Config {
     pub fastcgi: Option<FastcgiConfig>,
     /// What the processor Header is told.
     pub header: HeaderConfig,
+    /// What the processor Debugger is told.
+    pub debugger: DebuggerConfig,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
     /// What processors that are not of this crate are told, by their names; these alone know what is
@@ -135,6 +137,7 @@ impl Default for Config {
             wildcard: None,
             fastcgi: None,
             header: HeaderConfig::default(),
+            debugger: DebuggerConfig::default(),
             compressor: CompressorConfig::default(),
             processors: BTreeMap::new(),
             spool: SpoolConfig::default(),

@@ -58,6 +58,7 @@ fn the_file_has_every_key() {
         "fastcgi: {}",
         "fastcgi: {validate: {}}",
         "header: {}",
+        "debugger: {}",
         "compressor: {}",
         "spool: {}",
         "limits: {}",
@@ -117,6 +118,7 @@ fn the_readme_has_every_key_of_a_processor() {
     let readme = include_str!("../../../README.md");
     for (processor, sections) in [
         ("Header", &["header: {}"][..]),
+        ("Debugger", &["debugger: {}"]),
         ("Compressor", &["compressor: {}"]),
         ("Wildcard", &["wildcard: {}"]),
         (
