@@ -7,6 +7,20 @@
 //! wrong, and how to mend it.
 //!
 //! The file is read and never written. No other part of the program knows YAML.
+//!
+//! ```
+//! use maiasaura::Config;
+//! use maiasaura::config::Environment;
+//!
+//! let environment: Environment = [("MAIL", "/var/vmail")].into_iter().collect();
+//! let config = Config::parse("maildir: {path: '${MAIL}/{host}/{user}'}", "mine", &environment)?;
+//! assert_eq!(config.maildir.path, "/var/vmail/{host}/{user}");
+//!
+//! let error = Config::parse("threads: 1\nlimits: {conections: 5}", "mine", &environment);
+//! let said = error.unwrap_err().to_string();
+//! assert!(said.starts_with("mine:2:10: limits: unknown key \"conections\"; did you mean \"connections\"?"));
+//! # Ok::<(), maiasaura::config::ConfigError>(())
+//! ```
 
 mod acme;
 mod auth;
