@@ -56,7 +56,8 @@
 //! the protocol and neither sockets nor time. For each recipient the `validate` chain is asked; at
 //! the end of the content every [`Processor`](processor::Processor) of the `save` chain *stages*,
 //! then all *commit*, or all *abort*. One of them is [`MailDir`](processor::MailDir), which writes
-//! through [`maildir`]. `ARCHITECTURE.md` in the sources has the whole house, with the reasons.
+//! through [`maildir`]. [`tls`] has the certificates, [`fastcgi`] is the way to PHP.
+//! `ARCHITECTURE.md` in the sources has the whole house, with the reasons.
 //!
 //! # Features
 //!
