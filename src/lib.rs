@@ -47,6 +47,8 @@
 //! | hear what happens, and know what works | [`events`], [`health`] |
 //! | know which addresses are yours, and where their mail goes | [`recipients`] |
 //!
+//! The rest is public so that it can be tested and read, and may change.
+//!
 //! `examples/` has programs for each: `receiver.rs`, `processor.rs`, `client.rs`, and
 //! `maildiranasaurus`, a whole server with its configuration and a guide.
 //!

@@ -52,6 +52,7 @@ mod pid_file;
 mod process;
 mod processors;
 mod recovery;
+mod reload;
 mod roots;
 mod running;
 mod signals;
@@ -66,10 +67,7 @@ use std::sync::Arc;
 
 pub use changes::{ReloadError, Reloaded};
 pub use line::{Addresses, Format};
-pub use logging::{
-    Change as LogChange, Logging, Settings as LogSettings, Target, listener_log_settings,
-    log_settings,
-};
+pub use logging::{Logging, Settings as LogSettings, Target, listener_log_settings, log_settings};
 pub use pid_file::{PidFile, PidFileError};
 pub use running::Running;
 pub use signals::{Request, requests};

@@ -2,71 +2,53 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use smol::future::zip;
 use smol::{Executor, Task, Timer};
 
-use super::acme::Doors;
-use super::auth_http::{Endpoint, Plan};
+use super::auth_http::Endpoint;
 use super::changes::{ReloadError, Reloaded, changed};
 use super::generation::{Generation, Parts};
 use super::threads::Threads;
 use super::upkeep::Upkeep;
-use super::workers::{Surroundings, Workers};
-use super::{
-    LogChange, PidFile, StartError, binding, log_settings, own, process, recovery, roots, telling,
-};
-use crate::config::{Config, ConfigError, Source};
+use super::workers::Workers;
+use super::{PidFile, StartError, telling};
+use crate::config::{Config, Source};
 use crate::locks::lock;
-use crate::maildir::Durability;
-use crate::server::{Address, Listener, Moved, PassedSockets, Server, Service, Shutdown, Trigger};
+use crate::server::{Address, Moved, PassedSockets, Server, Shutdown, Trigger};
 use crate::tls::Facts;
 
 /// A daemon at work.
 pub struct Running {
     pub(super) parts: Parts,
-    current: Mutex<Current>,
-    server: Arc<Server>,
-    workers: Arc<Workers>,
-    threads: Threads,
-    executor: Arc<Executor<'static>>,
+    pub(super) current: Mutex<Current>,
+    pub(super) server: Arc<Server>,
+    pub(super) workers: Arc<Workers>,
+    pub(super) threads: Threads,
+    pub(super) executor: Arc<Executor<'static>>,
     trigger: Trigger,
-    shutdown: Shutdown,
+    pub(super) shutdown: Shutdown,
 }
 
 /// What the present configuration has become.
-struct Current {
+pub(super) struct Current {
     /// None before the first.
-    generation: Option<Generation>,
+    pub(super) generation: Option<Generation>,
     /// How many there have been.
-    number: u64,
-    addresses: Vec<Address>,
-    endpoint: Endpoint,
-    upkeep: Upkeep,
-    acme: Vec<Task<()>>,
-    passed: PassedSockets,
+    pub(super) number: u64,
+    pub(super) addresses: Vec<Address>,
+    pub(super) endpoint: Endpoint,
+    pub(super) upkeep: Upkeep,
+    pub(super) acme: Vec<Task<()>>,
+    pub(super) passed: PassedSockets,
     /// Removed when all is done.
-    pid_file: Option<Arc<PidFile>>,
+    pub(super) pid_file: Option<Arc<PidFile>>,
     /// Roots below which logs were looked for.
-    recovered: HashSet<Arc<Path>>,
-}
-
-/// A configuration that can take the place of the present one: nothing that could fail is left.
-struct Prepared {
-    generation: Generation,
-    service: Service,
-    listeners: Vec<Listener>,
-    endpoint: Plan,
-    doors: Option<Doors>,
-    log: Option<LogChange>,
-    pid_file: Option<Arc<PidFile>>,
+    pub(super) recovered: HashSet<Arc<Path>>,
 }
 
 impl Running {
@@ -103,14 +85,23 @@ impl Running {
     /// open; sessions that are there go on as they began, and what they deliver goes through the
     /// chain that they began with; who connects from now on finds the new one.
     ///
-    /// ```no_run
+    /// ```
+    /// use maiasaura::config::Environment;
     /// use maiasaura::{Config, Daemon};
     ///
-    /// let running = Daemon::new(Config::default()).start()?;
-    /// let mut config = Config::default();
+    /// let yaml = "listeners: [{address: '127.0.0.1:0'}]";
+    /// let mut config = Config::parse(yaml, "example", &Environment::default())?;
+    /// let running = Daemon::new(config.clone()).start()?;
+    /// let addresses = running.addresses();
+    ///
     /// config.recipients.hosts.push("example.org".into());
-    /// let reloaded = running.reload(config)?;
-    /// assert_eq!(reloaded.changed, ["recipients.hosts"]);
+    /// let reloaded = running.reload(config.clone())?;
+    /// assert_eq!(reloaded.to_string(), "changed: recipients.hosts");
+    /// assert_eq!(running.addresses(), addresses);
+    ///
+    /// config.save = vec!["Hasher".into()];
+    /// let refused = running.reload(config).unwrap_err();
+    /// assert!(refused.to_string().contains("none of these processors stores mail"));
     /// running.shutdown();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -132,22 +123,24 @@ impl Running {
         let prepared = self.prepare(config, source, &mut current)?;
         let before = current.generation.take();
         let Moved { opened, closed } = smol::block_on(self.commit(prepared, &mut current));
-        let configs = (before.as_ref(), current.generation.as_ref());
-        let (before, after) = (
-            configs.0.map(|it| &*it.config),
-            configs.1.map(|it| &*it.config),
-        );
-        let changed = match before.zip(after) {
-            Some((before, after)) => changed(before, after),
-            None => Vec::new(),
-        };
-        let reloaded = Reloaded {
+        let mut reloaded = Reloaded {
             generation: current.number,
-            changed,
+            changed: Vec::new(),
             opened,
             closed,
         };
-        telling::tell(&self.parts.events, &reloaded, before, after);
+        let mut events = Vec::new();
+        // The start is no change.
+        if let Some((before, after)) = before.as_ref().zip(current.generation.as_ref()) {
+            let (before, after) = (&before.config, &after.config);
+            reloaded.changed = changed(before, after);
+            events = telling::events(&reloaded, before, after);
+        }
+        // Who hears of it may look at what there is now.
+        drop(current);
+        for event in events {
+            self.parts.events.tell(|| event);
+        }
         Ok(reloaded)
     }
 
@@ -224,139 +217,6 @@ impl Running {
         };
         self.executor.spawn(finish).detach();
     }
-
-    /// Does all that can fail.
-    fn prepare(
-        &self,
-        config: Config,
-        source: &Source,
-        current: &mut Current,
-    ) -> Result<Prepared, StartError> {
-        let before = current.generation.as_ref();
-        let (mut generation, mut service) = Generation::new(config, source, &self.parts, before)?;
-        generation.equip(&mut service, source, &self.parts, before)?;
-        recover(&generation, before, &mut current.recovered)?;
-        let is_same = before.is_some_and(|before| before.acme.is(&generation.acme));
-        let passed = &mut current.passed;
-        let config = &generation.config;
-        let offers = &generation.offers;
-        let listeners = binding::listeners((config, source), offers, &self.server, passed)?;
-        let doors = (!is_same).then(|| generation.acme.doors(config, passed));
-        let doors = doors.transpose()?;
-        binding::all_are_taken(passed)?;
-        let endpoint = current.endpoint.plan(config, &listeners)?;
-        let log = self.log_change(before, config, source)?;
-        self.threads.grow_to(self.wanted_threads(&generation))?;
-        let pid_file = process::pid_file(config, source, current.pid_file.as_ref())?;
-        own::start(&service, source)?;
-        Ok(Prepared {
-            generation,
-            service,
-            listeners,
-            endpoint,
-            doors,
-            log,
-            pid_file,
-        })
-    }
-
-    /// How the log is to be changed; it was opened before the first configuration was taken.
-    fn log_change(
-        &self,
-        before: Option<&Generation>,
-        config: &Config,
-        source: &Source,
-    ) -> Result<Option<LogChange>, ConfigError> {
-        let Some((logging, before)) = self.parts.logging.as_ref().zip(before) else {
-            return Ok(None);
-        };
-        let (before, after) = (log_settings(&before.config), log_settings(config));
-        if before == after {
-            return Ok(None);
-        }
-        let change = logging.prepare(&after);
-        change
-            .map(Some)
-            .map_err(|error| source.error("log.file", after.target.fault(&error)))
-    }
-
-    /// Puts it in the place of the present one.
-    async fn commit(&self, prepared: Prepared, current: &mut Current) -> Moved {
-        let Prepared {
-            generation,
-            service,
-            listeners,
-            endpoint,
-            doors,
-            log,
-            pid_file,
-        } = prepared;
-        current.pid_file = pid_file;
-        if let Some(log) = log {
-            log.apply();
-        }
-        let service = Arc::new(service);
-        let addresses = listeners.iter().map(|listener| listener.address.clone());
-        current.addresses = addresses.collect();
-        generation.disks.settle();
-        let jobs = generation
-            .consumers
-            .jobs(&generation.config, &generation.store);
-        let surroundings = Surroundings {
-            executor: &self.executor,
-            shutdown: &self.shutdown,
-            events: &self.parts.events,
-            health: &self.parts.health,
-        };
-        self.workers.set(jobs, &surroundings);
-        if let Some(doors) = doors {
-            current.acme = generation.acme.start(doors, &self.executor);
-        }
-        current
-            .endpoint
-            .carry_out(endpoint, &service, &self.executor, &self.shutdown)
-            .await;
-        generation.offers.refresh();
-        current.upkeep.set(&generation, &self.executor);
-        current.generation = Some(generation);
-        current.number += 1;
-        self.server.open(listeners, service).await
-    }
-
-    /// A delivery blocks its thread, and as many clients may be waited for on one each; beside these
-    /// there are always some that serve sockets.
-    fn wanted_threads(&self, generation: &Generation) -> usize {
-        let config = &generation.config;
-        let serving = match config.threads {
-            0 => thread::available_parallelism().map_or(2, NonZero::get),
-            threads => threads,
-        };
-        let each = config.limits.deliveries;
-        serving + each * self.parts.disks.kinds() + each
-    }
-}
-
-/// Looks at roots that are new, and brings to their Maildirs what was promised before a crash.
-fn recover(
-    generation: &Generation,
-    before: Option<&Generation>,
-    recovered: &mut HashSet<Arc<Path>>,
-) -> io::Result<()> {
-    let Generation { store, disks, .. } = generation;
-    let known: HashSet<&Arc<Path>> = before
-        .iter()
-        .flat_map(|before| before.disks.roots().flatten())
-        .collect();
-    roots::probe(store, disks, |root| !known.contains(root));
-    let has_logs = store.settings().durability == Durability::Journal;
-    let mut roots: Vec<Arc<Path>> = disks.roots().flatten().cloned().collect();
-    // Where another store may have a log open, that one looks after it.
-    roots.retain(|root| has_logs || !recovered.contains(root));
-    for outcome in store.recover(&roots)? {
-        recovery::report(&outcome);
-    }
-    recovered.extend(roots);
-    Ok(())
 }
 
 impl fmt::Debug for Running {

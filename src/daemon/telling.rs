@@ -1,8 +1,8 @@
-//! What a configuration has changed, told to who has subscribed.
+//! What another configuration has changed, for who has subscribed.
 
 use super::changes::Reloaded;
 use crate::config::{Config, ListenerConfig};
-use crate::events::{ConfigChange, Event, Events, ListenerChange, ServerChange};
+use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::server::Address;
 
 /// What is done with mail, where go-guerrilla has its `backend_config`.
@@ -21,34 +21,24 @@ const BACKEND: [&str; 12] = [
     "limits.deliveries",
 ];
 
-/// Tells what is in force now; without `before` it is the start.
-pub(super) fn tell(
-    events: &Events,
-    reloaded: &Reloaded,
-    before: Option<&Config>,
-    after: Option<&Config>,
-) {
-    let Some(after) = after.filter(|_| events.are_heard()) else {
-        return;
-    };
+/// What is in force now, and was not before.
+pub(super) fn events(reloaded: &Reloaded, before: &Config, after: &Config) -> Vec<Event> {
+    let mut events = Vec::new();
     for address in &reloaded.closed {
-        server(events, address, ListenerChange::Stopped);
-        server(events, address, ListenerChange::Removed);
+        server(&mut events, address, ListenerChange::Stopped);
+        server(&mut events, address, ListenerChange::Removed);
     }
     for address in &reloaded.opened {
-        if before.is_some() {
-            server(events, address, ListenerChange::New);
-        }
-        server(events, address, ListenerChange::Started);
+        server(&mut events, address, ListenerChange::New);
+        server(&mut events, address, ListenerChange::Started);
     }
-    if let Some(before) = before {
-        listeners(events, before, after);
-        sections(events, &reloaded.changed, before, after);
-    }
+    listeners(&mut events, before, after);
+    sections(&mut events, &reloaded.changed, before, after);
+    events
 }
 
 /// Listeners that stay where they are.
-fn listeners(events: &Events, before: &Config, after: &Config) {
+fn listeners(events: &mut Vec<Event>, before: &Config, after: &Config) {
     for listener in &after.listeners {
         let mut known = before.listeners.iter();
         let Some(old) = known.find(|old| is_same(old, listener)) else {
@@ -110,8 +100,8 @@ fn updated(before: &ListenerConfig, after: &ListenerConfig) -> Vec<String> {
     differing.map(|(key, _)| key.to_owned()).collect()
 }
 
-fn sections(events: &Events, changed: &[&'static str], before: &Config, after: &Config) {
-    let tell = |change| events.tell(|| Event::ConfigChange(change));
+fn sections(events: &mut Vec<Event>, changed: &[&'static str], before: &Config, after: &Config) {
+    let mut tell = |change| events.push(Event::ConfigChange(change));
     let is_backend = |key: &&&str| BACKEND.iter().any(|section| key.starts_with(section));
     let own = |keys: &mut dyn Iterator<Item = &&str>| -> Vec<String> {
         keys.map(|key| (*key).to_owned()).collect()
@@ -142,7 +132,7 @@ fn sections(events: &Events, changed: &[&'static str], before: &Config, after: &
     }
 }
 
-fn server(events: &Events, address: &Address, change: ListenerChange) {
+fn server(events: &mut Vec<Event>, address: &Address, change: ListenerChange) {
     let listener = address.to_string();
-    events.tell(|| Event::ServerChange(ServerChange { listener, change }));
+    events.push(Event::ServerChange(ServerChange { listener, change }));
 }

@@ -120,7 +120,7 @@ impl Bound {
         let mut change = None;
         if let (Address::Unix(_, old), Address::Unix(path, new)) = (&address, wanted) {
             change = (old != new)
-                .then(|| AccessChange::make(path, *new))
+                .then(|| AccessChange::make(path, new.after(*old)))
                 .transpose()?;
             address = wanted.clone();
         }

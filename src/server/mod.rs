@@ -181,6 +181,8 @@ impl Server {
         self.executor.spawn(async move {
             future::or(over.requested(), is_cut.requested()).await;
             close(&chain).await;
+            // With it goes what it wrote to, and a log that is closed is emptied first.
+            smol::unblock(move || drop(chain)).await;
         })
     }
 

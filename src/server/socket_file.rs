@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::listener::BACKLOG;
@@ -39,15 +39,22 @@ pub(super) struct SocketFile {
 #[derive(Debug)]
 pub(super) struct AccessChange {
     path: PathBuf,
-    before: Option<(u32, u32)>,
+    before: Option<Access>,
 }
 
 impl AccessChange {
     pub(super) fn make(path: &Path, access: Access) -> io::Result<Self> {
         let file = fs::symlink_metadata(path)?;
+        // A group that stays need not be given, which might not be allowed.
+        let group = access.group.filter(|group| *group != file.gid());
+        let before = Access {
+            mode: file.mode() & 0o7777,
+            group: group.map(|_| file.gid()),
+        };
+        let access = Access { group, ..access };
         let change = Self {
             path: path.to_owned(),
-            before: Some((file.mode() & 0o7777, file.gid())),
+            before: Some(before),
         };
         access.give(path)?;
         Ok(change)
@@ -60,11 +67,9 @@ impl AccessChange {
 
 impl Drop for AccessChange {
     fn drop(&mut self) {
-        if let Some((mode, group)) = self.before {
-            let group = Some(group);
-            if let Err(error) = (Access { mode, group }).give(&self.path) {
-                log::error!(socket:% = self.path.display(), error:% = error; "cannot take back who may connect");
-            }
+        let restored = self.before.map(|before| before.give(&self.path));
+        if let Some(Err(error)) = restored {
+            log::error!(socket:% = self.path.display(), error:% = error; "cannot take back who may connect");
         }
     }
 }
@@ -73,6 +78,13 @@ impl Access {
     /// A mode, and the group that comes by itself.
     pub const fn with_mode(mode: u32) -> Self {
         Self { mode, group: None }
+    }
+
+    /// The same in the place of `before`: a group that was given is taken back.
+    pub(super) fn after(self, before: Self) -> Self {
+        let own = || getegid().as_raw();
+        let group = self.group.or_else(|| before.group.map(|_| own()));
+        Self { group, ..self }
     }
 
     fn give(self, path: &Path) -> io::Result<()> {

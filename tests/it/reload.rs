@@ -1,10 +1,15 @@
 //! Another configuration for a daemon at work.
 
+#[cfg(feature = "acme")]
+mod acme;
 #[cfg(feature = "auth-http")]
 mod endpoint;
+mod events;
 mod listeners;
 mod load;
 mod patterns;
+#[cfg(feature = "fastcgi")]
+mod php;
 mod program;
 mod queue;
 mod refused;
@@ -90,7 +95,7 @@ fn second(house: &House) -> String {
     second
 }
 
-const CHANGES: [Change; 16] = [
+const CHANGES: [Change; 18] = [
     Change {
         before: "hostname: one.test",
         after: "hostname: two.test",
@@ -180,6 +185,18 @@ const CHANGES: [Change; 16] = [
         after: "listeners: [{address: '127.0.0.1:0', auth: required}]\nauth: {users: '${FOLDER}/users', plaintext: local}",
         look: |house| replies(house, &["MAIL FROM:<s@c.test>"]),
         seen: ["250 ", "530 5.7.0 "],
+    },
+    Change {
+        before: "listeners: [{address: '127.0.0.1:0'}]",
+        after: "listeners: [{address: '127.0.0.1:0', xclient: [127.0.0.1]}]",
+        look: |house| replies(house, &["XCLIENT ADDR=192.0.2.1"]),
+        seen: ["550 5.7.0 ", "220 "],
+    },
+    Change {
+        before: "listeners: [{address: '127.0.0.1:0', proxy_protocol: [192.0.2.1]}]",
+        after: "listeners: [{address: '127.0.0.1:0'}]",
+        look: |house| format!("<{}>", greeting(house)),
+        seen: ["<>", "<220 "],
     },
     Change {
         before: "listeners: [{address: '127.0.0.1:0'}]",

@@ -83,7 +83,7 @@ impl Target {
 pub struct Logging(Arc<Shared>);
 
 /// Another way to log: nothing that could fail is left.
-pub struct Change {
+pub(super) struct Change {
     logging: Logging,
     main: Box<dyn Log>,
 }
@@ -119,7 +119,7 @@ impl Logging {
     /// # Errors
     ///
     /// Where another target cannot be opened.
-    pub fn prepare(&self, settings: &Settings) -> io::Result<Change> {
+    pub(super) fn prepare(&self, settings: &Settings) -> io::Result<Change> {
         let main = open(&self.0.sinks, settings)?;
         let logging = self.clone();
         Ok(Change { logging, main })
@@ -158,7 +158,7 @@ impl Logging {
 
 impl Change {
     /// Logs so from now on.
-    pub fn apply(self) {
+    pub(super) fn apply(self) {
         let before = std::mem::replace(&mut *write(&self.logging.0.main), self.main);
         drop(before);
     }

@@ -113,6 +113,31 @@ fn the_log_is_changed_too() {
     program.stop();
 }
 
+/// More deliveries at once need more threads, fewer do not end any.
+#[test]
+fn there_are_threads_enough() {
+    let folder = Folder::new();
+    let program = Program::serve(&folder, "limits: {deliveries: 2}");
+    let threads = || {
+        let tasks = format!("/proc/{}/task", program.pid().as_raw_nonzero());
+        let tasks = fs::read_dir(tasks).expect("it runs").flatten();
+        let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("serve-")).count()
+    };
+    assert_eq!(threads(), 2 + 2 * 2);
+    for (count, (deliveries, expected)) in [(5, 12), (3, 12), (6, 14)].iter().enumerate() {
+        configure(&folder, &format!("limits: {{deliveries: {deliveries}}}"));
+        program.signal(Signal::HUP);
+        program.stderr.wait(RELOADED, count + 1);
+        assert_eq!(threads(), *expected, "{deliveries}");
+        let reply = program
+            .client()
+            .deliver("s@example.net", &["bob@example.org"], b"\r\n");
+        assert!(reply.starts_with("250 "), "{reply}");
+    }
+    program.stop();
+}
+
 /// What was said at the start still holds.
 #[test]
 fn arguments_stay() {

@@ -64,7 +64,7 @@ impl Watched {
         let (sender, waits) = (Mutex::new(sender), Arc::new(Mutex::new(waits)));
         let (count, made) = (AtomicUsize::new(0), Arc::<Mutex<Vec<_>>>::default());
         let all = Arc::clone(&made);
-        let make = move || {
+        let construct = move || {
             let mine = Arc::new(Mine {
                 generation: count.fetch_add(1, Ordering::Relaxed) + 1,
                 events: sender.lock().expect("nobody panics with it").clone(),
@@ -74,7 +74,7 @@ impl Watched {
             all.push(Arc::downgrade(&mine));
             Ok(mine as Arc<dyn Processor>)
         };
-        let furnish = |daemon: Daemon| daemon.processor("Mine", make);
+        let furnish = |daemon: Daemon| daemon.processor("Mine", construct);
         Self {
             house: House::with(WITH_MINE, furnish),
             events,
@@ -200,6 +200,21 @@ fn who_is_there_counts() {
         Client::connect(house.address()).reply().starts_with("220 ")
     });
     drop(second);
+}
+
+/// Guesses count, too.
+#[test]
+fn who_has_guessed_too_often_stays_locked_out() {
+    let yaml = |delay: &str| {
+        format!(
+            "listeners: [{{address: '127.0.0.1:0', auth: required}}]\nauth: {{users: '${{FOLDER}}/users', plaintext: local}}\nlimits: {{auth_failures_per_ip: 1}}\ntimeouts: {{auth_delay: {delay}}}"
+        )
+    };
+    let mut house = House::in_folder(furnished(), &yaml("1ms"));
+    house.client().wants("AUTH PLAIN AGFsaWNlAHdyb25n", "535 ");
+    house.client().wants("AUTH PLAIN AGFsaWNlAHdyb25n", "421 ");
+    house.reload(&yaml("2ms")).expect("it is sound");
+    house.client().wants("AUTH PLAIN AGFsaWNlAHdyb25n", "421 ");
 }
 
 /// Old configurations are dropped, with all that they had.
