@@ -7,6 +7,20 @@
 //! wrong, and how to mend it.
 //!
 //! The file is read and never written. No other part of the program knows YAML.
+//!
+//! ```
+//! use maiasaura::Config;
+//! use maiasaura::config::Environment;
+//!
+//! let environment: Environment = [("MAIL", "/var/vmail")].into_iter().collect();
+//! let config = Config::parse("maildir: {path: '${MAIL}/{host}/{user}'}", "mine", &environment)?;
+//! assert_eq!(config.maildir.path, "/var/vmail/{host}/{user}");
+//!
+//! let error = Config::parse("threads: 1\nlimits: {conections: 5}", "mine", &environment);
+//! let said = error.unwrap_err().to_string();
+//! assert!(said.starts_with("mine:2:10: limits: unknown key \"conections\"; did you mean \"connections\"?"));
+//! # Ok::<(), maiasaura::config::ConfigError>(())
+//! ```
 
 mod acme;
 mod auth;
@@ -59,7 +73,7 @@ pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
-    CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
+    CompressorConfig, DebuggerConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
 };
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
@@ -100,6 +114,8 @@ pub struct Config {
     pub fastcgi: Option<FastcgiConfig>,
     /// What the processor Header is told.
     pub header: HeaderConfig,
+    /// What the processor Debugger is told.
+    pub debugger: DebuggerConfig,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
     /// What processors that are not of this crate are told, by their names; these alone know what is
@@ -139,6 +155,7 @@ impl Default for Config {
             wildcard: None,
             fastcgi: None,
             header: HeaderConfig::default(),
+            debugger: DebuggerConfig::default(),
             compressor: CompressorConfig::default(),
             processors: BTreeMap::new(),
             spool: SpoolConfig::default(),

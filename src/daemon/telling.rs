@@ -6,12 +6,13 @@ use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::server::Address;
 
 /// What is done with mail, where go-guerrilla has its `backend_config`.
-const BACKEND: [&str; 11] = [
+const BACKEND: [&str; 12] = [
     "validate",
     "save",
     "wildcard",
     "fastcgi",
     "header",
+    "debugger",
     "compressor",
     "processors",
     "maildir",

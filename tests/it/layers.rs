@@ -246,3 +246,23 @@ fn unsafe_code_is_denied_but_where_a_reason_is_given() {
         assert!(!text.contains("allow(unsafe_code"), "{path}");
     }
 }
+
+/// The page of the crate leads to every room that its users may enter.
+#[test]
+fn the_map_names_every_public_room() {
+    let map = include_str!("../../src/lib.rs");
+    let page: String = map.lines().filter(|line| line.starts_with("//!")).collect();
+    let mut hidden = false;
+    let mut count = 0;
+    for line in map.lines() {
+        if let Some(room) = line.strip_prefix("pub mod ") {
+            let room = room.trim_end_matches(';');
+            let is_named = [format!("[`{room}`]"), format!("[`{room}::")];
+            let is_named = is_named.iter().any(|link| page.contains(link));
+            assert_ne!(hidden, is_named, "{room}");
+            count += usize::from(!hidden);
+        }
+        hidden = line.contains("doc(hidden)") || (hidden && line.starts_with("#["));
+    }
+    assert!(count >= 10, "{count} public rooms");
+}

@@ -59,6 +59,7 @@ fn the_file_has_every_key() {
         "fastcgi: {}",
         "fastcgi: {validate: {}}",
         "header: {}",
+        "debugger: {}",
         "compressor: {}",
         "spool: {}",
         "limits: {}",
@@ -118,6 +119,7 @@ fn the_readme_has_every_key_of_a_processor() {
     let readme = include_str!("../../../README.md");
     for (processor, sections) in [
         ("Header", &["header: {}"][..]),
+        ("Debugger", &["debugger: {}"]),
         ("Compressor", &["compressor: {}"]),
         ("Wildcard", &["wildcard: {}"]),
         (
