@@ -56,6 +56,8 @@ pub mod maildir;
 
 mod locks;
 
+pub mod logbook;
+
 mod stamp;
 
 pub mod config;

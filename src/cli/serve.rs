@@ -1,17 +1,15 @@
 //! `maiasaura serve`: the receiver in the foreground.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use std::{process, thread};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-use super::{Exit, Fault, Loaded, Outcome, say};
+use super::{Exit, Fault, Loaded, Outcome, descriptors, say};
 use crate::config::{Config, ConfigError, Source};
 use crate::daemon::{self, Daemon, Logging, ReloadError, Request, Running, StartError, notify};
-use crate::events::{ConfigChange, Event};
 use crate::server::Address;
 
 /// What the end may take beside `timeouts.shutdown`: processors close, threads end.
@@ -24,12 +22,16 @@ pub(super) struct Serve {
     /// unix:/path or systemd:name.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+
+    /// Write our pid into this file, instead of where pid_file says.
+    #[arg(short, long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 impl Serve {
     /// Whether any of them was given.
     pub(super) fn is_given(&self) -> bool {
-        self.listen.is_some()
+        self.listen.is_some() || self.pid_file.is_some()
     }
 }
 
@@ -38,16 +40,20 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
     let config = arguments
         .apply(config)
         .map_err(|error| Fault::new(Exit::Usage, format!("--listen: {error}")))?;
-    let logging = Logging::start(&daemon::log_settings(&config))
-        .map_err(|error| Fault::new(Exit::Config, source.error("log.file", error)))?;
+    let settings = daemon::log_settings(&config);
+    let logging = Logging::start(&settings).map_err(|error| {
+        let why = settings.target.fault(&error);
+        Fault::new(Exit::Config, source.error("log.file", why))
+    })?;
     let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
-    raise_descriptor_limit(&config);
+    descriptors::raise();
     let welcome = welcome(&config, &source);
     let patience = config.timeouts.shutdown.get() + CLOSING;
     let running = Daemon::from_source(config, source)
         .logging(&logging)
         .start()
         .inspect_err(|error| notify::failed(&error.to_string()))?;
+    descriptors::warn(running.descriptors());
     introduce(&running, &welcome);
     notify::ready(&running);
     notify::watchdog(&running);
@@ -59,11 +65,7 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
     for request in &requests {
         match request {
             Request::Reload => serving.reload(&load, arguments),
-            Request::ReopenLog => {
-                serving.logging.reopen();
-                let reopened = || Event::ConfigChange(ConfigChange::ReopenLogFile);
-                serving.running.events().tell(reopened);
-            }
+            Request::ReopenLog => serving.running.reopen_logs(),
             Request::Stop => break,
         }
     }
@@ -76,6 +78,9 @@ impl Serve {
     fn apply(&self, mut config: Config) -> Result<Config, String> {
         if let Some(address) = &self.listen {
             config.listen_on(address)?;
+        }
+        if let Some(path) = &self.pid_file {
+            config.pid_file = Some(path.clone());
         }
         Ok(config)
     }
@@ -109,10 +114,9 @@ impl Serving {
             .apply(config)
             .map_err(|error| refused(source.error("--listen", error)))?;
         let patience = config.timeouts.shutdown.get() + CLOSING;
-        let needed = config.descriptors();
         let reloaded = self.running.reload_from(config, &source)?;
         self.patience = patience;
-        warn_of_few_descriptors(needed);
+        descriptors::warn(self.running.descriptors());
         log::info!(generation = reloaded.generation, file = source.name(); "reloaded: {reloaded}");
         Ok(())
     }
@@ -127,7 +131,7 @@ impl Serving {
         } = self;
         notify::stopping(patience);
         log::info!("stopping: no new connections, what has begun is finished");
-        let hurry = logging.clone();
+        let (hurry, pid_file) = (logging.clone(), running.pid_file());
         let finished = Arc::new(AtomicBool::new(false));
         let too_late = Arc::clone(&finished);
         thread::spawn(move || {
@@ -135,6 +139,9 @@ impl Serving {
             // What has finished already has not been cut short.
             if asked && !too_late.load(Ordering::Acquire) {
                 log::warn!("stopped at once");
+                if let Some(pid_file) = &pid_file {
+                    pid_file.remove();
+                }
                 hurry.flush();
                 process::exit(1);
             }
@@ -143,26 +150,6 @@ impl Serving {
         finished.store(true, Ordering::Release);
         log::info!("stopped");
         logging.flush();
-    }
-}
-
-/// Every connection and every open Maildir takes descriptors; the soft limit of
-/// 1,024 is for programs that use select(2), which this one is not.
-fn raise_descriptor_limit(config: &Config) {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let _ = setrlimit(Resource::Nofile, raised);
-    warn_of_few_descriptors(config.descriptors());
-}
-
-fn warn_of_few_descriptors(needed: u64) {
-    let available = getrlimit(Resource::Nofile).current;
-    if available.is_some_and(|available| available < needed) {
-        let available = available.unwrap_or_default();
-        log::warn!(available = available, needed = needed; "few file descriptors: raise LimitNOFILE or `ulimit -n`, or lower limits.connections");
     }
 }
 

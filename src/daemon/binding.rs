@@ -3,15 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use super::StartError;
 use super::certificates::Offers;
-use crate::config::Config;
+use super::{StartError, process};
+use crate::config::{Config, Source};
 use crate::server::{Address, Listener, PassedSockets, Server};
 
 /// Binds those of the configuration, some of which systemd may have passed, and some of which are
 /// open already.
 pub(super) fn listeners(
-    config: &Config,
+    (config, source): (&Config, &Source),
     offers: &Offers,
     server: &Server,
     passed: &mut PassedSockets,
@@ -22,15 +22,17 @@ pub(super) fn listeners(
         .bind(&addresses, passed)
         .map_err(|(address, error)| bind_error(&address, error))?;
     let mut listeners = Vec::new();
-    for (listener, bound) in config.listeners.iter().zip(bound) {
+    for ((index, listener), bound) in config.listeners.iter().enumerate().zip(bound) {
         let profile = Arc::new(config.profile(listener));
         let encryption = offers.encryption(config, listener);
         let trust = Config::trust(listener);
+        let logbook = process::logbook(config, source, index)?;
         listeners.extend(bound.into_iter().map(|bound| {
             bound
                 .serve(Arc::clone(&profile))
                 .encrypted(encryption.clone())
                 .trusting(trust.clone())
+                .logged(logbook.clone())
         }));
     }
     Ok(listeners)

@@ -112,6 +112,8 @@ fn single(before: &Config, after: &Config) -> Vec<&'static str> {
         ("save", before.save != after.save),
         ("wildcard", before.wildcard != after.wildcard),
         ("fastcgi", fastcgi),
+        ("processors", before.processors != after.processors),
+        ("pid_file", before.pid_file != after.pid_file),
         ("threads", before.threads != after.threads),
     ];
     let differing = keys.into_iter().filter(|(_, differs)| *differs);
@@ -157,6 +159,8 @@ mod tests {
                 "limits" => "{hops: 5}",
                 "timeouts" => "{command: 5s}",
                 "log" => "{level: debug}",
+                "processors" => "{Mine: {}}",
+                "pid_file" => "./pid",
                 "threads" => "5",
                 _ => continue,
             };

@@ -9,9 +9,10 @@ use super::acme::Acme;
 use super::certificates::Offers;
 use super::handing::Consumers;
 use super::logging::Logging;
+use super::own::Own;
 use super::php::Php;
 use super::processors;
-use crate::chain::{Chain, Registry};
+use crate::chain::Chain;
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
 use crate::disks::{Disks, Known};
@@ -25,7 +26,7 @@ use crate::server::{Counts, InUse, Linger, Logins, Service, Spooler};
 /// What a daemon has beside its configuration, and keeps when that changes.
 pub(super) struct Parts {
     /// Processors that are not of this crate.
-    pub(super) added: Registry,
+    pub(super) added: Own,
     /// Consumers that are not of this crate.
     pub(super) consumers: Consumers,
     pub(super) counts: Counts,
@@ -40,7 +41,7 @@ pub(super) struct Parts {
 
 /// What one configuration has become.
 pub(super) struct Generation {
-    pub(super) config: Config,
+    pub(super) config: Arc<Config>,
     pub(super) store: Arc<Store>,
     pub(super) disks: Arc<Disks>,
     pub(super) consumers: Consumers,
@@ -66,7 +67,7 @@ impl Generation {
         php.add_consumer(&config, &store, &mut consumers);
         let disks = Arc::new(disks(&config, &consumers, &recipients, &parts.disks));
         let generation = Self {
-            config,
+            config: Arc::new(config),
             store,
             disks,
             consumers,
@@ -106,7 +107,7 @@ impl Generation {
         Ok(())
     }
 
-    fn chain(&self, source: &Source, added: &Registry) -> Result<Chain, ConfigError> {
+    fn chain(&self, source: &Source, added: &Own) -> Result<Chain, ConfigError> {
         let Self {
             config,
             store,
@@ -116,7 +117,7 @@ impl Generation {
         let mut registry = processors::registry(config, store, disks);
         self.consumers.register(&mut registry, config, store, disks);
         self.php.register(&mut registry, config, store, disks);
-        registry.extend(added);
+        added.register(&mut registry, config, source)?;
         let (validate, save) = (&config.validate, &config.save);
         Chain::new(&registry, validate, save, Arc::clone(disks))
             .map_err(|error| source.error(error.chain, &error.message))
@@ -180,7 +181,7 @@ impl Default for Parts {
     fn default() -> Self {
         let events = Events::default();
         Self {
-            added: Registry::default(),
+            added: Own::default(),
             consumers: Consumers::default(),
             counts: Counts::default(),
             disks: Known::default(),

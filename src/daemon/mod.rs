@@ -12,8 +12,11 @@ mod handing;
 mod line;
 mod logging;
 pub mod notify;
+mod own;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
+mod pid_file;
+mod process;
 mod processors;
 mod recovery;
 mod reload;
@@ -31,13 +34,13 @@ use std::sync::Arc;
 
 pub use changes::{ReloadError, Reloaded};
 pub use line::{Addresses, Format};
-pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
+pub use logging::{Logging, Settings as LogSettings, Target, listener_log_settings, log_settings};
+pub use pid_file::{PidFile, PidFileError};
 pub use running::Running;
 pub use signals::{Request, requests};
 
 use self::generation::{Generation, Parts};
 use crate::config::{Config, ConfigError, Source};
-use crate::processor::Processor;
 use crate::server::{Address, Service};
 use crate::spool::Consumer;
 
@@ -72,6 +75,9 @@ pub enum StartError {
         /// How to mend it, if that is known.
         hint: &'static str,
     },
+    /// Another instance runs.
+    #[error("pid_file: {0}")]
+    Taken(PidFileError),
     /// A thread cannot be started, or the like.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -118,16 +124,6 @@ impl Daemon {
     #[must_use]
     pub fn consumer(mut self, name: &str, consumer: Arc<dyn Consumer>) -> Self {
         self.parts.consumers.add(name, consumer);
-        self
-    }
-
-    /// Adds a processor that the chains may name.
-    #[must_use]
-    pub fn processor<C>(mut self, name: &str, constructor: C) -> Self
-    where
-        C: Fn() -> Result<Arc<dyn Processor>, String> + Send + Sync + 'static,
-    {
-        self.parts.added.add(name, constructor);
         self
     }
 

@@ -13,7 +13,7 @@ use super::generation::Generation;
 use super::logging::Change as LogChange;
 use super::running::{Current, Running};
 use super::workers::Surroundings;
-use super::{StartError, binding, log_settings, recovery, roots};
+use super::{PidFile, StartError, binding, log_settings, own, process, recovery, roots};
 use crate::config::{Config, ConfigError, Source};
 use crate::maildir::Durability;
 use crate::server::{Listener, Moved, Service};
@@ -26,6 +26,7 @@ pub(super) struct Prepared {
     endpoint: Plan,
     doors: Option<Doors>,
     log: Option<LogChange>,
+    pid_file: Option<Arc<PidFile>>,
 }
 
 impl Running {
@@ -43,13 +44,16 @@ impl Running {
         let is_same = before.is_some_and(|before| before.acme.is(&generation.acme));
         let passed = &mut current.passed;
         let config = &generation.config;
-        let listeners = binding::listeners(config, &generation.offers, &self.server, passed)?;
+        let offers = &generation.offers;
+        let listeners = binding::listeners((config, source), offers, &self.server, passed)?;
         let doors = (!is_same).then(|| generation.acme.doors(config, passed));
         let doors = doors.transpose()?;
         binding::all_are_taken(passed)?;
         let endpoint = current.endpoint.plan(config, &listeners)?;
         let log = self.log_change(before, config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
+        let pid_file = process::pid_file(config, source, current.pid_file.as_ref())?;
+        own::start(&service, source)?;
         Ok(Prepared {
             generation,
             service,
@@ -57,6 +61,7 @@ impl Running {
             endpoint,
             doors,
             log,
+            pid_file,
         })
     }
 
@@ -71,10 +76,11 @@ impl Running {
             return Ok(None);
         };
         let (before, after) = (log_settings(&before.config), log_settings(config));
-        let change = logging.prepare(&before, after);
-        change
-            .map(Some)
-            .map_err(|error| source.error("log.file", error))
+        if before == after {
+            return Ok(None);
+        }
+        let error = |error| source.error("log.file", after.target.fault(&error));
+        logging.prepare(&after).map(Some).map_err(error)
     }
 
     /// Puts it in the place of the present one.
@@ -86,7 +92,9 @@ impl Running {
             endpoint,
             doors,
             log,
+            pid_file,
         } = prepared;
+        current.pid_file = pid_file;
         if let Some(log) = log {
             log.apply();
         }

@@ -16,7 +16,7 @@ use super::generation::{Generation, Parts};
 use super::threads::Threads;
 use super::upkeep::Upkeep;
 use super::workers::Workers;
-use super::{StartError, telling};
+use super::{PidFile, StartError, telling};
 use crate::config::{Config, Source};
 use crate::locks::lock;
 use crate::server::{Address, Moved, PassedSockets, Server, Shutdown, Trigger};
@@ -45,6 +45,8 @@ pub(super) struct Current {
     pub(super) upkeep: Upkeep,
     pub(super) acme: Vec<Task<()>>,
     pub(super) passed: PassedSockets,
+    /// Removed when all is done.
+    pub(super) pid_file: Option<Arc<PidFile>>,
     /// Roots below which logs were looked for.
     pub(super) recovered: HashSet<Arc<Path>>,
 }
@@ -65,6 +67,18 @@ impl Running {
         let current = lock(&self.current);
         let generation = current.generation.as_ref();
         generation.map_or_else(Vec::new, |generation| generation.offers.facts())
+    }
+
+    /// The configuration that is in force.
+    pub fn config(&self) -> Arc<Config> {
+        let current = lock(&self.current);
+        let generation = current.generation.as_ref();
+        generation.map_or_else(Arc::default, |generation| Arc::clone(&generation.config))
+    }
+
+    /// The file that has our pid, if there is one.
+    pub fn pid_file(&self) -> Option<Arc<PidFile>> {
+        lock(&self.current).pid_file.clone()
     }
 
     /// Takes another configuration, all of it or nothing. Sockets whose address is in both stay
@@ -151,6 +165,9 @@ impl Running {
     pub fn shutdown(self) {
         self.trigger.pull();
         self.threads.finish();
+        if let Some(pid_file) = self.pid_file() {
+            pid_file.remove();
+        }
         self.parts.events.end();
     }
 
@@ -169,6 +186,7 @@ impl Running {
                 upkeep: Upkeep::default(),
                 acme: Vec::new(),
                 passed: PassedSockets::from_env(),
+                pid_file: None,
                 recovered: HashSet::new(),
             }),
             server: Arc::new(Server::new(Arc::clone(&executor), shutdown.clone())),

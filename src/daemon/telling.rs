@@ -6,13 +6,14 @@ use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::server::Address;
 
 /// What is done with mail, where go-guerrilla has its `backend_config`.
-const BACKEND: [&str; 10] = [
+const BACKEND: [&str; 11] = [
     "validate",
     "save",
     "wildcard",
     "fastcgi",
     "header",
     "compressor",
+    "processors",
     "maildir",
     "spool",
     "recipients",
@@ -50,6 +51,11 @@ fn listeners(events: &mut Vec<Event>, before: &Config, after: &Config) {
         if before.tls(old) != after.tls(listener) || before.mode(old) != after.mode(listener) {
             server(events, address, ListenerChange::TlsConfig);
         }
+        if old.log.file != listener.log.file {
+            let target = listener.log.file.as_ref().unwrap_or(&after.log.file);
+            let target = target.to_string();
+            server(events, address, ListenerChange::LogFile { target });
+        }
         if before.timeouts != after.timeouts {
             server(events, address, ListenerChange::Timeout);
         }
@@ -77,6 +83,7 @@ fn updated(before: &ListenerConfig, after: &ListenerConfig) -> Vec<String> {
         xclient,
         tls,
         auth,
+        log,
     } = before;
     let keys = [
         ("address", *address != after.address),
@@ -86,6 +93,7 @@ fn updated(before: &ListenerConfig, after: &ListenerConfig) -> Vec<String> {
         ("xclient", *xclient != after.xclient),
         ("tls", *tls != after.tls),
         ("auth", *auth != after.auth),
+        ("log", *log != after.log),
     ];
     let differing = keys.into_iter().filter(|(_, differs)| *differs);
     differing.map(|(key, _)| key.to_owned()).collect()
@@ -104,6 +112,10 @@ fn sections(events: &mut Vec<Event>, changed: &[&'static str], before: &Config, 
     if before.recipients.hosts != after.recipients.hosts {
         let hosts = after.recipients.hosts.clone();
         tell(ConfigChange::AllowedHosts { hosts });
+    }
+    if before.pid_file != after.pid_file {
+        let path = after.pid_file.clone();
+        tell(ConfigChange::PidFile { path });
     }
     if before.log.file != after.log.file {
         let target = after.log.file.to_string();

@@ -27,6 +27,7 @@ use super::{Service, Shutdown};
 use crate::chain::{Fate, Known};
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
+use crate::logbook::Logbook;
 use crate::smtp::address::ForwardPath;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::{Profile, Session, Step, Submission};
@@ -291,7 +292,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         // Not on the threads for blocking work: it may be waiting for those.
         if let Err(error) = thread::Builder::new()
             .name("late".into())
-            .spawn(run_to_its_end)
+            .spawn(Logbook::carried_over(run_to_its_end))
         {
             log::error!(error:% = error; "a late delivery is broken off");
         }

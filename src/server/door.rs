@@ -17,6 +17,7 @@ use crate::envelope::Client;
 use crate::events::Peer;
 use crate::health::Part;
 use crate::locks::{lock, read, write};
+use crate::logbook::Logbook;
 use crate::smtp::Profile;
 use crate::smtp::reply::{self, Reply};
 
@@ -48,6 +49,7 @@ pub(super) struct Offering {
     profile: Arc<Profile>,
     trust: Arc<Trust>,
     encryption: Option<Encryption>,
+    logbook: Option<Logbook>,
     service: Arc<Service>,
 }
 
@@ -71,6 +73,7 @@ impl Offering {
             profile: listener.profile,
             trust: listener.trust,
             encryption: listener.encryption,
+            logbook: listener.logbook,
             service,
         };
         (Arc::new(offering), listener.site)
@@ -153,43 +156,8 @@ impl Door {
     fn admit(&self, stream: Stream, client: Client, hall: &Hall) {
         // Once: a session sees one configuration.
         let offering = self.offering();
-        let Offering { name, trust, .. } = &*offering;
-        let events = &offering.service.events;
-        if let Some(cause) = trust.refusal(&client) {
-            record::shut_out(&client, name, &cause, events);
-            return;
-        }
-        let counted = client.address.filter(|_| !trust.awaits_name(&client));
-        let Some(place) = offering.service.limits.admit(counted) else {
-            record::turned_away(&client, name, &reply::TOO_MANY_CONNECTIONS, events);
-            // Within TLS it would take a handshake to say so.
-            if !offering.is_implicit() {
-                let say = turn_away(stream, reply::TOO_MANY_CONNECTIONS);
-                hall.executor.spawn(say).detach();
-            }
-            return;
-        };
-        let presence = Presence::begin(Peer::new(Arc::clone(name), &client), events);
-        let visit = Visit {
-            peer: client,
-            place,
-            listener: Arc::clone(name),
-            profile: Arc::clone(&offering.profile),
-            encryption: offering.encryption.clone(),
-            trust: Arc::clone(trust),
-            service: Arc::clone(&offering.service),
-            shutdown: hall.shutdown.clone(),
-        };
-        let open = hall.open.clone();
-        let conversation = async move {
-            match stream {
-                Stream::Tcp(stream) => visit.receive(stream).await,
-                Stream::Unix(stream) => visit.receive(stream).await,
-            }
-            drop(presence);
-            drop(open);
-        };
-        hall.executor.spawn(conversation).detach();
+        let logbook = offering.logbook.clone();
+        Logbook::within(logbook, || offering.admit(stream, client, hall));
     }
 
     /// A client that went away before it was accepted is nothing; a lack of
@@ -202,6 +170,48 @@ impl Door {
             log::error!(listener:% = offering.name, error:% = error; "cannot accept a connection, waiting");
             Timer::after(REST).await;
         }
+    }
+}
+
+impl Offering {
+    fn admit(&self, stream: Stream, client: Client, hall: &Hall) {
+        let Self { name, trust, .. } = self;
+        let events = &self.service.events;
+        if let Some(cause) = trust.refusal(&client) {
+            record::shut_out(&client, name, &cause, events);
+            return;
+        }
+        let counted = client.address.filter(|_| !trust.awaits_name(&client));
+        let Some(place) = self.service.limits.admit(counted) else {
+            record::turned_away(&client, name, &reply::TOO_MANY_CONNECTIONS, events);
+            // Within TLS it would take a handshake to say so.
+            if !self.is_implicit() {
+                let say = turn_away(stream, reply::TOO_MANY_CONNECTIONS);
+                hall.executor.spawn(say).detach();
+            }
+            return;
+        };
+        let presence = Presence::begin(Peer::new(Arc::clone(name), &client), events);
+        let visit = Visit {
+            peer: client,
+            place,
+            listener: Arc::clone(name),
+            profile: Arc::clone(&self.profile),
+            encryption: self.encryption.clone(),
+            trust: Arc::clone(trust),
+            service: Arc::clone(&self.service),
+            shutdown: hall.shutdown.clone(),
+        };
+        let open = hall.open.clone();
+        let conversation = async move {
+            match stream {
+                Stream::Tcp(stream) => visit.receive(stream).await,
+                Stream::Unix(stream) => visit.receive(stream).await,
+            }
+            drop(presence);
+            drop(open);
+        };
+        hall.executor.spawn(Logbook::carried(conversation)).detach();
     }
 }
 

@@ -16,6 +16,7 @@ use super::passed::PassedSockets;
 use super::socket_file::{self, Access, AccessChange, SocketFile};
 use super::tls::Encryption;
 use crate::envelope::Client;
+use crate::logbook::Logbook;
 use crate::smtp::Profile;
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of
@@ -44,6 +45,8 @@ pub struct Listener {
     pub trust: Arc<Trust>,
     /// How it is encrypted, if it can be.
     pub encryption: Option<Encryption>,
+    /// Where lines about its clients go, if not into the log of the process.
+    pub logbook: Option<Logbook>,
     pub(super) site: Site,
 }
 
@@ -145,6 +148,7 @@ impl Bound {
             profile,
             trust: Arc::default(),
             encryption: None,
+            logbook: None,
             site: self.site,
         }
     }
@@ -162,6 +166,13 @@ impl Listener {
     #[must_use]
     pub fn encrypted(mut self, encryption: Option<Encryption>) -> Self {
         self.encryption = encryption;
+        self
+    }
+
+    /// The same, with a log of its own.
+    #[must_use]
+    pub fn logged(mut self, logbook: Option<Logbook>) -> Self {
+        self.logbook = logbook;
         self
     }
 }

@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, header, compressor, spool, limits, timeouts, log, threads";
+                   fastcgi, header, compressor, processors, spool, limits, timeouts, log, pid_file, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
                       auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
@@ -48,7 +48,7 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners: []", "1:12: listeners: there is none; write at least one, such as [{address: 127.0.0.1:2525}]"),
     ("listeners: 127.0.0.1:25", "1:12: listeners: expected a list, found \"127.0.0.1:25\""),
     ("listeners:\n  - 127.0.0.1:25", "2:5: listeners[0]: expected a section with an address, found \"127.0.0.1:25\""),
-    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, proxy_protocol, xclient, tls, auth"),
+    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, proxy_protocol, xclient, tls, auth, log"),
     ("listeners:\n  - proxy_protocol: []", "2:21: listeners[0].proxy_protocol: no proxy is named, so that nobody could connect; write its address, such as [192.0.2.10], or ~ for a listener without proxies"),
     ("listeners:\n  - {address: unix:/x, proxy_protocol: [127.0.0.1]}", "2:40: listeners[0].proxy_protocol: a peer on a Unix socket has no address, so that nobody could connect; write [unix], for whoever may open the socket"),
     ("listeners:\n  - {address: unix:/x, xclient: [127.0.0.1]}", "2:33: listeners[0].xclient: a peer on a Unix socket has no address, so that nobody would be believed; write [unix], for whoever may open the socket"),
