@@ -29,6 +29,8 @@ pub mod tls;
 pub mod disks;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod spool;
 
 pub mod recipients;
@@ -45,6 +47,8 @@ pub mod proxy;
 pub mod smtp;
 
 pub mod maildir;
+
+mod group;
 
 mod locks;
 

@@ -10,10 +10,11 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 22] = [
+const STAIR: [&str; 24] = [
     "smtp",
     "proxy",
     "locks",
+    "group",
     "stamp",
     "credentials",
     "maildir",
@@ -22,6 +23,7 @@ const STAIR: [&str; 22] = [
     "envelope",
     "recipients",
     "fastcgi",
+    "redis",
     "disks",
     "tls",
     "acme",
@@ -36,7 +38,7 @@ const STAIR: [&str; 22] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 8] = [
+const STRANGERS: [(&str, &[&str]); 9] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
@@ -44,6 +46,10 @@ const STRANGERS: [(&str, &[&str]); 8] = [
     (
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],
+    ),
+    (
+        "redis",
+        &["maildir", "content", "envelope", "recipients", "fastcgi"],
     ),
     (
         "acme",
