@@ -32,6 +32,8 @@ pub mod fastcgi;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod spool;
+#[cfg(feature = "redis")]
+pub mod stream;
 
 pub mod recipients;
 

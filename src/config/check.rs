@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Asked, Auth, Config, Folder, LimitsConfig, ListenerConfig, Mechanism, Mode, PairConfig,
-    Plaintext, Size, auth_http, fastcgi,
+    Plaintext, Size, auth_http, fastcgi, redis, stream,
 };
 use crate::content::WORTH;
 use crate::credentials;
@@ -41,6 +41,8 @@ pub(super) fn check(config: &Config) -> Outcome {
     maildir(config)?;
     processors(config)?;
     fastcgi::check::check(config)?;
+    redis::check(config)?;
+    stream::check(config)?;
     spool(config)?;
     limits(config)?;
     timeouts(config)?;

@@ -24,11 +24,13 @@ mod log;
 mod networks;
 mod overrides;
 mod recipients;
+mod redis;
 mod scalars;
 mod settings;
 mod source;
 mod spool;
 mod storage;
+mod stream;
 mod suggestion;
 #[cfg(test)]
 mod tests;
@@ -51,11 +53,13 @@ pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, LogConfig};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
+pub use self::redis::RedisConfig;
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
     CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
 };
+pub use self::stream::StreamConfig;
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
 pub use self::written::{quoted, written};
@@ -93,6 +97,10 @@ pub struct Config {
     pub wildcard: Option<WildcardConfig>,
     /// What the processor FastCGI is told (default: nothing, which it does not accept).
     pub fastcgi: Option<FastcgiConfig>,
+    /// Where Redis is, and what is put there (default: nothing).
+    pub redis: Option<RedisConfig>,
+    /// How receivers hand mail to workers through Redis.
+    pub stream: StreamConfig,
     /// What the processor Header is told.
     pub header: HeaderConfig,
     /// What the processor Compressor is told.
@@ -125,6 +133,8 @@ impl Default for Config {
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
             fastcgi: None,
+            redis: None,
+            stream: StreamConfig::default(),
             header: HeaderConfig::default(),
             compressor: CompressorConfig::default(),
             spool: SpoolConfig::default(),

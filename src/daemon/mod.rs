@@ -14,6 +14,8 @@ pub mod notify;
 mod php;
 mod processors;
 mod recovery;
+#[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
+mod redis;
 mod roots;
 mod signals;
 
@@ -35,6 +37,7 @@ use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
 use self::php::Php;
+use self::redis::Redis;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
@@ -68,6 +71,7 @@ pub struct Daemon {
     store: Arc<Store>,
     consumers: Consumers,
     php: Php,
+    redis: Redis,
 }
 
 /// Why a daemon cannot start.
@@ -103,11 +107,14 @@ impl Daemon {
         let php = Php::new(&config);
         let mut consumers = Consumers::default();
         php.add_consumer(&config, &store, &mut consumers);
+        let redis = Redis::new(&config);
+        redis.add_consumer(&config, &store, &mut consumers);
         Self {
             added: Registry::default(),
             store,
             consumers,
             php,
+            redis,
             config,
             source,
         }
@@ -169,6 +176,8 @@ impl Daemon {
         self.consumers
             .register(&mut registry, config, &self.store, &disks);
         self.php
+            .register(&mut registry, config, &self.store, &disks);
+        self.redis
             .register(&mut registry, config, &self.store, &disks);
         registry.extend(&self.added);
         let (validate, save) = (&config.validate, &config.save);

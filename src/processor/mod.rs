@@ -21,6 +21,10 @@ mod header;
 mod headers_parser;
 mod maildir;
 mod queued;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod stream;
 mod text;
 mod trace;
 mod wildcard;
@@ -39,6 +43,10 @@ pub use header::Header;
 pub use headers_parser::HeadersParser;
 pub use maildir::{LineEnds, MailDir};
 pub use queued::Queued;
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisPostman};
+#[cfg(feature = "redis")]
+pub use stream::Stream;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 

@@ -10,7 +10,7 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 24] = [
+const STAIR: [&str; 25] = [
     "smtp",
     "proxy",
     "locks",
@@ -28,6 +28,7 @@ const STAIR: [&str; 24] = [
     "tls",
     "acme",
     "spool",
+    "stream",
     "processor",
     "chain",
     "server",
@@ -38,7 +39,7 @@ const STAIR: [&str; 24] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 9] = [
+const STRANGERS: [(&str, &[&str]); 10] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
@@ -46,6 +47,17 @@ const STRANGERS: [(&str, &[&str]); 9] = [
     (
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],
+    ),
+    (
+        "stream",
+        &[
+            "smtp",
+            "maildir",
+            "content",
+            "recipients",
+            "fastcgi",
+            "disks",
+        ],
     ),
     (
         "redis",
