@@ -13,6 +13,7 @@ pub mod notify;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
 mod processors;
+mod recipients;
 mod recovery;
 mod roots;
 mod signals;
@@ -41,7 +42,7 @@ use crate::credentials::Credentials;
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
-use crate::recipients::Recipients;
+use crate::recipients::{Recipients, UserSource};
 use crate::server::{
     self, Address, Linger, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
@@ -68,6 +69,8 @@ pub struct Daemon {
     store: Arc<Store>,
     consumers: Consumers,
     php: Php,
+    /// Who knows the users, if that is not of this crate.
+    users: Option<Arc<dyn UserSource>>,
 }
 
 /// Why a daemon cannot start.
@@ -108,6 +111,7 @@ impl Daemon {
             store,
             consumers,
             php,
+            users: None,
             config,
             source,
         }
@@ -160,10 +164,8 @@ impl Daemon {
     /// What serves mail, and the disks that it goes to.
     fn assemble(&self) -> Result<(Service, Arc<Disks>), StartError> {
         let config = &self.config;
-        let recipients = Recipients::new(&config.recipients()).map_err(|error| {
-            self.source
-                .error(&error.key, format!("{:?} {}", error.value, error.message))
-        })?;
+        let recipients = recipients::load(config, self.users.as_ref())
+            .map_err(|(key, message)| self.source.error(&key, message))?;
         let disks = Arc::new(self.disks(&recipients));
         let mut registry = processors::registry(config, &self.store, &disks);
         self.consumers
