@@ -50,8 +50,8 @@ pub mod smtp;
 
 pub mod maildir;
 
+mod answers;
 mod group;
-
 mod locks;
 
 mod stamp;

@@ -9,6 +9,7 @@
 //! The file is read and never written. No other part of the program knows YAML.
 
 mod acme;
+mod asked;
 mod auth;
 mod auth_http;
 mod check;
@@ -42,6 +43,7 @@ mod written;
 use std::path::Path;
 
 pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
+pub use self::asked::AnswersConfig;
 pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
 pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;

@@ -13,9 +13,12 @@ pub mod notify;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
 mod processors;
+mod recipients;
 mod recovery;
 #[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_users;
 mod roots;
 mod signals;
 
@@ -44,7 +47,7 @@ use crate::credentials::Credentials;
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::Processor;
-use crate::recipients::Recipients;
+use crate::recipients::{Recipients, UserSource};
 use crate::server::{
     self, Address, Linger, Logins, PassedSockets, Service, Shutdown, Spooler, Trigger,
 };
@@ -72,6 +75,8 @@ pub struct Daemon {
     consumers: Consumers,
     php: Php,
     redis: Redis,
+    /// Who knows the users, if that is not of this crate.
+    users: Option<Arc<dyn UserSource>>,
 }
 
 /// Why a daemon cannot start.
@@ -115,6 +120,7 @@ impl Daemon {
             consumers,
             php,
             redis,
+            users: None,
             config,
             source,
         }
@@ -167,10 +173,8 @@ impl Daemon {
     /// What serves mail, and the disks that it goes to.
     fn assemble(&self) -> Result<(Service, Arc<Disks>), StartError> {
         let config = &self.config;
-        let recipients = Recipients::new(&config.recipients()).map_err(|error| {
-            self.source
-                .error(&error.key, format!("{:?} {}", error.value, error.message))
-        })?;
+        let recipients = recipients::load(config, self.users.as_ref(), &self.redis)
+            .map_err(|(key, message)| self.source.error(&key, message))?;
         let disks = Arc::new(self.disks(&recipients));
         let mut registry = processors::registry(config, &self.store, &disks);
         self.consumers

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handing::{Consumers, Habits, queued};
+use super::redis_users::RedisUsers;
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::{self, Processor, RedisPostman, Stream};
+use crate::recipients::UserSource;
 use crate::redis::Client;
 use crate::spool::Queue;
 use crate::stream::Sink;
@@ -60,6 +62,12 @@ impl Redis {
         let redis =
             processor::Redis::new(Arc::clone(client), &section.prefix, section.expire.get());
         all.add_with(NAME, Arc::new(RedisPostman::new(&redis, level)), habits);
+    }
+
+    /// Who answers that question about users.
+    pub(super) fn users(&self, question: &str) -> Result<Arc<dyn UserSource>, String> {
+        let client = Arc::clone(self.client()?);
+        Ok(Arc::new(RedisUsers::new(client, question)?))
     }
 
     pub(super) fn register(

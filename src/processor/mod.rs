@@ -36,7 +36,7 @@ pub use compressor::Compressor;
 pub use debugger::Debugger;
 pub use delivery::{Delivery, Headers};
 #[cfg(feature = "fastcgi")]
-pub use fastcgi::{FastCgi, Postman, Times};
+pub use fastcgi::{FastCgi, Postman};
 pub use files::Files;
 pub use hasher::Hasher;
 pub use header::Header;
@@ -53,6 +53,7 @@ pub use wildcard::Wildcard;
 use self::fields::{Field, Fields};
 use self::hasher::keys;
 use self::text::Text;
+pub use crate::answers::Times;
 use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ReversePath;

@@ -51,6 +51,7 @@ fn the_file_has_every_key() {
         "smtp: {}",
         "recipients: {}",
         "recipients: {users: {alice: {}}}",
+        "recipients: {answers: {}}",
         "recipients: {subaddress: {}}",
         "maildir: {}",
         "wildcard: {}",
