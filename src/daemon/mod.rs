@@ -21,6 +21,8 @@ mod redis;
 mod redis_users;
 mod roots;
 mod signals;
+#[cfg(feature = "redis")]
+mod work;
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,6 +36,8 @@ use smol::{Executor, Timer};
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
+#[cfg(feature = "redis")]
+pub use work::RunningWorker;
 
 use self::acme::Acme;
 use self::auth_http::Endpoint;
