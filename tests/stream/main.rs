@@ -4,6 +4,7 @@
 mod check;
 mod cluster;
 mod crashes;
+mod guide;
 mod outages;
 mod pair;
 mod server;

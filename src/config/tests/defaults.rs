@@ -95,7 +95,7 @@ fn recipes_work() {
         assert_ne!(config, Config::default());
         recipes += 1;
     }
-    assert_eq!(recipes, 9);
+    assert_eq!(recipes, 10);
 }
 
 /// What is commented out in the file is the section with its defaults.
