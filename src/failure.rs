@@ -26,6 +26,15 @@ impl Failure {
     }
 }
 
+/// What a refusal with this reply is called: `deferred` where the client may try again.
+pub fn status(reply: &Reply) -> &'static str {
+    if reply.is_permanent() {
+        "refused"
+    } else {
+        "deferred"
+    }
+}
+
 impl From<Reply> for Failure {
     fn from(reply: Reply) -> Self {
         Self { reply, cause: None }

@@ -10,6 +10,10 @@
 //! # Ok::<(), maiasaura::StartError>(())
 //! ```
 //!
+//! A program that has a daemon needs [`Daemon`] to set it up, [`Running`] to reload it and to shut it
+//! down, and [`Config`]; [`processor`] and [`spool`] for processors and consumers of its own, and
+//! [`events`] to hear what happens. The rest is public so that it can be tested and read, and may change.
+//!
 //! The rooms, in the order in which a message passes them. Each uses only those
 //! named after it in this list, and [`config`], [`daemon`] and [`cli`] above all:
 
@@ -40,6 +44,10 @@ pub mod stream;
 
 pub mod recipients;
 
+pub mod health;
+
+pub mod events;
+
 pub mod envelope;
 
 pub mod content;
@@ -56,6 +64,8 @@ pub mod maildir;
 mod answers;
 mod group;
 mod locks;
+
+pub mod logbook;
 
 mod stamp;
 

@@ -10,7 +10,7 @@ mod question;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -24,6 +24,7 @@ use smol::{Async, Executor, Timer, future};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
 use crate::failure::Failure;
+use crate::locks::{read, write};
 use crate::server::{Networks, Service, SessionLog, Shutdown};
 use crate::smtp::reply;
 use answer::Answer;
@@ -49,16 +50,36 @@ pub struct Settings {
     pub lenient_paths: bool,
 }
 
+/// Who answers, and by what: both can be changed, for who asks from then on.
+#[derive(Debug)]
+pub struct Desk(RwLock<(Arc<Settings>, Arc<Service>)>);
+
+impl Desk {
+    /// Answers by this service.
+    pub fn new(settings: Settings, service: Arc<Service>) -> Self {
+        Self(RwLock::new((Arc::new(settings), service)))
+    }
+
+    /// Answers by another one from now on.
+    pub fn change(&self, settings: Settings, service: Arc<Service>) {
+        let now = (Arc::new(settings), service);
+        let before = std::mem::replace(&mut *write(&self.0), now);
+        drop(before);
+    }
+
+    fn current(&self) -> (Arc<Settings>, Arc<Service>) {
+        read(&self.0).clone()
+    }
+}
+
 /// Answers until the shutdown.
 pub async fn run(
     socket: TcpListener,
-    settings: Settings,
-    service: Arc<Service>,
+    desk: Arc<Desk>,
     executor: Arc<Executor<'static>>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let socket = Async::new(socket)?;
-    let settings = Arc::new(settings);
     let room = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let accept = async {
@@ -72,8 +93,8 @@ pub async fn run(
         match future::or(accept, stopped).await {
             None => return Ok(()),
             Some((Ok((stream, peer)), place)) => {
+                let (settings, service) = desk.current();
                 if settings.trusted.contain(Some(peer.ip())) {
-                    let (settings, service) = (Arc::clone(&settings), Arc::clone(&service));
                     let conversation = converse(stream.into(), peer.ip(), settings, service, place);
                     executor.spawn(conversation).detach();
                 } else {
@@ -158,7 +179,9 @@ async fn decide(recipient: Recipient, settings: &Settings, service: &Service) ->
     match future::or(verdict, late).await {
         Ok(_) => Answer::Yes(settings.server),
         Err(failure) => {
-            SessionLog::new(&client).refused(&path, &reverse_path, &failure);
+            let events = service.events.clone();
+            let mut log = SessionLog::new(&client, "auth_http".into(), events);
+            log.refused(&path, &reverse_path, &failure);
             Answer::No(failure.reply)
         }
     }

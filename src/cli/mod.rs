@@ -11,10 +11,12 @@ mod certificates;
 mod check;
 mod content;
 mod deliver;
+mod descriptors;
 #[cfg(feature = "fastcgi")]
 mod doctor;
 mod exit;
 mod explain;
+mod files;
 mod import;
 mod passwd;
 mod queue;
@@ -110,7 +112,7 @@ pub fn main() -> ExitCode {
     if arguments.command.is_some() && arguments.serve.is_given() {
         let _ = writeln!(
             io::stderr(),
-            "maiasaura: write --listen after serve: it is for serve only"
+            "maiasaura: write --listen and --pid-file after serve: they are for serve only"
         );
         return Exit::Usage.into();
     }
@@ -171,7 +173,7 @@ impl From<crate::daemon::StartError> for Fault {
         use crate::daemon::StartError;
         let exit = match &error {
             StartError::Config(_) => Exit::Config,
-            StartError::Bind { .. } => Exit::Unavailable,
+            StartError::Bind { .. } | StartError::Taken(_) => Exit::Unavailable,
             StartError::Io(_) => Exit::Software,
         };
         Self::new(exit, error)

@@ -24,6 +24,7 @@ mod locate;
 mod log;
 mod networks;
 mod overrides;
+mod own;
 mod recipients;
 mod redis;
 mod scalars;
@@ -40,7 +41,8 @@ mod units;
 mod wording;
 mod written;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
 pub use self::asked::AnswersConfig;
@@ -53,7 +55,8 @@ pub use self::fastcgi::{
 };
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
-pub use self::log::{Addresses, File, Format, Level, LogConfig};
+pub use self::log::{Addresses, File, Format, Level, ListenerLogConfig, LogConfig};
+pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::redis::RedisConfig;
 pub use self::source::{DEFAULTS, Source};
@@ -107,6 +110,9 @@ pub struct Config {
     pub header: HeaderConfig,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
+    /// What processors that are not of this crate are told, by their names; these alone know what is
+    /// in it ([`Daemon::processor_with`](crate::Daemon::processor_with)).
+    pub processors: BTreeMap<String, ProcessorSection>,
     /// Where mail waits for applications.
     pub spool: SpoolConfig,
     /// How much clients may do.
@@ -115,6 +121,9 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// The file that our pid is written to while we run (default: none).
+    #[serde(deserialize_with = "self::log::pid_file")]
+    pub pid_file: Option<PathBuf>,
     /// Threads that serve connections; 0 is one for each core (default: 0).
     pub threads: usize,
 }
@@ -139,10 +148,12 @@ impl Default for Config {
             stream: StreamConfig::default(),
             header: HeaderConfig::default(),
             compressor: CompressorConfig::default(),
+            processors: BTreeMap::new(),
             spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
             log: LogConfig::default(),
+            pid_file: None,
             threads: 0,
         }
     }

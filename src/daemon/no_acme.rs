@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smol::Executor;
+use smol::{Executor, Task};
 
 use super::StartError;
 use crate::config::Config;
@@ -12,6 +12,8 @@ use crate::tls::{Certificates, TlsError};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acme;
 
+pub(super) type Made = Result<Acme, (String, TlsError)>;
+
 pub(super) struct Doors;
 
 #[expect(
@@ -20,8 +22,16 @@ pub(super) struct Doors;
     reason = "as the real one"
 )]
 impl Acme {
-    pub(super) fn new(_: &Config) -> Result<Self, (String, TlsError)> {
+    pub(super) fn new(_: &Config) -> Made {
         Ok(Self)
+    }
+
+    pub(super) fn next(&self, _: &Config, _: &Config) -> Option<Made> {
+        Some(Ok(Self))
+    }
+
+    pub(super) fn is(&self, _: &Self) -> bool {
+        true
     }
 
     pub(super) fn certificates(&self) -> Option<Arc<dyn Certificates>> {
@@ -32,5 +42,7 @@ impl Acme {
         Ok(Doors)
     }
 
-    pub(super) fn start(&self, _: Doors, _: &Executor<'static>) {}
+    pub(super) fn start(&self, _: Doors, _: &Executor<'static>) -> Vec<Task<()>> {
+        Vec::new()
+    }
 }

@@ -35,7 +35,7 @@ impl Daemon {
     /// ```
     #[must_use]
     pub fn recipients(mut self, source: Arc<dyn UserSource>) -> Self {
-        self.users = Some(source);
+        self.parts.users = Some(source);
         self
     }
 }

@@ -55,6 +55,11 @@ impl Store {
         }
     }
 
+    /// How it works.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Whether there is a Maildir at `location`, that is, one with a `new/`.
     ///
     /// # Errors
@@ -154,8 +159,9 @@ impl Store {
     }
 
     /// Opens the logs below these roots, with durability [`Journal`](Durability::Journal), and
-    /// delivers what is in them; with another only the latter. To be called once, before any
-    /// message is staged: without it a store works as with [`Full`](Durability::Full).
+    /// delivers what is in them; with another only the latter. To be called before any message is
+    /// staged below them: without it a store works as with [`Full`](Durability::Full). Logs that are
+    /// open already are left alone.
     ///
     /// # Errors
     ///
@@ -177,6 +183,9 @@ impl Store {
         };
         let mut recovered = Vec::new();
         for root in roots {
+            if read(&self.journals).contains_key(root) {
+                continue;
+            }
             if let Some((outcome, journal)) = journal::recover(root, &with)? {
                 let root = Arc::clone(root);
                 if let Some(journal) = journal {

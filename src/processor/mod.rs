@@ -87,6 +87,12 @@ pub trait Processor: Send + Sync {
     /// follow is returned; dropping it without a commit must leave no trace.
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>>;
 
+    /// Gets what it needs before the first message; called once, when nobody is served yet. If it
+    /// fails, nobody will be: the daemon does not start, and says why.
+    fn start(&self) -> Pending<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Lets go of what it holds; called once, after the last delivery.
     fn shutdown(&self) -> Pending<'_, ()> {
         Box::pin(async {})

@@ -6,6 +6,7 @@ mod curl;
 mod deliver;
 mod dovecot;
 mod logins;
+mod logrotate;
 mod maildir;
 mod mutt;
 mod notmuch;

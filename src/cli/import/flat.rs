@@ -35,6 +35,7 @@ pub(super) fn import(draft: &mut Draft) {
     if let Some(said) = draft.some_text("GSMTP_LOG_FILE") {
         log::file(draft, &said);
     }
+    log::pid_file(draft, "PID_FILE");
     let note = "HeadersParser, Hasher, Header and MailDir take the place of MySQL and Redis.";
     let chain = Value::Word("HeadersParser|Hasher|Header|MailDir".to_owned());
     draft.put("save", chain, &[], note);

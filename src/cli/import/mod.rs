@@ -71,11 +71,12 @@ struct Place {
 }
 
 /// Keys that are read, for whoever has written another one.
-const READ: [&str; 34] = [
+const READ: [&str; 36] = [
     "GM_ALLOWED_HOSTS",
     "GM_MAX_CLIENTS",
     "GSMTP_HOST_NAME",
     "GSMTP_LOG_FILE",
+    "PID_FILE",
     "GSMTP_MAX_SIZE",
     "GSMTP_TIMEOUT",
     "GSMTP_PRV_KEY",
@@ -85,6 +86,7 @@ const READ: [&str; 34] = [
     "backend_config",
     "log_file",
     "log_level",
+    "pid_file",
     "servers",
     "is_enabled",
     "host_name",

@@ -4,7 +4,7 @@
 use crate::config::{quoted, written};
 
 /// The order of sections.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "hostname",
     "listeners",
     "smtp",
@@ -18,6 +18,7 @@ const ORDER: [&str; 13] = [
     "limits",
     "timeouts",
     "log",
+    "pid_file",
 ];
 const WIDTH: usize = 100;
 

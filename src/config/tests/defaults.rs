@@ -44,6 +44,7 @@ fn the_file_has_every_key() {
         "listeners: [{}]",
         "auth_http: {}",
         "listeners: [{tls: {}}]",
+        "listeners: [{log: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
         "tls: {acme: {}}",

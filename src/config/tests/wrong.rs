@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, redis, stream, header, compressor, spool, limits, timeouts, log, threads";
+                   fastcgi, redis, stream, header, compressor, processors, spool, limits, timeouts, log, pid_file, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
                       auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
@@ -51,7 +51,7 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners: []", "1:12: listeners: there is none; write at least one, such as [{address: 127.0.0.1:2525}]"),
     ("listeners: 127.0.0.1:25", "1:12: listeners: expected a list, found \"127.0.0.1:25\""),
     ("listeners:\n  - 127.0.0.1:25", "2:5: listeners[0]: expected a section with an address, found \"127.0.0.1:25\""),
-    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, proxy_protocol, xclient, tls, auth"),
+    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, proxy_protocol, xclient, tls, auth, log"),
     ("listeners:\n  - proxy_protocol: []", "2:21: listeners[0].proxy_protocol: no proxy is named, so that nobody could connect; write its address, such as [192.0.2.10], or ~ for a listener without proxies"),
     ("listeners:\n  - {address: unix:/x, proxy_protocol: [127.0.0.1]}", "2:40: listeners[0].proxy_protocol: a peer on a Unix socket has no address, so that nobody could connect; write [unix], for whoever may open the socket"),
     ("listeners:\n  - {address: unix:/x, xclient: [127.0.0.1]}", "2:33: listeners[0].xclient: a peer on a Unix socket has no address, so that nobody would be believed; write [unix], for whoever may open the socket"),
@@ -100,6 +100,9 @@ const WRONG: &[(&str, &str)] = &[
     ("tls: {certificates: [{key: a}]}", "1:22: tls.certificates[0]: no certificate is named; write {certificate: FILE, key: FILE}"),
     ("tls: {certificates: [a.pem]}", "1:22: tls.certificates[0]: expected a section with a certificate, found \"a.pem\""),
     ("tls: {certificate: a, min_version: 1.1}", "1:36: tls.min_version: \"1.1\" is not a version that is safe to use; write \"1.2\" or \"1.3\""),
+    ("tls: {client_ca: a}", "1:18: tls.client_ca: no listener has a certificate, so that no client could show one; write certificate: FILE"),
+    ("tls: {client_ca: a, certificate: b}\nlisteners:\n  - tls: {mode: off, certificate: c}", "3:17: listeners[0].tls.mode: with mode: off nothing else here is used; write another mode, or only tls: off"),
+    ("listeners:\n  - tls: {client_ca: c}", "2:22: listeners[0].tls.client_ca: there is no certificate, so that no client could show one; write certificate: FILE"),
     ("tls: {certificate: a, client_certificates: require}", "1:44: tls.client_certificates: no CA is named that clients could be known by; write client_ca: FILE"),
     ("timeouts:\n  tls_handshake: 0s", "2:18: timeouts.tls_handshake: no time at all is not enough; write a time such as 30s"),
     ("listeners:\n  - protocol: stmp", "2:15: listeners[0].protocol: unknown word \"stmp\"; did you mean \"smtp\"? known words: smtp, lmtp"),
