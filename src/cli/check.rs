@@ -57,6 +57,7 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     let disks = Disks::new(&roots, config.limits.deliveries, config.limits.disk_errors);
     descriptors::tell(config.descriptors(disks.deliveries(config.limits.deliveries)));
     hosts(&config, service.recipients.is_catch_all_host());
+    faults += redis_faults(&config);
     faults += php_faults(&config, &roots, check)?;
     match faults {
         0 => Ok(()),
@@ -78,6 +79,17 @@ fn php_faults(config: &Config, roots: &[Arc<Path>], check: &Check) -> Result<u32
 #[cfg(not(feature = "fastcgi"))]
 fn php_faults(_: &Config, _: &[Arc<Path>], _: &Check) -> Result<u32, Fault> {
     Ok(0)
+}
+
+#[cfg(feature = "redis")]
+fn redis_faults(config: &Config) -> u32 {
+    super::redis::faults(config)
+}
+
+/// This program was built without Redis.
+#[cfg(not(feature = "redis"))]
+fn redis_faults(_: &Config) -> u32 {
+    0
 }
 
 #[cfg(feature = "acme")]

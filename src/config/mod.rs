@@ -23,6 +23,7 @@
 //! ```
 
 mod acme;
+mod asked;
 mod auth;
 mod auth_http;
 mod check;
@@ -40,11 +41,13 @@ mod networks;
 mod overrides;
 mod own;
 mod recipients;
+mod redis;
 mod scalars;
 mod settings;
 mod source;
 mod spool;
 mod storage;
+mod stream;
 mod suggestion;
 #[cfg(test)]
 mod tests;
@@ -57,6 +60,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
+pub use self::asked::AnswersConfig;
 pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
 pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;
@@ -70,11 +74,13 @@ pub use self::log::{Addresses, File, Format, Level, ListenerLogConfig, LogConfig
 pub use self::metrics::MetricsConfig;
 pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
+pub use self::redis::RedisConfig;
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
     CompressorConfig, DebuggerConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
 };
+pub use self::stream::StreamConfig;
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
 pub use self::written::{quoted, written};
@@ -112,6 +118,10 @@ pub struct Config {
     pub wildcard: Option<WildcardConfig>,
     /// What the processor FastCGI is told (default: nothing, which it does not accept).
     pub fastcgi: Option<FastcgiConfig>,
+    /// Where Redis is, and what is put there (default: nothing).
+    pub redis: Option<RedisConfig>,
+    /// How receivers hand mail to workers through Redis.
+    pub stream: StreamConfig,
     /// What the processor Header is told.
     pub header: HeaderConfig,
     /// What the processor Debugger is told.
@@ -154,6 +164,8 @@ impl Default for Config {
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
             fastcgi: None,
+            redis: None,
+            stream: StreamConfig::default(),
             header: HeaderConfig::default(),
             debugger: DebuggerConfig::default(),
             compressor: CompressorConfig::default(),

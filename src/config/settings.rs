@@ -229,6 +229,7 @@ impl Config {
     pub fn descriptors(&self, deliveries: usize) -> u64 {
         let limits = &self.limits;
         let maildirs = deliveries.saturating_add(self.maildir.cached_maildirs);
+        let redis = self.redis.as_ref().map_or(0, |redis| redis.connections);
         let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
         let acme = self.tls.acme.as_ref();
@@ -240,6 +241,7 @@ impl Config {
             self.listeners.len().saturating_mul(2),
             handed_over,
             php,
+            redis,
             challenges,
             self.auth_http.as_ref().map_or(0, |_| QUESTIONS),
             self.metrics.as_ref().map_or(0, |_| QUESTIONS),

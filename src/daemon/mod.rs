@@ -55,7 +55,12 @@ mod php;
 mod pid_file;
 mod process;
 mod processors;
+mod recipients;
 mod recovery;
+#[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_users;
 mod reload;
 mod roots;
 mod running;
@@ -64,6 +69,8 @@ mod subscriptions;
 mod telling;
 mod threads;
 mod upkeep;
+#[cfg(feature = "redis")]
+mod work;
 mod workers;
 
 use std::io;
@@ -75,6 +82,8 @@ pub use logging::{Logging, Settings as LogSettings, Target, listener_log_setting
 pub use pid_file::{PidFile, PidFileError};
 pub use running::Running;
 pub use signals::{Request, requests};
+#[cfg(feature = "redis")]
+pub use work::RunningWorker;
 
 use self::generation::{Generation, Parts};
 use crate::config::{Config, ConfigError, Source};

@@ -30,7 +30,6 @@ mod eol;
 mod file;
 mod flush;
 mod gates;
-mod group;
 mod handle;
 mod journal;
 mod lane;

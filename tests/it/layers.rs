@@ -10,11 +10,13 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 27] = [
+const STAIR: [&str; 32] = [
     "smtp",
     "proxy",
     "locks",
     "stamp",
+    "group",
+    "answers",
     "logbook",
     "credentials",
     "maildir",
@@ -25,12 +27,15 @@ const STAIR: [&str; 27] = [
     "health",
     "recipients",
     "fastcgi",
+    "redis",
     "disks",
     "tls",
     "acme",
     "spool",
+    "stream",
     "processor",
     "chain",
+    "work",
     "server",
     "http",
     "auth_http",
@@ -41,7 +46,7 @@ const STAIR: [&str; 27] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 12] = [
+const STRANGERS: [(&str, &[&str]); 14] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
@@ -54,6 +59,21 @@ const STRANGERS: [(&str, &[&str]); 12] = [
     (
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],
+    ),
+    (
+        "stream",
+        &[
+            "smtp",
+            "maildir",
+            "content",
+            "recipients",
+            "fastcgi",
+            "disks",
+        ],
+    ),
+    (
+        "redis",
+        &["maildir", "content", "envelope", "recipients", "fastcgi"],
     ),
     (
         "acme",

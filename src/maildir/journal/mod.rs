@@ -48,8 +48,8 @@ pub(super) use tail::Number;
 use tail::Place;
 use ticket::{Ticket, Verdict};
 
-use super::group::Group;
 use super::{Location, Message};
+use crate::group::Group;
 use crate::locks::{lock, woken};
 
 /// The size of a log.
