@@ -94,8 +94,7 @@ fn before_anything_has_happened_all_is_there_and_nothing_is_counted() {
     assert!(head.contains(kind), "{head}");
     let figures = figures(&house);
     for (name, value) in figures.like("maiasaura_") {
-        // That the listener was opened is a change.
-        if name.contains("_total") && !name.contains("_changes_") {
+        if name.contains("_total") {
             assert!(is(value, 0.0), "{name}: {value}");
         }
     }
@@ -327,7 +326,7 @@ fn what_is_told_is_documented() {
     client.wants("AUTH PLAIN AAAA", "501 ");
     client.wants("QUIT", "221 ");
     let told = figures(&house);
-    assert!(told.families().len() > 25, "{:?}", told.families());
+    assert!(told.families().len() >= 25, "{:?}", told.families());
     for (figure, _) in told.like("") {
         let (name, labels) = figure.split_once('{').unwrap_or((figure, ""));
         let name = ["_bucket", "_sum", "_count"]
