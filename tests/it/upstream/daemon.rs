@@ -68,19 +68,31 @@ fn too_few_descriptors_are_noticed() {
     let arguments = ["-c", "config.yaml", "check"];
     let checked = Program::spawn(shell(&folder, "ulimit -n 100; exec \"$@\"", &arguments)).end();
     let said = "warn  file descriptors: 100 may be opened here, and limits allow for ";
-    assert!(checked.stdout.iter().any(|line| line.starts_with(said)), "{checked:#?}");
+    assert!(
+        checked.stdout.iter().any(|line| line.starts_with(said)),
+        "{checked:#?}"
+    );
 }
 
 /// A soft limit that is too low is no reason to complain where it may be raised.
 #[test]
 fn the_limit_of_descriptors_is_raised() {
     let folder = Folder::new();
-    configure(&folder, "limits: {connections: 200}\nmaildir: {cached_maildirs: 10}");
-    let low = shell(&folder, "ulimit -S -n 100; exec \"$@\"", &["-c", "config.yaml"]);
+    configure(
+        &folder,
+        "limits: {connections: 200}\nmaildir: {cached_maildirs: 10}",
+    );
+    let low = shell(
+        &folder,
+        "ulimit -S -n 100; exec \"$@\"",
+        &["-c", "config.yaml"],
+    );
     let program = Program::introduced(low, "");
     let limits = format!("/proc/{}/limits", program.pid().as_raw_pid());
     let limits = fs::read_to_string(limits).expect("it runs");
-    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
     let mut numbers = line.expect("it is there").split_whitespace().skip(3);
     assert_eq!(numbers.next(), numbers.next());
     let errors = program.stop().stderr.join("\n");
