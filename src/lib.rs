@@ -64,7 +64,8 @@
 //! # Features
 //!
 //! `fastcgi` (on by default): PHP over FastCGI. `acme`: certificates from Let's Encrypt.
-//! `auth-http`: what nginx's mail proxy asks. The sections of the configuration are there without
+//! `auth-http`: what nginx's mail proxy asks. `metrics`: figures for Prometheus. `redis`: values and
+//! streams in Redis, and workers. The sections of the configuration are there without
 //! the features, and say what is missing.
 
 // In the order of the table above; then the rooms below, which their users name seldom.
@@ -111,9 +112,25 @@ pub mod credentials;
 pub mod disks;
 #[doc(hidden)]
 pub mod logbook;
+#[cfg(feature = "metrics")]
+#[doc(hidden)]
+pub mod metrics;
 #[doc(hidden)]
 pub mod proxy;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub mod redis;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub mod stream;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub mod work;
 
+mod answers;
+mod group;
+#[cfg(any(feature = "auth-http", feature = "metrics"))]
+mod http;
 mod locks;
 mod stamp;
 

@@ -50,11 +50,13 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += certificates::faults(&config);
     faults += acme_faults(&config);
     faults += listener_faults(&config.listeners);
-    faults += super::trust::faults(&config);
+    super::trust::warn(&config);
+    faults += super::questions::faults(&config);
     faults += u32::from(!users_can_log_in(&config));
     faults += files::faults(&config);
     tell_of_descriptors(&config, &roots);
     hosts(&config, service.recipients.is_catch_all_host());
+    faults += redis_faults(&config);
     faults += php_faults(&config, &roots, check)?;
     match faults {
         0 => Ok(()),
@@ -76,6 +78,17 @@ fn php_faults(config: &Config, roots: &[Arc<Path>], check: &Check) -> Result<u32
 #[cfg(not(feature = "fastcgi"))]
 fn php_faults(_: &Config, _: &[Arc<Path>], _: &Check) -> Result<u32, Fault> {
     Ok(0)
+}
+
+#[cfg(feature = "redis")]
+fn redis_faults(config: &Config) -> u32 {
+    super::redis::faults(config)
+}
+
+/// This program was built without Redis.
+#[cfg(not(feature = "redis"))]
+fn redis_faults(_: &Config) -> u32 {
+    0
 }
 
 #[cfg(feature = "acme")]

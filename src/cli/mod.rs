@@ -18,10 +18,17 @@ mod explain;
 mod files;
 mod import;
 mod passwd;
+mod questions;
 mod queue;
+#[cfg(feature = "redis")]
+mod redis;
 mod serve;
+#[cfg(feature = "redis")]
+mod stream;
 mod terminal;
 mod trust;
+#[cfg(feature = "redis")]
+mod work;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -74,6 +81,12 @@ enum Command {
     Explain(explain::Explain),
     /// What waits for applications that get their mail later: list, show, retry, drop, replay.
     Queue(queue::Arguments),
+    /// Deliver the mail that receivers have put into streams of Redis.
+    #[cfg(feature = "redis")]
+    Work(work::Work),
+    /// What waits in streams of Redis, and the dead ones: list, replay, drop.
+    #[cfg(feature = "redis")]
+    Stream(stream::Arguments),
     /// Print a configuration of go-guerrilla, MailDiranasaurus or gleez/smtpd as one of ours.
     Import(import::Import),
     /// Users who may log in: add one, change a password, --verify one, --delete one.
@@ -111,6 +124,10 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
+        #[cfg(feature = "redis")]
+        Some(Command::Work(arguments)) => work::run(load, &arguments),
+        #[cfg(feature = "redis")]
+        Some(Command::Stream(arguments)) => stream::run(load, &arguments),
         Some(Command::Import(import)) => import::run(&import),
         Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),
         Some(Command::Version) => {

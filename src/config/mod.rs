@@ -23,6 +23,7 @@
 //! ```
 
 mod acme;
+mod asked;
 mod auth;
 mod auth_http;
 mod check;
@@ -35,15 +36,18 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod metrics;
 mod networks;
 mod overrides;
 mod own;
 mod recipients;
+mod redis;
 mod scalars;
 mod settings;
 mod source;
 mod spool;
 mod storage;
+mod stream;
 mod suggestion;
 #[cfg(test)]
 mod tests;
@@ -56,6 +60,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
+pub use self::asked::AnswersConfig;
 pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
 pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;
@@ -66,13 +71,16 @@ pub use self::fastcgi::{
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, ListenerLogConfig, LogConfig};
+pub use self::metrics::MetricsConfig;
 pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
+pub use self::redis::RedisConfig;
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
     CompressorConfig, DebuggerConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
 };
+pub use self::stream::StreamConfig;
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
 pub use self::written::{quoted, written};
@@ -110,6 +118,10 @@ pub struct Config {
     pub wildcard: Option<WildcardConfig>,
     /// What the processor FastCGI is told (default: nothing, which it does not accept).
     pub fastcgi: Option<FastcgiConfig>,
+    /// Where Redis is, and what is put there (default: nothing).
+    pub redis: Option<RedisConfig>,
+    /// How receivers hand mail to workers through Redis.
+    pub stream: StreamConfig,
     /// What the processor Header is told.
     pub header: HeaderConfig,
     /// What the processor Debugger is told.
@@ -127,6 +139,8 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// Where figures are told, and whether all is well (default: nowhere).
+    pub metrics: Option<MetricsConfig>,
     /// The file that our pid is written to while we run (default: none).
     #[serde(deserialize_with = "self::log::pid_file")]
     pub pid_file: Option<PathBuf>,
@@ -150,6 +164,8 @@ impl Default for Config {
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
             fastcgi: None,
+            redis: None,
+            stream: StreamConfig::default(),
             header: HeaderConfig::default(),
             debugger: DebuggerConfig::default(),
             compressor: CompressorConfig::default(),
@@ -158,6 +174,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
             log: LogConfig::default(),
+            metrics: None,
             pid_file: None,
             threads: 0,
         }

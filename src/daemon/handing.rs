@@ -48,7 +48,7 @@ impl Consumers {
     }
 
     /// The same, for one with habits of its own.
-    #[cfg(feature = "fastcgi")]
+    #[cfg(any(feature = "fastcgi", feature = "redis"))]
     pub(super) fn add_with(&mut self, name: &str, consumer: Arc<dyn Consumer>, habits: Habits) {
         self.push(name, consumer, Some(habits));
     }

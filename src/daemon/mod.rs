@@ -43,8 +43,12 @@ mod changes;
 pub mod descriptors;
 mod generation;
 mod handing;
+#[cfg(any(feature = "auth-http", feature = "metrics"))]
+mod http;
 mod line;
 mod logging;
+#[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
+mod metrics;
 pub mod notify;
 mod own;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
@@ -52,7 +56,12 @@ mod php;
 mod pid_file;
 mod process;
 mod processors;
+mod recipients;
 mod recovery;
+#[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_users;
 mod reload;
 mod roots;
 mod running;
@@ -61,6 +70,8 @@ mod subscriptions;
 mod telling;
 mod threads;
 mod upkeep;
+#[cfg(feature = "redis")]
+mod work;
 mod workers;
 
 use std::io;
@@ -72,6 +83,8 @@ pub use logging::{Logging, Settings as LogSettings, Target, listener_log_setting
 pub use pid_file::{PidFile, PidFileError};
 pub use running::Running;
 pub use signals::{Request, requests};
+#[cfg(feature = "redis")]
+pub use work::RunningWorker;
 
 use self::generation::{Generation, Parts};
 use crate::config::{Config, ConfigError, Source};

@@ -70,6 +70,10 @@ mod header;
 mod headers_parser;
 mod maildir;
 mod queued;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod stream;
 mod text;
 mod trace;
 mod wildcard;
@@ -81,19 +85,24 @@ pub use compressor::Compressor;
 pub use debugger::Debugger;
 pub use delivery::{Delivery, Headers};
 #[cfg(feature = "fastcgi")]
-pub use fastcgi::{FastCgi, Postman, Times};
+pub use fastcgi::{FastCgi, Postman};
 pub use files::Files;
 pub use hasher::Hasher;
 pub use header::Header;
 pub use headers_parser::HeadersParser;
 pub use maildir::{LineEnds, MailDir};
 pub use queued::Queued;
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisPostman};
+#[cfg(feature = "redis")]
+pub use stream::Stream;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 
 use self::fields::{Field, Fields};
 use self::hasher::keys;
 use self::text::Text;
+pub use crate::answers::Times;
 use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ReversePath;

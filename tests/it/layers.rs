@@ -10,11 +10,13 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 25] = [
+const STAIR: [&str; 32] = [
     "smtp",
     "proxy",
     "locks",
     "stamp",
+    "group",
+    "answers",
     "logbook",
     "credentials",
     "maildir",
@@ -25,21 +27,26 @@ const STAIR: [&str; 25] = [
     "health",
     "recipients",
     "fastcgi",
+    "redis",
     "disks",
     "tls",
     "acme",
     "spool",
+    "stream",
     "processor",
     "chain",
+    "work",
     "server",
+    "http",
     "auth_http",
+    "metrics",
     "config",
     "daemon",
     "cli",
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 10] = [
+const STRANGERS: [(&str, &[&str]); 14] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
@@ -52,6 +59,21 @@ const STRANGERS: [(&str, &[&str]); 10] = [
     (
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],
+    ),
+    (
+        "stream",
+        &[
+            "smtp",
+            "maildir",
+            "content",
+            "recipients",
+            "fastcgi",
+            "disks",
+        ],
+    ),
+    (
+        "redis",
+        &["maildir", "content", "envelope", "recipients", "fastcgi"],
     ),
     (
         "acme",
@@ -67,6 +89,11 @@ const STRANGERS: [(&str, &[&str]); 10] = [
         ],
     ),
     ("server", &["maildir", "fastcgi", "spool", "processor"]),
+    (
+        "http",
+        &["maildir", "fastcgi", "spool", "processor", "chain", "disks"],
+    ),
+    ("metrics", &["fastcgi", "processor", "chain", "auth_http"]),
     (
         "auth_http",
         &["maildir", "fastcgi", "spool", "processor", "chain", "disks"],
