@@ -1,5 +1,5 @@
-//! MailDiranasaurus on this crate: a receiver with MailDir and FastCGI, in a page. README.md beside
-//! this file is the way from the old one to this one.
+//! `MailDiranasaurus` on this crate: a receiver with `MailDir` and FastCGI, in a page. README.md
+//! beside this file is the way from the old one to this one.
 //!
 //! ```sh
 //! cargo run --example maildiranasaurus -- serve -c examples/maildiranasaurus/maildiranasaurus.yaml
