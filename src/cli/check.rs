@@ -50,7 +50,8 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += certificates::faults(&config);
     faults += acme_faults(&config);
     faults += listener_faults(&config.listeners);
-    faults += super::trust::faults(&config);
+    super::trust::warn(&config);
+    faults += super::questions::faults(&config);
     faults += u32::from(!users_can_log_in(&config));
     faults += files::faults(&config);
     let disks = Disks::new(&roots, config.limits.deliveries, config.limits.disk_errors);

@@ -19,6 +19,7 @@ mod explain;
 mod files;
 mod import;
 mod passwd;
+mod questions;
 mod queue;
 #[cfg(feature = "redis")]
 mod redis;

@@ -180,6 +180,9 @@ fn introduce(running: &Running, welcome: &[String]) {
     for address in running.addresses() {
         say(&format!("  listening  on {address}"));
     }
+    if let Some(address) = running.metrics() {
+        say(&format!("  figures    on http://{address}/metrics"));
+    }
     let addresses = running.addresses();
     let mut addresses = addresses.iter();
     if let Some(Address::Tcp(address)) =

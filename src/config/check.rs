@@ -1,8 +1,8 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
 use super::{
-    Config, Folder, LimitsConfig, ListenerConfig, Size, auth, auth_http, fastcgi, redis, stream,
-    tls,
+    Config, Folder, LimitsConfig, ListenerConfig, Size, auth, auth_http, fastcgi, metrics, redis,
+    stream, tls,
 };
 use crate::content::WORTH;
 use crate::server::{Address, Networks};
@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
     auth_http::check(config)?;
+    metrics::check(config)?;
     tls::check::check(config)?;
     auth::check::check(config)?;
     recipients(config)?;

@@ -7,6 +7,20 @@
 //! wrong, and how to mend it.
 //!
 //! The file is read and never written. No other part of the program knows YAML.
+//!
+//! ```
+//! use maiasaura::Config;
+//! use maiasaura::config::Environment;
+//!
+//! let environment: Environment = [("MAIL", "/var/vmail")].into_iter().collect();
+//! let config = Config::parse("maildir: {path: '${MAIL}/{host}/{user}'}", "mine", &environment)?;
+//! assert_eq!(config.maildir.path, "/var/vmail/{host}/{user}");
+//!
+//! let error = Config::parse("threads: 1\nlimits: {conections: 5}", "mine", &environment);
+//! let said = error.unwrap_err().to_string();
+//! assert!(said.starts_with("mine:2:10: limits: unknown key \"conections\"; did you mean \"connections\"?"));
+//! # Ok::<(), maiasaura::config::ConfigError>(())
+//! ```
 
 mod acme;
 mod asked;
@@ -22,6 +36,7 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod metrics;
 mod networks;
 mod overrides;
 mod own;
@@ -56,13 +71,14 @@ pub use self::fastcgi::{
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, ListenerLogConfig, LogConfig};
+pub use self::metrics::MetricsConfig;
 pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::redis::RedisConfig;
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
-    CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
+    CompressorConfig, DebuggerConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
 };
 pub use self::stream::StreamConfig;
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
@@ -108,6 +124,8 @@ pub struct Config {
     pub stream: StreamConfig,
     /// What the processor Header is told.
     pub header: HeaderConfig,
+    /// What the processor Debugger is told.
+    pub debugger: DebuggerConfig,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
     /// What processors that are not of this crate are told, by their names; these alone know what is
@@ -121,6 +139,8 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// Where figures are told, and whether all is well (default: nowhere).
+    pub metrics: Option<MetricsConfig>,
     /// The file that our pid is written to while we run (default: none).
     #[serde(deserialize_with = "self::log::pid_file")]
     pub pid_file: Option<PathBuf>,
@@ -147,12 +167,14 @@ impl Default for Config {
             redis: None,
             stream: StreamConfig::default(),
             header: HeaderConfig::default(),
+            debugger: DebuggerConfig::default(),
             compressor: CompressorConfig::default(),
             processors: BTreeMap::new(),
             spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
             log: LogConfig::default(),
+            metrics: None,
             pid_file: None,
             threads: 0,
         }

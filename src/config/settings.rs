@@ -16,8 +16,8 @@ use crate::{maildir, recipients, smtp, spool};
 const PER_MAILDIR: u64 = 3;
 /// Connections that ask for answers to challenges, and the socket that they come to.
 const PER_CHALLENGE_SOCKET: usize = 65;
-/// Requests of nginx at once, at most, and the socket.
-const NGINX: usize = 65;
+/// Questions over HTTP at once, at most, and the socket: those of nginx, and those for figures.
+const QUESTIONS: usize = 65;
 /// For the log, the pid file, timers, what the libraries hold, and the journal.
 const SPARE: u64 = 96;
 
@@ -243,7 +243,8 @@ impl Config {
             php,
             redis,
             challenges,
-            self.auth_http.as_ref().map_or(0, |_| NGINX),
+            self.auth_http.as_ref().map_or(0, |_| QUESTIONS),
+            self.metrics.as_ref().map_or(0, |_| QUESTIONS),
         ];
         let single = single
             .into_iter()

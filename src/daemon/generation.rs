@@ -71,7 +71,8 @@ impl Generation {
         let mut consumers = parts.consumers.clone();
         php.add_consumer(&config, &store, &mut consumers);
         redis.add_consumer(&config, &store, &mut consumers);
-        let disks = Arc::new(disks(&config, &consumers, &recipients, &parts.disks));
+        let disks = disks(&config, &consumers, &recipients, &parts.disks);
+        let disks = Arc::new(disks.reporting(&parts.health));
         let generation = Self {
             config: Arc::new(config),
             store,

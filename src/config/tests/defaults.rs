@@ -43,6 +43,7 @@ fn the_file_has_every_key() {
         "{}",
         "listeners: [{}]",
         "auth_http: {}",
+        "metrics: {}",
         "listeners: [{tls: {}}]",
         "listeners: [{log: {}}]",
         "tls: {}",
@@ -61,6 +62,7 @@ fn the_file_has_every_key() {
         "redis: {}",
         "stream: {}",
         "header: {}",
+        "debugger: {}",
         "compressor: {}",
         "spool: {}",
         "limits: {}",
@@ -134,6 +136,7 @@ fn the_readme_has_every_key_of_a_processor() {
     let readme = include_str!("../../../README.md");
     for (processor, sections) in [
         ("Header", &["header: {}"][..]),
+        ("Debugger", &["debugger: {}"]),
         ("Compressor", &["compressor: {}"]),
         ("Wildcard", &["wildcard: {}"]),
         (

@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, redis, stream, header, compressor, processors, spool, limits, timeouts, log, pid_file, threads";
+                   fastcgi, redis, stream, header, debugger, compressor, processors, spool, limits, timeouts, log, metrics, pid_file, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
                       auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
@@ -70,6 +70,14 @@ const WRONG: &[(&str, &str)] = &[
     ("auth_http: {address: 2580}", "1:22: auth_http.address: \"2580\" is no IP address with a port; write one such as 127.0.0.1:2580"),
     #[cfg(not(feature = "auth-http"))]
     ("auth_http: {}", "1:12: auth_http: is not in this build; build with `--features auth-http`"),
+    ("metrics: {address: 9925}", "1:20: metrics.address: \"9925\" is no IP address with a port; write one such as 127.0.0.1:9925"),
+    ("metrics: {address: 'localhost:9925'}", "1:20: metrics.address: \"localhost:9925\" is no IP address with a port; write one such as 127.0.0.1:9925"),
+    ("metrics: {adress: ''}", "1:11: metrics: unknown key \"adress\"; did you mean \"address\"? known keys: address"),
+    ("metrics: true", "1:10: metrics: expected a section of keys, found true"),
+    #[cfg(feature = "metrics")]
+    ("metrics: {address: '127.0.0.1:2525'}", "1:20: metrics.address: 127.0.0.1:2525 is taken by something else in this file; choose another port"),
+    #[cfg(not(feature = "metrics"))]
+    ("metrics: {}", "1:10: metrics: is not in this build; build with `--features metrics`"),
     ("timeouts: {proxy: 0s}", "1:19: timeouts.proxy: no time at all is not enough; write a time such as 30s"),
     ("listeners:\n  - auth: offered", "2:11: listeners[0].auth: there are no users; write auth: {users: FILE}, and add them to it with maiasaura passwd NAME"),
     ("auth: {users: u}\nlisteners:\n  - auth: required", "3:11: listeners[0].auth: nobody could log in, as this listener has no TLS; write tls: starttls, or auth: {plaintext: local} for clients of this machine"),
