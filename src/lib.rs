@@ -29,6 +29,8 @@ pub mod tls;
 pub mod disks;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 pub mod spool;
 
 pub mod recipients;
