@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Asked, Auth, Config, Folder, LimitsConfig, ListenerConfig, Mechanism, Mode, PairConfig,
-    Plaintext, Size, auth_http, fastcgi,
+    Plaintext, Size, auth_http, fastcgi, mysql,
 };
 use crate::content::WORTH;
 use crate::credentials;
@@ -41,6 +41,7 @@ pub(super) fn check(config: &Config) -> Outcome {
     maildir(config)?;
     processors(config)?;
     fastcgi::check::check(config)?;
+    mysql::check::check(config)?;
     spool(config)?;
     limits(config)?;
     timeouts(config)?;

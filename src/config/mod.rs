@@ -22,6 +22,7 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod mysql;
 mod networks;
 mod overrides;
 mod recipients;
@@ -52,6 +53,7 @@ pub use self::fastcgi::{
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, LogConfig};
+pub use self::mysql::{DatabaseAddress, DatabaseTls, MysqlConfig};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
@@ -95,6 +97,8 @@ pub struct Config {
     pub wildcard: Option<WildcardConfig>,
     /// What the processor FastCGI is told (default: nothing, which it does not accept).
     pub fastcgi: Option<FastcgiConfig>,
+    /// Where MySQL is, and what is written there (default: nothing).
+    pub mysql: Option<MysqlConfig>,
     /// What the processor Header is told.
     pub header: HeaderConfig,
     /// What the processor Compressor is told.
@@ -127,6 +131,7 @@ impl Default for Config {
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
             fastcgi: None,
+            mysql: None,
             header: HeaderConfig::default(),
             compressor: CompressorConfig::default(),
             spool: SpoolConfig::default(),

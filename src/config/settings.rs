@@ -233,6 +233,7 @@ impl Config {
             .saturating_add(self.maildir.cached_maildirs);
         let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
+        let mysql = self.mysql.as_ref().map_or(0, |mysql| mysql.connections);
         let acme = self.tls.acme.as_ref();
         let challenges = acme.map_or(0, |acme| acme.addresses().len() * PER_CHALLENGE_SOCKET);
         let single = [
@@ -241,6 +242,7 @@ impl Config {
             self.listeners.len(),
             handed_over,
             php,
+            mysql,
             challenges,
             self.auth_http.as_ref().map_or(0, |_| NGINX),
         ];

@@ -9,6 +9,8 @@ mod certificates;
 mod handing;
 mod line;
 mod logging;
+#[cfg_attr(not(feature = "mysql"), path = "no_mysql.rs")]
+mod mysql;
 pub mod notify;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
@@ -35,6 +37,7 @@ use self::acme::Acme;
 use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
+use self::mysql::Sql;
 use self::php::Php;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
@@ -69,6 +72,7 @@ pub struct Daemon {
     store: Arc<Store>,
     consumers: Consumers,
     php: Php,
+    sql: Sql,
     /// Who knows the users, if that is not of this crate.
     users: Option<Arc<dyn UserSource>>,
 }
@@ -106,11 +110,14 @@ impl Daemon {
         let php = Php::new(&config);
         let mut consumers = Consumers::default();
         php.add_consumer(&config, &store, &mut consumers);
+        let sql = Sql::new(&config);
+        sql.add_consumer(&config, &store, &mut consumers);
         Self {
             added: Registry::default(),
             store,
             consumers,
             php,
+            sql,
             users: None,
             config,
             source,
@@ -164,13 +171,15 @@ impl Daemon {
     /// What serves mail, and the disks that it goes to.
     fn assemble(&self) -> Result<(Service, Arc<Disks>), StartError> {
         let config = &self.config;
-        let recipients = recipients::load(config, self.users.as_ref())
+        let recipients = recipients::load(config, self.users.as_ref(), &self.sql)
             .map_err(|(key, message)| self.source.error(&key, message))?;
         let disks = Arc::new(self.disks(&recipients));
         let mut registry = processors::registry(config, &self.store, &disks);
         self.consumers
             .register(&mut registry, config, &self.store, &disks);
         self.php
+            .register(&mut registry, config, &self.store, &disks);
+        self.sql
             .register(&mut registry, config, &self.store, &disks);
         registry.extend(&self.added);
         let (validate, save) = (&config.validate, &config.save);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Daemon;
+use super::mysql::Sql;
 use crate::config::Config;
 use crate::recipients::{Question, Recipients, UserSource, Users};
 
@@ -44,6 +45,7 @@ impl Daemon {
 pub(super) fn load(
     config: &Config,
     own: Option<&Arc<dyn UserSource>>,
+    sql: &Sql,
 ) -> Result<Recipients, (String, String)> {
     let mut settings = config.recipients();
     if own.is_some() {
@@ -55,7 +57,7 @@ pub(super) fn load(
     })?;
     let source = match (own, &settings.users) {
         (Some(own), _) => Arc::clone(own),
-        (None, Users::Asked(question)) => source(config, question)
+        (None, Users::Asked(question)) => source(sql, question)
             .map_err(|message| (format!("recipients.users.{}", question.of), message))?,
         (None, _) => return Ok(recipients),
     };
@@ -63,9 +65,12 @@ pub(super) fn load(
 }
 
 /// Who answers a question of the configuration.
-fn source(_: &Config, question: &Question) -> Result<Arc<dyn UserSource>, String> {
-    let Question { of, .. } = question;
-    Err(format!(
-        "{of} is not in this build: build with `--features {of}`"
-    ))
+fn source(sql: &Sql, question: &Question) -> Result<Arc<dyn UserSource>, String> {
+    let Question { of, text } = question;
+    match of.as_str() {
+        "mysql" => sql.users(text),
+        _ => Err(format!(
+            "{of} is not in this build: build with `--features {of}`"
+        )),
+    }
 }

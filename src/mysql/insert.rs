@@ -5,7 +5,7 @@ use std::io;
 use std::iter::repeat_n;
 use std::net::IpAddr;
 
-use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::mysql::MySqlArguments;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor as _, MySql, Row as _};
 

@@ -21,6 +21,7 @@ mod settings;
 mod statement;
 mod survey;
 mod table;
+mod users;
 
 use std::time::SystemTime;
 
@@ -29,9 +30,10 @@ pub use field::Field;
 pub use question::{Question, QuestionError};
 pub use row::{Form, Message, Row};
 pub use schema::create;
-pub use settings::{Endpoint, Settings, Tls, is_identifier};
+pub use settings::{Endpoint, Settings, Tls};
 pub use survey::Survey;
 pub use table::Table;
+pub use users::Users;
 
 use self::link::Links;
 use self::parcel::Parcel;

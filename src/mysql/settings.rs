@@ -20,7 +20,7 @@ pub struct Settings {
     pub database: String,
     /// How connections are encrypted.
     pub tls: Tls,
-    /// The table that rows go into; see [`is_identifier`].
+    /// The table that rows go into: a name, or `database.name`.
     pub table: String,
     /// Columns that have another name, or none: what is not written.
     pub columns: BTreeMap<Field, Option<String>>,
@@ -84,12 +84,6 @@ impl Settings {
 /// never what came in with mail.
 pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
-}
-
-/// Whether this may be the name of a table or a column: 1 to 64 letters, digits, `_` and `$`.
-pub fn is_identifier(name: &str) -> bool {
-    let is_plain = |c: char| c.is_alphanumeric() && c <= '\u{ffff}' || matches!(c, '_' | '$');
-    (1..=64).contains(&name.chars().count()) && name.chars().all(is_plain)
 }
 
 impl fmt::Display for Endpoint {

@@ -20,6 +20,8 @@ mod hasher;
 mod header;
 mod headers_parser;
 mod maildir;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod queued;
 mod text;
 mod trace;
@@ -38,12 +40,16 @@ pub use hasher::Hasher;
 pub use header::Header;
 pub use headers_parser::HeadersParser;
 pub use maildir::{LineEnds, MailDir};
+#[cfg(feature = "mysql")]
+pub use mysql::{Bodies, MySql, Scribe};
 pub use queued::Queued;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 
 use self::fields::{Field, Fields};
 use self::hasher::keys;
+#[cfg(feature = "mysql")]
+use self::headers_parser::read_headers;
 use self::text::Text;
 pub use crate::answers::Times;
 use crate::envelope::{Client, Recipient};
