@@ -31,7 +31,11 @@ pub mod disks;
 pub mod fastcgi;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod spool;
+#[cfg(feature = "redis")]
+pub mod stream;
 
 pub mod recipients;
 

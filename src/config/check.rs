@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     Asked, Auth, Config, Folder, LimitsConfig, ListenerConfig, Mechanism, Mode, PairConfig,
-    Plaintext, Size, auth_http, fastcgi, mysql,
+    Plaintext, Size, auth_http, fastcgi, mysql, redis, stream,
 };
 use crate::content::WORTH;
 use crate::credentials;
@@ -42,6 +42,8 @@ pub(super) fn check(config: &Config) -> Outcome {
     processors(config)?;
     fastcgi::check::check(config)?;
     mysql::check::check(config)?;
+    redis::check(config)?;
+    stream::check(config)?;
     spool(config)?;
     limits(config)?;
     timeouts(config)?;

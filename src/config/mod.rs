@@ -26,11 +26,13 @@ mod mysql;
 mod networks;
 mod overrides;
 mod recipients;
+mod redis;
 mod scalars;
 mod settings;
 mod source;
 mod spool;
 mod storage;
+mod stream;
 mod suggestion;
 #[cfg(test)]
 mod tests;
@@ -55,11 +57,13 @@ pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig}
 pub use self::log::{Addresses, File, Format, Level, LogConfig};
 pub use self::mysql::{DatabaseAddress, DatabaseTls, MysqlConfig};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
+pub use self::redis::RedisConfig;
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
     CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
 };
+pub use self::stream::StreamConfig;
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
 pub use self::written::{quoted, written};
@@ -99,6 +103,10 @@ pub struct Config {
     pub fastcgi: Option<FastcgiConfig>,
     /// Where MySQL is, and what is written there (default: nothing).
     pub mysql: Option<MysqlConfig>,
+    /// Where Redis is, and what is put there (default: nothing).
+    pub redis: Option<RedisConfig>,
+    /// How receivers hand mail to workers through Redis.
+    pub stream: StreamConfig,
     /// What the processor Header is told.
     pub header: HeaderConfig,
     /// What the processor Compressor is told.
@@ -132,6 +140,8 @@ impl Default for Config {
             wildcard: None,
             fastcgi: None,
             mysql: None,
+            redis: None,
+            stream: StreamConfig::default(),
             header: HeaderConfig::default(),
             compressor: CompressorConfig::default(),
             spool: SpoolConfig::default(),

@@ -231,6 +231,7 @@ impl Config {
         let maildirs = limits
             .deliveries
             .saturating_add(self.maildir.cached_maildirs);
+        let redis = self.redis.as_ref().map_or(0, |redis| redis.connections);
         let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
         let mysql = self.mysql.as_ref().map_or(0, |mysql| mysql.connections);
@@ -243,6 +244,7 @@ impl Config {
             handed_over,
             php,
             mysql,
+            redis,
             challenges,
             self.auth_http.as_ref().map_or(0, |_| NGINX),
         ];

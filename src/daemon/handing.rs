@@ -68,7 +68,7 @@ impl Consumers {
     }
 
     /// The same, for one with habits of its own.
-    #[cfg(any(feature = "fastcgi", feature = "mysql"))]
+    #[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
     pub(super) fn add_with(&mut self, name: &str, consumer: Arc<dyn Consumer>, habits: Habits) {
         self.push(name, consumer, Some(habits));
     }

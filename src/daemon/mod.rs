@@ -17,6 +17,8 @@ mod php;
 mod processors;
 mod recipients;
 mod recovery;
+#[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
+mod redis;
 mod roots;
 mod signals;
 
@@ -39,6 +41,7 @@ use self::certificates::Offers;
 use self::handing::Consumers;
 use self::mysql::Sql;
 use self::php::Php;
+use self::redis::Redis;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
@@ -75,6 +78,7 @@ pub struct Daemon {
     sql: Sql,
     /// Who knows the users, if that is not of this crate.
     users: Option<Arc<dyn UserSource>>,
+    redis: Redis,
 }
 
 /// Why a daemon cannot start.
@@ -112,6 +116,8 @@ impl Daemon {
         php.add_consumer(&config, &store, &mut consumers);
         let sql = Sql::new(&config);
         sql.add_consumer(&config, &store, &mut consumers);
+        let redis = Redis::new(&config);
+        redis.add_consumer(&config, &store, &mut consumers);
         Self {
             added: Registry::default(),
             store,
@@ -119,6 +125,7 @@ impl Daemon {
             php,
             sql,
             users: None,
+            redis,
             config,
             source,
         }
@@ -180,6 +187,8 @@ impl Daemon {
         self.php
             .register(&mut registry, config, &self.store, &disks);
         self.sql
+            .register(&mut registry, config, &self.store, &disks);
+        self.redis
             .register(&mut registry, config, &self.store, &disks);
         registry.extend(&self.added);
         let (validate, save) = (&config.validate, &config.save);

@@ -23,6 +23,10 @@ mod maildir;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod queued;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod stream;
 mod text;
 mod trace;
 mod wildcard;
@@ -43,6 +47,10 @@ pub use maildir::{LineEnds, MailDir};
 #[cfg(feature = "mysql")]
 pub use mysql::{Bodies, MySql, Scribe};
 pub use queued::Queued;
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisPostman};
+#[cfg(feature = "redis")]
+pub use stream::Stream;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 

@@ -10,7 +10,7 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 25] = [
+const STAIR: [&str; 27] = [
     "smtp",
     "proxy",
     "locks",
@@ -25,10 +25,12 @@ const STAIR: [&str; 25] = [
     "recipients",
     "fastcgi",
     "mysql",
+    "redis",
     "disks",
     "tls",
     "acme",
     "spool",
+    "stream",
     "processor",
     "chain",
     "server",
@@ -39,7 +41,7 @@ const STAIR: [&str; 25] = [
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 8] = [
+const STRANGERS: [(&str, &[&str]); 10] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
@@ -47,6 +49,21 @@ const STRANGERS: [(&str, &[&str]); 8] = [
     (
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],
+    ),
+    (
+        "stream",
+        &[
+            "smtp",
+            "maildir",
+            "content",
+            "recipients",
+            "fastcgi",
+            "disks",
+        ],
+    ),
+    (
+        "redis",
+        &["maildir", "content", "envelope", "recipients", "fastcgi"],
     ),
     (
         "acme",

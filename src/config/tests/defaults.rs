@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::{complaint, parse};
-use crate::config::{Config, DEFAULTS, Environment, FastcgiConfig, MysqlConfig, PhpAddress};
+use crate::config::{
+    Config, DEFAULTS, Environment, FastcgiConfig, MysqlConfig, PhpAddress, RedisConfig,
+};
 use crate::recipients::Recipients;
 
 #[test]
@@ -58,6 +60,8 @@ fn the_file_has_every_key() {
         "fastcgi: {}",
         "fastcgi: {validate: {}}",
         "mysql: {}",
+        "redis: {}",
+        "stream: {}",
         "header: {}",
         "compressor: {}",
         "spool: {}",
@@ -121,6 +125,20 @@ fn the_section_for_mysql_holds_its_defaults() {
     assert_eq!(config.mysql, Some(MysqlConfig::default()));
 }
 
+/// The same for Redis.
+#[test]
+fn the_section_for_redis_holds_its_defaults() {
+    let (_, section) = DEFAULTS.split_once("\n# redis:").unwrap();
+    let (section, _) = section.split_once("\n\n").unwrap();
+    let text = format!("redis:{}", section.replace("\n# ", "\n"));
+    let config = parse(&text).unwrap();
+    let defaults = RedisConfig {
+        address: vec!["127.0.0.1:6379".into()],
+        ..RedisConfig::default()
+    };
+    assert_eq!(config.redis, Some(defaults));
+}
+
 /// The table of processors in README.md.
 #[test]
 fn the_readme_has_every_key_of_a_processor() {
@@ -142,6 +160,8 @@ fn the_readme_has_every_key_of_a_processor() {
             "FastCGI",
             &["fastcgi: {}", "fastcgi: {validate: {}}", "spool: {}"],
         ),
+        ("Redis", &["redis: {}"]),
+        ("Stream", &["stream: {}"]),
     ] {
         let start = format!("| {processor} |");
         let row = readme.lines().find(|line| line.starts_with(&start));

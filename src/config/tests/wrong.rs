@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, mysql, header, compressor, spool, limits, timeouts, log, threads";
+                   fastcgi, mysql, redis, stream, header, compressor, spool, limits, timeouts, log, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
                       auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
