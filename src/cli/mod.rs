@@ -16,8 +16,11 @@ mod doctor;
 mod exit;
 mod explain;
 mod import;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod passwd;
 mod queue;
+mod schema;
 mod serve;
 mod terminal;
 mod trust;
@@ -42,6 +45,7 @@ Examples:
   maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
   maiasaura passwd alice                 give alice a password to log in with
   maiasaura queue list                   which mail do applications not have yet?
+  maiasaura schema mysql --apply         make the table that rows go into
   maiasaura import goguerrilla.conf.json > mail.yaml
                                          go on with the configuration of go-guerrilla";
 
@@ -75,6 +79,8 @@ enum Command {
     Queue(queue::Arguments),
     /// Print a configuration of go-guerrilla, MailDiranasaurus or gleez/smtpd as one of ours.
     Import(import::Import),
+    /// The table that MySQL is to have: print it, or --apply it.
+    Schema(schema::Schema),
     /// Users who may log in: add one, change a password, --verify one, --delete one.
     Passwd(passwd::Passwd),
     /// Print the version.
@@ -111,6 +117,7 @@ pub fn main() -> ExitCode {
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
         Some(Command::Import(import)) => import::run(&import),
+        Some(Command::Schema(schema)) => schema::run(load, &schema),
         Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));

@@ -1,6 +1,7 @@
 //! What can be wrong with a database, in words that say how to mend it.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use sqlx::Error;
@@ -71,13 +72,17 @@ impl From<Error> for Fault {
     }
 }
 
+fn tls(error: &dyn fmt::Display) -> Fault {
+    let message = format!("TLS: {error}; look at mysql.tls and mysql.tls_ca");
+    Fault::new(Kind::Down, message)
+}
+
 fn other(error: &Error) -> Fault {
     match error {
+        // What the other side of a handshake has sent.
+        Error::Io(error) if error.kind() == ErrorKind::InvalidData => tls(error),
         Error::Io(error) => Fault::new(Kind::Broken, error.to_string()),
-        Error::Tls(error) => Fault::new(
-            Kind::Down,
-            format!("TLS: {error}; look at mysql.tls and mysql.tls_ca"),
-        ),
+        Error::Tls(error) => tls(error),
         Error::Configuration(error) => Fault::new(Kind::Down, error.to_string()),
         error => Fault::new(Kind::Broken, error.to_string()),
     }
@@ -97,7 +102,7 @@ fn known(number: u16, message: &str) -> (Kind, &'static str) {
         1129 => (Kind::Down, "FLUSH HOSTS there"),
         1142 | 1143 | 1227 => (
             Kind::Down,
-            "GRANT this user SELECT, INSERT and DELETE on the table",
+            "GRANT this user SELECT, INSERT, UPDATE and DELETE on the table",
         ),
         1146 => (Kind::Down, "make it with: maiasaura schema mysql --apply"),
         1290 | 1792 | 1836 => (

@@ -99,7 +99,8 @@ impl Links {
                 Err(fault) => {
                     let is_usable = !matches!(fault.kind, Kind::Broken | Kind::Late);
                     let is_blamed = !is_usable || (fault.kind == Kind::Down && blame == Blame::All);
-                    let connection = is_usable.then_some(link.connection);
+                    // After a change of rights only a new one has them.
+                    let connection = (!is_blamed).then_some(link.connection);
                     self.give_back(connection, is_blamed.then(|| fault.clone()));
                     return Err(fault);
                 }
