@@ -105,6 +105,6 @@ fn definition(field: Field) -> &'static str {
         | Field::ReturnPath
         | Field::MessageId
         | Field::ReplyTo
-        | Field::Sender => "VARCHAR(255) NOT NULL DEFAULT ''",
+        | Field::Sender => "VARCHAR(255) CHARACTER SET utf8mb4 NOT NULL DEFAULT ''",
     }
 }

@@ -224,7 +224,8 @@ impl Database {
     pub fn keys(&self) -> String {
         let (name, socket) = (&self.name, self.server.socket());
         format!(
-            "address: \"unix:{}\", user: {name}, password: secret-of-{name}, database: {name}",
+            // Quoted, so that nobody takes it for where a listener is.
+            "\"address\": \"unix:{}\", user: {name}, password: secret-of-{name}, database: {name}",
             socket.display()
         )
     }

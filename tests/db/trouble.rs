@@ -33,7 +33,7 @@ fn is_deferred(house: &House) {
 fn recovers(house: &House) {
     eventually("mail is taken again", || {
         let reply = send(&mut house.client(), &["bob@example.org"], MAIL);
-       
+
         assert!(
             reply.starts_with("451 ") || reply.starts_with("250 "),
             "{reply}"
