@@ -18,6 +18,9 @@ pub mod auth_http;
 
 pub mod server;
 
+#[cfg(feature = "redis")]
+pub mod work;
+
 pub mod chain;
 
 pub mod processor;

@@ -57,6 +57,7 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += u32::from(!log_can_be_written(&config.log.file));
     hosts(&config, service.recipients.is_catch_all_host());
     faults += mysql_faults(&config);
+    faults += redis_faults(&config);
     faults += php_faults(&config, &roots, check)?;
     match faults {
         0 => Ok(()),
@@ -88,6 +89,17 @@ fn mysql_faults(config: &Config) -> u32 {
 /// This program was built without MySQL.
 #[cfg(not(feature = "mysql"))]
 fn mysql_faults(_: &Config) -> u32 {
+    0
+}
+
+#[cfg(feature = "redis")]
+fn redis_faults(config: &Config) -> u32 {
+    super::redis::faults(config)
+}
+
+/// This program was built without Redis.
+#[cfg(not(feature = "redis"))]
+fn redis_faults(_: &Config) -> u32 {
     0
 }
 

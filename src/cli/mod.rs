@@ -20,10 +20,16 @@ mod import;
 mod mysql;
 mod passwd;
 mod queue;
+#[cfg(feature = "redis")]
+mod redis;
 mod schema;
 mod serve;
+#[cfg(feature = "redis")]
+mod stream;
 mod terminal;
 mod trust;
+#[cfg(feature = "redis")]
+mod work;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -77,6 +83,12 @@ enum Command {
     Explain(explain::Explain),
     /// What waits for applications that get their mail later: list, show, retry, drop, replay.
     Queue(queue::Arguments),
+    /// Deliver the mail that receivers have put into streams of Redis.
+    #[cfg(feature = "redis")]
+    Work(work::Work),
+    /// What waits in streams of Redis, and the dead ones: list, replay, drop.
+    #[cfg(feature = "redis")]
+    Stream(stream::Arguments),
     /// Print a configuration of go-guerrilla, MailDiranasaurus or gleez/smtpd as one of ours.
     Import(import::Import),
     /// The table that MySQL is to have: print it, or --apply it.
@@ -116,6 +128,10 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
+        #[cfg(feature = "redis")]
+        Some(Command::Work(arguments)) => work::run(load, &arguments),
+        #[cfg(feature = "redis")]
+        Some(Command::Stream(arguments)) => stream::run(load, &arguments),
         Some(Command::Import(import)) => import::run(&import),
         Some(Command::Schema(schema)) => schema::run(load, &schema),
         Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),

@@ -12,6 +12,7 @@ mod logging;
 #[cfg_attr(not(feature = "mysql"), path = "no_mysql.rs")]
 mod mysql;
 pub mod notify;
+mod outside;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
 mod processors;
@@ -19,8 +20,12 @@ mod recipients;
 mod recovery;
 #[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_users;
 mod roots;
 mod signals;
+#[cfg(feature = "redis")]
+mod work;
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,14 +39,14 @@ use smol::{Executor, Timer};
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, log_settings};
 pub use signals::{Request, requests};
+#[cfg(feature = "redis")]
+pub use work::RunningWorker;
 
 use self::acme::Acme;
 use self::auth_http::Endpoint;
 use self::certificates::Offers;
 use self::handing::Consumers;
-use self::mysql::Sql;
-use self::php::Php;
-use self::redis::Redis;
+use self::outside::Outside;
 use crate::chain::{Chain, Registry};
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
@@ -74,11 +79,9 @@ pub struct Daemon {
     added: Registry,
     store: Arc<Store>,
     consumers: Consumers,
-    php: Php,
-    sql: Sql,
+    outside: Outside,
     /// Who knows the users, if that is not of this crate.
     users: Option<Arc<dyn UserSource>>,
-    redis: Redis,
 }
 
 /// Why a daemon cannot start.
@@ -111,21 +114,15 @@ impl Daemon {
     /// As [`new`](Self::new), with errors that tell where in the file the mistake is.
     pub fn from_source(config: Config, source: Source) -> Self {
         let store = Arc::new(Store::new(config.maildir()));
-        let php = Php::new(&config);
+        let outside = Outside::new(&config);
         let mut consumers = Consumers::default();
-        php.add_consumer(&config, &store, &mut consumers);
-        let sql = Sql::new(&config);
-        sql.add_consumer(&config, &store, &mut consumers);
-        let redis = Redis::new(&config);
-        redis.add_consumer(&config, &store, &mut consumers);
+        outside.add_consumers(&config, &store, &mut consumers);
         Self {
             added: Registry::default(),
             store,
             consumers,
-            php,
-            sql,
+            outside,
             users: None,
-            redis,
             config,
             source,
         }
@@ -178,17 +175,13 @@ impl Daemon {
     /// What serves mail, and the disks that it goes to.
     fn assemble(&self) -> Result<(Service, Arc<Disks>), StartError> {
         let config = &self.config;
-        let recipients = recipients::load(config, self.users.as_ref(), &self.sql)
+        let recipients = recipients::load(config, self.users.as_ref(), &self.outside)
             .map_err(|(key, message)| self.source.error(&key, message))?;
         let disks = Arc::new(self.disks(&recipients));
         let mut registry = processors::registry(config, &self.store, &disks);
         self.consumers
             .register(&mut registry, config, &self.store, &disks);
-        self.php
-            .register(&mut registry, config, &self.store, &disks);
-        self.sql
-            .register(&mut registry, config, &self.store, &disks);
-        self.redis
+        self.outside
             .register(&mut registry, config, &self.store, &disks);
         registry.extend(&self.added);
         let (validate, save) = (&config.validate, &config.save);

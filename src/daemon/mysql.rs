@@ -4,53 +4,69 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handing::{Consumers, Habits, fills_queue, has_letters, queued};
+use super::redis::Redis;
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::mysql::{Database, Question, Users};
 use crate::processor::{Bodies, MySql, Processor, Scribe};
+#[cfg(feature = "redis")]
+use crate::processor::{GuerrillaDbRedis, Shelf};
 use crate::recipients::UserSource;
 
-/// The processor and its queue.
+/// The processors and their queues.
 const NAME: &str = "MySQL";
+const BOTH: &str = "GuerrillaDbRedis";
 /// Processors that keep mail, beside this one.
-const STORES: [&str; 3] = ["MailDir", "FastCGI", "Redis"];
+const STORES: [&str; 4] = ["MailDir", "FastCGI", "Stream", BOTH];
 /// How much longer an attempt may take than a statement: there are several, and a connection.
 const STATEMENTS: u32 = 5;
+const SPARE: Duration = Duration::from_secs(1);
 
-/// The database, or what is missing for it.
-pub(super) struct Sql(Result<Arc<Database>, String>);
+/// The database, or what is missing for it; and Redis, which goes with it in `GuerrillaDbRedis`.
+pub(super) struct Sql {
+    database: Result<Arc<Database>, String>,
+    #[cfg(feature = "redis")]
+    shelf: Result<Shelf, String>,
+}
 
 impl Sql {
-    pub(super) fn new(config: &Config) -> Self {
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(unused_variables, reason = "there is none")
+    )]
+    pub(super) fn new(config: &Config, redis: &Redis) -> Self {
         let section = config
             .mysql
             .as_ref()
             .ok_or_else(|| "the section mysql is missing: where the database is".to_owned());
         let settings = section.and_then(|section| section.settings());
-        Self(settings.map(|settings| Arc::new(Database::new(settings))))
+        Self {
+            database: settings.map(|settings| Arc::new(Database::new(settings))),
+            #[cfg(feature = "redis")]
+            shelf: shelf(config, redis),
+        }
     }
 
     /// Adds who writes rows for what waits: mail will be put into the queue, or some was before the
     /// configuration was changed.
-    pub(super) fn add_consumer(&self, config: &Config, store: &Arc<Store>, all: &mut Consumers) {
-        let Ok(database) = &self.0 else {
+    pub(super) fn add_consumers(&self, config: &Config, store: &Arc<Store>, all: &mut Consumers) {
+        let Ok(database) = &self.database else {
             return;
         };
-        if !is_queued(config) && !has_letters(NAME, config, store) {
-            return;
+        let habits = habits(database);
+        let is_wanted = |name| is_queued(name, config) || has_letters(name, config, store);
+        if is_wanted(NAME) {
+            let scribe = Scribe::new(Arc::clone(database), bodies(config), level(config));
+            all.add_with(NAME, Arc::new(scribe), habits);
         }
-        let scribe = Scribe::new(Arc::clone(database), bodies(config), level(config));
-        let settings = database.settings();
-        let habits = Habits {
-            timeout: settings.connect_timeout
-                + settings.timeout * STATEMENTS
-                + Duration::from_secs(1),
-            // They are written together, so more of them take no more connections.
-            at_once: usize::MAX,
-        };
-        all.add_with(NAME, Arc::new(scribe), habits);
+        #[cfg(feature = "redis")]
+        if is_wanted(BOTH)
+            && let Ok(both) = self.both(config)
+        {
+            all.add_with(BOTH, Arc::new(both), habits);
+        }
     }
 
     pub(super) fn register(
@@ -62,6 +78,43 @@ impl Sql {
     ) {
         let processor = self.processor(config, store, disks);
         registry.add(NAME, move || processor.clone());
+        let both = self.processor_of_both(config, store, disks);
+        registry.add(BOTH, move || both.clone());
+    }
+
+    #[cfg(feature = "redis")]
+    fn both(&self, config: &Config) -> Result<GuerrillaDbRedis, String> {
+        let (database, shelf) = (self.database.clone()?, self.shelf.clone()?);
+        let durable = config.redis.as_ref().is_some_and(|redis| redis.durable);
+        Ok(GuerrillaDbRedis::new(database, shelf, durable))
+    }
+
+    #[cfg(feature = "redis")]
+    fn processor_of_both(
+        &self,
+        config: &Config,
+        store: &Arc<Store>,
+        disks: &Arc<Disks>,
+    ) -> Result<Arc<dyn Processor>, String> {
+        let both = self.both(config)?;
+        if !is_queued(BOTH, config) {
+            return Ok(Arc::new(both));
+        }
+        Ok(Arc::new(both.queued(queued(BOTH, config, store, disks)?)))
+    }
+
+    /// This program was built without Redis.
+    #[cfg(not(feature = "redis"))]
+    #[expect(clippy::unused_self, reason = "as where there is a Redis")]
+    fn processor_of_both(
+        &self,
+        _: &Config,
+        _: &Arc<Store>,
+        _: &Arc<Disks>,
+    ) -> Result<Arc<dyn Processor>, String> {
+        Err(format!(
+            "{BOTH} needs Redis, which is not in this build: build with `--features mysql,redis`"
+        ))
     }
 
     fn processor(
@@ -70,9 +123,9 @@ impl Sql {
         store: &Arc<Store>,
         disks: &Arc<Disks>,
     ) -> Result<Arc<dyn Processor>, String> {
-        let database = self.0.as_ref()?;
+        let database = self.database.as_ref()?;
         let processor = MySql::new(Arc::clone(database), bodies(config));
-        if !is_queued(config) {
+        if !is_queued(NAME, config) {
             return Ok(Arc::new(processor));
         }
         let queued = queued(NAME, config, store, disks)?;
@@ -81,20 +134,51 @@ impl Sql {
 
     /// Who answers for users.
     pub(super) fn users(&self, statement: &str) -> Result<Arc<dyn UserSource>, String> {
-        let database = self.0.as_ref()?;
+        let database = self.database.as_ref()?;
         let question =
             Question::read(statement).map_err(|error| format!("{statement:?} {error}"))?;
         Ok(Arc::new(Users::new(Arc::clone(database), question)))
     }
 }
 
-fn is_queued(config: &Config) -> bool {
+fn is_queued(name: &str, config: &Config) -> bool {
     let section = config.mysql.as_ref();
-    section.is_some_and(|section| section.delivery == Handover::Queued) && fills_queue(NAME, config)
+    section.is_some_and(|section| section.delivery == Handover::Queued) && fills_queue(name, config)
+}
+
+/// How letters are handed over.
+fn habits(database: &Database) -> Habits {
+    let settings = database.settings();
+    Habits {
+        timeout: settings.connect_timeout + settings.timeout * STATEMENTS + SPARE,
+        // They are written together, so more of them take no more connections.
+        at_once: usize::MAX,
+    }
+}
+
+#[cfg(feature = "redis")]
+fn shelf(config: &Config, redis: &Redis) -> Result<Shelf, String> {
+    let section = config.redis.as_ref();
+    let section = section.ok_or("the section redis is missing: where Redis listens")?;
+    Ok(Shelf {
+        client: Arc::clone(redis.client()?),
+        prefix: section.prefix.clone(),
+        expire: section.expire.get(),
+        level: config.compressor.level,
+    })
 }
 
 /// Whether rows have messages, and whether these are elsewhere, too.
 fn bodies(config: &Config) -> Bodies {
+    let place = |name: &str| {
+        let mut save = config.save.iter();
+        save.position(|link| link.trim().eq_ignore_ascii_case(name))
+    };
+    if let Some(redis) = place("Redis")
+        && place(NAME).is_some_and(|own| redis < own)
+    {
+        return Bodies::InRedis;
+    }
     let section = config.mysql.as_ref();
     if !section.is_some_and(|section| section.mail) {
         return Bodies::Without;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::handing::Consumers;
+use super::redis::Redis;
 use crate::chain::Registry;
 use crate::config::Config;
 use crate::disks::Disks;
@@ -14,11 +15,11 @@ const ABSENT: &str = "MySQL is not in this build: build with `--features mysql`"
 pub(super) struct Sql;
 
 impl Sql {
-    pub(super) fn new(_: &Config) -> Self {
+    pub(super) fn new(_: &Config, _: &Redis) -> Self {
         Self
     }
 
-    pub(super) fn add_consumer(&self, _: &Config, _: &Arc<Store>, _: &mut Consumers) {}
+    pub(super) fn add_consumers(&self, _: &Config, _: &Arc<Store>, _: &mut Consumers) {}
 
     pub(super) fn register(
         &self,
@@ -27,7 +28,9 @@ impl Sql {
         _: &Arc<Store>,
         _: &Arc<Disks>,
     ) {
-        registry.add("MySQL", || Err(ABSENT.into()));
+        for name in ["MySQL", "GuerrillaDbRedis"] {
+            registry.add(name, || Err(ABSENT.into()));
+        }
     }
 
     pub(super) fn users(&self, _: &str) -> Result<Arc<dyn UserSource>, String> {

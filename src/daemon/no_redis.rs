@@ -7,6 +7,7 @@ use crate::chain::Registry;
 use crate::config::Config;
 use crate::disks::Disks;
 use crate::maildir::Store;
+use crate::recipients::UserSource;
 
 #[derive(Clone)]
 pub(super) struct Redis;
@@ -17,6 +18,10 @@ impl Redis {
     }
 
     pub(super) fn add_consumer(&self, _: &Config, _: &Arc<Store>, _: &mut Consumers) {}
+
+    pub(super) fn users(&self, _: &str) -> Result<Arc<dyn UserSource>, String> {
+        Err("redis is not in this build: build with `--features redis`".into())
+    }
 
     pub(super) fn register(
         &self,

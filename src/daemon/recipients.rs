@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Daemon;
-use super::mysql::Sql;
+use super::outside::Outside;
 use crate::config::Config;
 use crate::recipients::{Question, Recipients, UserSource, Users};
 
@@ -45,7 +45,7 @@ impl Daemon {
 pub(super) fn load(
     config: &Config,
     own: Option<&Arc<dyn UserSource>>,
-    sql: &Sql,
+    outside: &Outside,
 ) -> Result<Recipients, (String, String)> {
     let mut settings = config.recipients();
     if own.is_some() {
@@ -57,7 +57,7 @@ pub(super) fn load(
     })?;
     let source = match (own, &settings.users) {
         (Some(own), _) => Arc::clone(own),
-        (None, Users::Asked(question)) => source(sql, question)
+        (None, Users::Asked(question)) => source(outside, question)
             .map_err(|message| (format!("recipients.users.{}", question.of), message))?,
         (None, _) => return Ok(recipients),
     };
@@ -65,10 +65,11 @@ pub(super) fn load(
 }
 
 /// Who answers a question of the configuration.
-fn source(sql: &Sql, question: &Question) -> Result<Arc<dyn UserSource>, String> {
+fn source(outside: &Outside, question: &Question) -> Result<Arc<dyn UserSource>, String> {
     let Question { of, text } = question;
     match of.as_str() {
-        "mysql" => sql.users(text),
+        "mysql" => outside.sql.users(text),
+        "redis" => outside.redis.users(text),
         _ => Err(format!(
             "{of} is not in this build: build with `--features {of}`"
         )),

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handing::{Consumers, Habits, queued};
+use super::redis_users::RedisUsers;
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::{self, Processor, RedisPostman, Stream};
+use crate::recipients::UserSource;
 use crate::redis::Client;
 use crate::spool::Queue;
 use crate::stream::Sink;
@@ -58,8 +60,15 @@ impl Redis {
         };
         let level = is_named(config, "Compressor").then_some(config.compressor.level);
         let redis =
-            processor::Redis::new(Arc::clone(client), &section.prefix, section.expire.get());
+            processor::Redis::new(Arc::clone(client), &section.prefix, section.expire.get())
+                .digits(section.digits);
         all.add_with(NAME, Arc::new(RedisPostman::new(&redis, level)), habits);
+    }
+
+    /// Who answers that question about users.
+    pub(super) fn users(&self, question: &str) -> Result<Arc<dyn UserSource>, String> {
+        let client = Arc::clone(self.client()?);
+        Ok(Arc::new(RedisUsers::new(client, question)?))
     }
 
     pub(super) fn register(
@@ -87,7 +96,7 @@ impl Redis {
             .as_ref()
             .ok_or("the section redis is missing")?;
         let processor = processor::Redis::new(client, &section.prefix, section.expire.get());
-        let processor = processor.durable(section.durable);
+        let processor = processor.durable(section.durable).digits(section.digits);
         if !fills_queue(config) {
             return Ok(Arc::new(processor));
         }

@@ -77,11 +77,11 @@ fn missing<'a>(link: &mut Link, table: &Table, rows: &[&'a Row]) -> Result<Vec<&
     let mut known = HashSet::new();
     for some in rows.chunks(ROWS) {
         let places = places(some.len(), "?");
-        let (name, key) = (&table.name, &table.key);
+        let (name, key) = (&table.name, &table.key_column);
         let statement = format!("SELECT CAST({key} AS CHAR) FROM {name} WHERE {key} IN ({places})");
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for row in some {
-            query = query.bind(table.fit_key(&row.key));
+            query = query.bind(table.key(&row.key));
         }
         let timeout = link.timeout;
         let found = wait("SELECT", timeout, query.fetch_all(&mut link.connection))?;
@@ -89,7 +89,7 @@ fn missing<'a>(link: &mut Link, table: &Table, rows: &[&'a Row]) -> Result<Vec<&
             known.insert(row.try_get::<String, _>(0)?);
         }
     }
-    let is_missing = |row: &&&Row| known.insert(table.fit_key(&row.key));
+    let is_missing = |row: &&&Row| known.insert(table.key(&row.key));
     Ok(rows.iter().filter(is_missing).copied().collect())
 }
 
@@ -139,7 +139,7 @@ fn sql(table: &Table, rows: usize) -> String {
         _ => "?",
     });
     let row = format!("({})", values.collect::<Vec<_>>().join(", "));
-    let (name, key, names) = (&table.name, &table.key, names.join(", "));
+    let (name, key, names) = (&table.name, &table.key_column, names.join(", "));
     let mut sql = format!("INSERT INTO {name} ({names}) VALUES {}", places(rows, &row));
     if table.is_unique() {
         // What is there stays as it is.

@@ -59,6 +59,22 @@ pub enum Form {
     Redis,
 }
 
+impl Message {
+    /// One that is in memory.
+    pub fn of(form: Form, octets: Vec<u8>) -> Self {
+        Self {
+            form,
+            size: octets.len() as u64,
+            read: Box::new(move || Ok(octets.clone())),
+        }
+    }
+
+    /// One that is in Redis.
+    pub fn elsewhere() -> Self {
+        Self::of(Form::Redis, Vec::new())
+    }
+}
+
 impl Form {
     /// What the column `body` says of it.
     pub(super) fn word(self) -> &'static str {

@@ -21,12 +21,12 @@ pub(super) fn remove(
     let Some(date) = &table.date else {
         return Ok(());
     };
-    let (name, key) = (&table.name, &table.key);
+    let (name, key) = (&table.name, &table.key_column);
     let statement = format!("DELETE FROM {name} WHERE {key} = ? AND {date} = FROM_UNIXTIME(?)");
     links.with(Blame::All, |link| {
         for removed in keys {
             let query = sqlx::query(AssertSqlSafe(statement.clone()))
-                .bind(table.fit_key(removed))
+                .bind(table.key(removed))
                 .bind(seconds(received));
             wait("DELETE", link.timeout, query.execute(&mut link.connection))?;
         }

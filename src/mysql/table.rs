@@ -21,7 +21,7 @@ pub struct Table {
     pub(super) name: String,
     pub(super) columns: Vec<(Field, Column)>,
     /// The column of the key, quoted.
-    pub(super) key: String,
+    pub(super) key_column: String,
     key_holds: Holds,
     /// The column of the time, quoted, if it is written.
     pub(super) date: Option<String>,
@@ -51,7 +51,7 @@ impl Table {
             let (_, column) = columns.find(|(known, _)| *known == field)?;
             Some((quoted(&column.name), column.holds.clone(), &column.name))
         };
-        let Some((key, key_holds, key_name)) = quoted_column(Field::Hash) else {
+        let Some((key_column, key_holds, key_name)) = quoted_column(Field::Hash) else {
             let name = settings.column(Field::Hash).unwrap_or("hash");
             let message = format!(
                 "the table has no column {name}, by which a row is found again; add it with: maiasaura schema mysql --apply"
@@ -63,7 +63,7 @@ impl Table {
         refuse_needed(facts, &columns)?;
         Ok(Self {
             name: settings.quoted_table(),
-            key,
+            key_column,
             key_holds,
             date,
             is_unique,
@@ -91,7 +91,7 @@ impl Table {
     }
 
     /// A key as it is in the table.
-    pub(super) fn fit_key(&self, key: &str) -> String {
+    pub fn key(&self, key: &str) -> String {
         self.key_holds.fit(key).into_owned()
     }
 

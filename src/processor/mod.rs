@@ -46,6 +46,8 @@ pub use headers_parser::HeadersParser;
 pub use maildir::{LineEnds, MailDir};
 #[cfg(feature = "mysql")]
 pub use mysql::{Bodies, MySql, Scribe};
+#[cfg(all(feature = "mysql", feature = "redis"))]
+pub use mysql::{GuerrillaDbRedis, Shelf};
 pub use queued::Queued;
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisPostman};

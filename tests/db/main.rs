@@ -2,6 +2,7 @@
 //! `kill -9` of both. `tests/run` installs it; where it is missing that is a failure that names its
 //! package.
 
+mod both;
 mod guerrilla;
 mod kill;
 mod mariadb;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{RedisConfig, endpoint};
 use crate::config::Config;
 use crate::redis::{Endpoint, Settings, Tls};
-use crate::stream;
+use crate::{spool, stream};
 
 impl Config {
     /// How Redis is reached; reads the password and the CA.
@@ -37,6 +37,14 @@ impl Config {
 }
 
 impl Config {
+    /// When a worker tries again what it cannot deliver.
+    pub fn stream_schedule(&self) -> spool::Schedule {
+        spool::Schedule {
+            give_up_after: self.stream.give_up_after.get(),
+            ..spool::Schedule::default()
+        }
+    }
+
     /// What receivers and workers agree on.
     pub fn stream_settings(&self) -> stream::Settings {
         let stream = &self.stream;

@@ -22,6 +22,7 @@ const WRONG: &[(&str, &str)] = &[
     ("recipients: {users: {mysqll: SELECT 1}}", "1:21: recipients.users: unknown source \"mysqll\"; did you mean \"mysql\"? known sources: mysql, redis; a user has a section, such as {quota: 1GB}"),
     ("recipients: {users: {mysql: SELECT 1, alice: {}}}", "1:21: recipients.users: mysql knows the users, so none may be named beside it; write {mysql: ...} alone"),
     ("recipients: {users: {mysql: ''}}", "1:21: recipients.users: mysql is asked nothing; write what it is asked"),
+    ("redis: {address: 'a:1', digits: 31}", "1:33: redis.digits: 31 digits are not from 32 to 64; write 32 for go-guerrilla's table, or leave it out"),
     ("mysql: {address: 'a b'}", "1:18: mysql.address: \"a b\" is not where a database listens; write an address such as 127.0.0.1:3306 or unix:/run/mysqld/mysqld.sock"),
     ("mysql: {address: '::1:x'}", "1:18: mysql.address: \"::1:x\" is not where a database listens; write an address such as 127.0.0.1:3306 or unix:/run/mysqld/mysqld.sock"),
     ("mysql: {password: a, password_file: b}", "1:19: mysql.password: is there beside mysql.password_file; keep one of them"),

@@ -8,12 +8,16 @@
 //! With `delivery: queued` a letter for each recipient goes into a queue, and a [`Scribe`] writes the
 //! rows.
 
+#[cfg(feature = "redis")]
+mod guerrilla;
 mod rows;
 mod scribe;
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(feature = "redis")]
+pub use guerrilla::{GuerrillaDbRedis, Shelf};
 pub use rows::Bodies;
 pub use scribe::Scribe;
 
@@ -53,13 +57,7 @@ impl MySql {
         let table = self.database.ready().map_err(|fault| failure(&fault))?;
         let rows = rows::of_delivery(delivery, self.bodies)?;
         rows::fit(&rows, &table, self.bodies)?;
-        Ok(Staged::Until(Box::new(Insertion {
-            keys: rows.iter().map(|row| row.key.clone()).collect(),
-            rows,
-            received: delivery.mail.envelope.received,
-            is_done: false,
-            database: Arc::clone(&self.database),
-        })))
+        Ok(Insertion::of(&self.database, rows, delivery))
     }
 }
 
@@ -75,7 +73,7 @@ impl Processor for MySql {
 
     /// An index keeps no mail.
     fn stores(&self) -> bool {
-        self.bodies != Bodies::Without
+        matches!(self.bodies, Bodies::Copied | Bodies::Kept)
     }
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
@@ -98,6 +96,18 @@ struct Insertion {
     keys: Vec<String>,
     received: SystemTime,
     is_done: bool,
+}
+
+impl Insertion {
+    fn of(database: &Arc<Database>, rows: Vec<Row>, delivery: &Delivery) -> Staged {
+        Staged::Until(Box::new(Self {
+            keys: rows.iter().map(|row| row.key.clone()).collect(),
+            rows,
+            received: delivery.mail.envelope.received,
+            is_done: false,
+            database: Arc::clone(database),
+        }))
+    }
 }
 
 impl Commit for Insertion {

@@ -26,6 +26,8 @@ pub enum Bodies {
     Copied,
     /// They are written and nowhere else: one that does not fit is not taken.
     Kept,
+    /// They are in Redis, under the hash of the row.
+    InRedis,
 }
 
 /// A row for each recipient.
@@ -56,6 +58,7 @@ pub(super) fn of_delivery(delivery: &Delivery, bodies: Bodies) -> io::Result<Vec
                 is_tls: envelope.client.tls.is_some(),
                 message: match bodies {
                     Bodies::Without => None,
+                    Bodies::InRedis => Some(Message::elsewhere()),
                     _ => Some(message(delivery, recipient)?),
                 },
                 ..common.row(headers)
@@ -89,7 +92,8 @@ pub(super) fn of_letter(
     };
     let message = match (bodies, level) {
         (Bodies::Without, _) => None,
-        (_, Some(level)) => Some(packed(zlib(&letter.content()?, level)?)),
+        (Bodies::InRedis, _) => Some(Message::elsewhere()),
+        (_, Some(level)) => Some(Message::of(Form::Zlib, zlib(&letter.content()?, level)?)),
         (_, None) => {
             let letter = Arc::clone(letter);
             Some(Message {
@@ -169,7 +173,7 @@ impl Common<'_> {
 /// content, which are put together when they are sent.
 fn message(delivery: &Delivery, recipient: &Recipient) -> io::Result<Message> {
     if let Some(stream) = &delivery.compressed {
-        return Ok(packed(stream.clone()));
+        return Ok(Message::of(Form::Zlib, stream.clone()));
     }
     let trace = delivery.trace.as_ref().zip(recipient.destinations.first());
     let trace = trace.map(|(trace, first)| trace.fields(recipient, first));
@@ -191,15 +195,7 @@ fn message(delivery: &Delivery, recipient: &Recipient) -> io::Result<Message> {
     })
 }
 
-fn packed(stream: Vec<u8>) -> Message {
-    Message {
-        form: Form::Zlib,
-        size: stream.len() as u64,
-        read: Box::new(move || Ok(stream.clone())),
-    }
-}
-
-fn zlib(content: &[u8], level: u32) -> io::Result<Vec<u8>> {
+pub(super) fn zlib(content: &[u8], level: u32) -> io::Result<Vec<u8>> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(level.min(9)));
     encoder.write_all(content)?;
     encoder.finish()
