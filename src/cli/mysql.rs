@@ -58,7 +58,7 @@ pub(super) fn faults(config: &Config) -> u32 {
         ["mysql", "guerrilladbredis"].contains(&name.trim().to_ascii_lowercase().as_str())
     };
     let writes = config.save.iter().any(is_named);
-    if config.mysql.is_none() && !asks && !writes {
+    if !asks && !writes {
         return 0;
     }
     let outcome = section(config).and_then(|section| Ok((section, section.settings()?)));

@@ -4,6 +4,7 @@
 
 mod both;
 mod guerrilla;
+mod import;
 mod kill;
 mod mariadb;
 mod queued;

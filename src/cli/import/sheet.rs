@@ -4,7 +4,7 @@
 use crate::config::{quoted, written};
 
 /// The order of sections.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 15] = [
     "hostname",
     "listeners",
     "smtp",
@@ -14,6 +14,8 @@ const ORDER: [&str; 13] = [
     "save",
     "wildcard",
     "fastcgi",
+    "mysql",
+    "redis",
     "tls",
     "limits",
     "timeouts",
