@@ -6,17 +6,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
-use rustix::io::Errno;
-
 #[cfg(feature = "acme")]
 use super::acme;
 #[cfg(feature = "fastcgi")]
 use super::doctor;
-use super::{Exit, Fault, Loaded, Outcome, certificates, say};
-use crate::config::{Config, File, ListenerConfig};
+use super::{Exit, Fault, Loaded, Outcome, certificates, descriptors, files, say};
+use crate::config::{Config, ListenerConfig};
 use crate::credentials::Credentials;
 use crate::daemon::Daemon;
+use crate::disks::Disks;
 use crate::maildir::{self, Store};
 use crate::recipients::{User, Users};
 use crate::server::{Address, PassedSockets};
@@ -52,9 +50,12 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += certificates::faults(&config);
     faults += acme_faults(&config);
     faults += listener_faults(&config.listeners);
-    faults += super::trust::faults(&config);
+    super::trust::warn(&config);
+    faults += super::questions::faults(&config);
     faults += u32::from(!users_can_log_in(&config));
-    faults += u32::from(!log_can_be_written(&config.log.file));
+    faults += files::faults(&config);
+    let disks = Disks::new(&roots, config.limits.deliveries, config.limits.disk_errors);
+    descriptors::tell(config.descriptors(disks.deliveries(config.limits.deliveries)));
     hosts(&config, service.recipients.is_catch_all_host());
     faults += mysql_faults(&config);
     faults += redis_faults(&config);
@@ -139,7 +140,7 @@ fn root_is_sound(store: &Store, root: &Path) -> bool {
 }
 
 /// The command that mends it, where there is one.
-fn hint(error: &io::Error, folder: &Path) -> String {
+pub(super) fn hint(error: &io::Error, folder: &Path) -> String {
     let uid = rustix::process::geteuid().as_raw();
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -258,38 +259,6 @@ fn users_can_log_in(config: &Config) -> bool {
     }
     say(&format!("ok    users who may log in: {users}, in {shown}"));
     true
-}
-
-/// Whether the file of the log can be opened, or made, without doing so.
-fn log_can_be_written(file: &File) -> bool {
-    let File::Path(path) = file else {
-        return true;
-    };
-    let shown = path.display();
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let (place, access) = if path.exists() {
-        (path.as_path(), Access::WRITE_OK)
-    } else {
-        (folder, Access::WRITE_OK | Access::EXEC_OK)
-    };
-    let outcome = match accessat(CWD, place, access, AtFlags::EACCESS) {
-        Ok(()) if path.is_dir() => Err(Errno::ISDIR),
-        outcome => outcome,
-    };
-    match outcome.map_err(io::Error::from) {
-        Ok(()) => {
-            say(&format!("ok    log {shown}"));
-            true
-        }
-        Err(error) => {
-            let hint = hint(&error, place);
-            say(&format!("FAULT log {shown}: {error}{hint}"));
-            false
-        }
-    }
 }
 
 fn hosts(config: &Config, everything: bool) {

@@ -11,14 +11,17 @@ mod certificates;
 mod check;
 mod content;
 mod deliver;
+mod descriptors;
 #[cfg(feature = "fastcgi")]
 mod doctor;
 mod exit;
 mod explain;
+mod files;
 mod import;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod passwd;
+mod questions;
 mod queue;
 #[cfg(feature = "redis")]
 mod redis;
@@ -116,7 +119,7 @@ pub fn main() -> ExitCode {
     if arguments.command.is_some() && arguments.serve.is_given() {
         let _ = writeln!(
             io::stderr(),
-            "maiasaura: write --listen after serve: it is for serve only"
+            "maiasaura: write --listen and --pid-file after serve: they are for serve only"
         );
         return Exit::Usage.into();
     }
@@ -178,7 +181,7 @@ impl From<crate::daemon::StartError> for Fault {
         use crate::daemon::StartError;
         let exit = match &error {
             StartError::Config(_) => Exit::Config,
-            StartError::Bind { .. } => Exit::Unavailable,
+            StartError::Bind { .. } | StartError::Taken(_) => Exit::Unavailable,
             StartError::Io(_) => Exit::Software,
         };
         Self::new(exit, error)

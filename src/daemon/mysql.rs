@@ -8,8 +8,9 @@ use super::redis::Redis;
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
+use crate::health::Health;
 use crate::maildir::Store;
-use crate::mysql::{Database, Question, Users};
+use crate::mysql::{Database, Question, Settings, Users};
 use crate::processor::{Bodies, MySql, Processor, Scribe};
 #[cfg(feature = "redis")]
 use crate::processor::{GuerrillaDbRedis, Shelf};
@@ -36,16 +37,24 @@ impl Sql {
         not(feature = "redis"),
         expect(unused_variables, reason = "there is none")
     )]
-    pub(super) fn new(config: &Config, redis: &Redis) -> Self {
+    /// Goes on with the database from before, unless it is to be another one.
+    pub(super) fn new(config: &Config, redis: &Redis, before: Option<&Self>) -> Self {
         let section = config
             .mysql
             .as_ref()
             .ok_or_else(|| "the section mysql is missing: where the database is".to_owned());
         let settings = section.and_then(|section| section.settings());
         Self {
-            database: settings.map(|settings| Arc::new(Database::new(settings))),
+            database: settings.map(|settings| database(settings, before)),
             #[cfg(feature = "redis")]
             shelf: shelf(config, redis),
+        }
+    }
+
+    /// Has it told on the board whether the database can be used, where something needs it.
+    pub(super) fn tell(&self, health: &Health) {
+        if let Ok(database) = &self.database {
+            database.telling(health.part("mysql"));
         }
     }
 
@@ -144,6 +153,16 @@ impl Sql {
 fn is_queued(name: &str, config: &Config) -> bool {
     let section = config.mysql.as_ref();
     section.is_some_and(|section| section.delivery == Handover::Queued) && fills_queue(name, config)
+}
+
+/// The database from before, unless it is to be another one.
+fn database(settings: Settings, before: Option<&Sql>) -> Arc<Database> {
+    if let Some(Ok(known)) = before.map(|before| &before.database)
+        && *known.settings() == settings
+    {
+        return Arc::clone(known);
+    }
+    Arc::new(Database::new(settings))
 }
 
 /// How letters are handed over.

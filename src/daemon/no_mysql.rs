@@ -7,6 +7,7 @@ use super::redis::Redis;
 use crate::chain::Registry;
 use crate::config::Config;
 use crate::disks::Disks;
+use crate::health::Health;
 use crate::maildir::Store;
 use crate::recipients::UserSource;
 
@@ -15,9 +16,11 @@ const ABSENT: &str = "MySQL is not in this build: build with `--features mysql`"
 pub(super) struct Sql;
 
 impl Sql {
-    pub(super) fn new(_: &Config, _: &Redis) -> Self {
+    pub(super) fn new(_: &Config, _: &Redis, _: Option<&Self>) -> Self {
         Self
     }
+
+    pub(super) fn tell(&self, _: &Health) {}
 
     pub(super) fn add_consumers(&self, _: &Config, _: &Arc<Store>, _: &mut Consumers) {}
 

@@ -6,6 +6,7 @@ use super::handing::Consumers;
 use crate::chain::Registry;
 use crate::config::Config;
 use crate::disks::Disks;
+use crate::health::Health;
 use crate::maildir::Store;
 use crate::recipients::UserSource;
 
@@ -13,9 +14,11 @@ use crate::recipients::UserSource;
 pub(super) struct Redis;
 
 impl Redis {
-    pub(super) fn new(_: &Config) -> Self {
+    pub(super) fn new(_: &Config, _: Option<&Self>) -> Self {
         Self
     }
+
+    pub(super) fn tell(&self, _: &Health) {}
 
     pub(super) fn add_consumer(&self, _: &Config, _: &Arc<Store>, _: &mut Consumers) {}
 

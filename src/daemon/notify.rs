@@ -49,8 +49,8 @@ pub fn watchdog(running: &Running) {
 }
 
 fn receiving(running: &Running) -> String {
-    let addresses = running.addresses().iter();
-    let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
+    let addresses = running.addresses().into_iter();
+    let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
     format!("receiving on {}", addresses.join(", "))
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Daemon;
-use super::outside::Outside;
+use super::mysql::Sql;
+use super::redis::Redis;
 use crate::config::Config;
 use crate::recipients::{Question, Recipients, UserSource, Users};
 
@@ -35,7 +36,7 @@ impl Daemon {
     /// ```
     #[must_use]
     pub fn recipients(mut self, source: Arc<dyn UserSource>) -> Self {
-        self.users = Some(source);
+        self.parts.users = Some(source);
         self
     }
 }
@@ -45,7 +46,8 @@ impl Daemon {
 pub(super) fn load(
     config: &Config,
     own: Option<&Arc<dyn UserSource>>,
-    outside: &Outside,
+    sql: &Sql,
+    redis: &Redis,
 ) -> Result<Recipients, (String, String)> {
     let mut settings = config.recipients();
     if own.is_some() {
@@ -57,7 +59,7 @@ pub(super) fn load(
     })?;
     let source = match (own, &settings.users) {
         (Some(own), _) => Arc::clone(own),
-        (None, Users::Asked(question)) => source(outside, question)
+        (None, Users::Asked(question)) => source(sql, redis, question)
             .map_err(|message| (format!("recipients.users.{}", question.of), message))?,
         (None, _) => return Ok(recipients),
     };
@@ -65,11 +67,11 @@ pub(super) fn load(
 }
 
 /// Who answers a question of the configuration.
-fn source(outside: &Outside, question: &Question) -> Result<Arc<dyn UserSource>, String> {
+fn source(sql: &Sql, redis: &Redis, question: &Question) -> Result<Arc<dyn UserSource>, String> {
     let Question { of, text } = question;
     match of.as_str() {
-        "mysql" => outside.sql.users(text),
-        "redis" => outside.redis.users(text),
+        "mysql" => sql.users(text),
+        "redis" => redis.users(text),
         _ => Err(format!(
             "{of} is not in this build: build with `--features {of}`"
         )),

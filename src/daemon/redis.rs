@@ -8,6 +8,7 @@ use super::redis_users::RedisUsers;
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
+use crate::health::Health;
 use crate::maildir::Store;
 use crate::processor::{self, Processor, RedisPostman, Stream};
 use crate::recipients::UserSource;
@@ -25,9 +26,23 @@ const SPARE: Duration = Duration::from_secs(10);
 pub(super) struct Redis(Result<Arc<Client>, String>);
 
 impl Redis {
-    pub(super) fn new(config: &Config) -> Self {
-        let settings = config.redis_settings();
-        Self(settings.and_then(|settings| Client::new(settings).map(Arc::new)))
+    /// Goes on with the connections from before, unless it is to be another Redis.
+    pub(super) fn new(config: &Config, before: Option<&Self>) -> Self {
+        Self(config.redis_settings().and_then(|settings| {
+            if let Some(Self(Ok(client))) = before
+                && *client.settings() == settings
+            {
+                return Ok(Arc::clone(client));
+            }
+            Client::new(settings).map(Arc::new)
+        }))
+    }
+
+    /// Has it told on the board whether Redis answers, where something needs it.
+    pub(super) fn tell(&self, health: &Health) {
+        if let Ok(client) = &self.0 {
+            client.telling(health.part("redis"));
+        }
     }
 
     /// The client, for others.

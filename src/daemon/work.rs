@@ -1,12 +1,17 @@
 //! A worker, put together from a configuration.
 
+use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use smol::Executor;
 
-use super::{Daemon, StartError, roots};
+use super::generation::Generation;
+use super::upkeep::Upkeep;
+use super::workers::{Surroundings, Workers};
+use super::{Daemon, StartError, own, recovery, roots};
+use crate::config::Config;
 use crate::server::{Shutdown, Trigger};
 use crate::stream::Source;
 use crate::work::{Settings, Worker, Working};
@@ -20,6 +25,9 @@ pub struct RunningWorker {
     trigger: Trigger,
     aside: Vec<JoinHandle<()>>,
     patience: Duration,
+    /// What goes on beside it ends with these.
+    _upkeep: Upkeep,
+    _generation: Generation,
 }
 
 impl Daemon {
@@ -29,70 +37,94 @@ impl Daemon {
     /// # Errors
     ///
     /// What is wrong with the configuration. That Redis is not there is none: it is waited for.
-    pub fn work(mut self) -> Result<RunningWorker, StartError> {
-        self.config.save.clone_from(&self.config.stream.save);
-        self.config.validate.clear();
-        let config = self.config.clone();
-        let client = self.outside.redis.client();
-        let client = client.map_err(|error| self.source.error("redis", error))?;
-        let name = consumer_name(&config.hostname());
-        let source = Source::new(Arc::clone(client), config.stream_settings(), name);
-        let partitions = config.stream.consumed();
-        let partitions = partitions.map_err(|error| self.source.error("stream.consume", error))?;
-        let (service, disks) = self.assemble()?;
-        self.recover(&disks)?;
+    pub fn work(self) -> Result<RunningWorker, StartError> {
+        let Self {
+            mut config,
+            source,
+            parts,
+        } = self;
+        config.save.clone_from(&config.stream.save);
+        config.validate.clear();
+        let settings = settings(&config).map_err(|error| source.error("stream.consume", error))?;
+        let streams = (config.stream_settings(), consumer_name(&config.hostname()));
+        let patience = config.timeouts.shutdown.get();
+        let (generation, service) = Generation::new(config, &source, &parts, None)?;
+        let client = generation.redis.client();
+        let client = client.map_err(|error| source.error("redis", error))?;
+        let streams = Source::new(Arc::clone(client), streams.0, streams.1);
+        recover(&generation)?;
+        own::start(&service, &source)?;
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
-        for roots in disks.roots() {
-            let age = config.maildir.sweep_after.get();
-            executor.spawn(roots::sweep(roots.to_vec(), age)).detach();
-        }
-        let consumers = self
+        let mut upkeep = Upkeep::default();
+        upkeep.set(&generation, &executor);
+        let workers = Workers::default();
+        let jobs = generation
             .consumers
-            .start(&config, &self.store, &executor, &shutdown);
-        let settings = Settings {
-            partitions,
-            at_once: config.stream.at_once,
-            take_over_after: config.stream.take_over_after.get(),
-            take_overs: config.stream.take_overs,
-            schedule: config.stream_schedule(),
-            message_size: config.limits.message_size.octets(),
+            .jobs(&generation.config, &generation.store);
+        let surroundings = Surroundings {
+            executor: &executor,
+            shutdown: &shutdown,
+            events: &parts.events,
+            health: &parts.health,
         };
-        let worker = Worker::new(source, service.recipients, service.chain, settings);
-        let aside = aside(&executor, consumers, &shutdown)?;
+        workers.set(jobs, &surroundings);
+        let aside = aside(&executor, workers, &shutdown, patience)?;
+        let worker = Worker::new(streams, service.recipients, service.chain, settings);
         Ok(RunningWorker {
             working: worker.start()?,
             trigger,
             aside,
-            patience: config.timeouts.shutdown.get(),
+            patience,
+            _upkeep: upkeep,
+            _generation: generation,
         })
     }
+}
+
+fn settings(config: &Config) -> Result<Settings, String> {
+    let stream = &config.stream;
+    Ok(Settings {
+        partitions: stream.consumed()?,
+        at_once: stream.at_once,
+        take_over_after: stream.take_over_after.get(),
+        take_overs: stream.take_overs,
+        schedule: config.stream_schedule(),
+        message_size: config.limits.message_size.octets(),
+    })
+}
+
+/// Looks at the roots, and brings to its Maildirs what was promised before a crash.
+fn recover(generation: &Generation) -> io::Result<()> {
+    let Generation { store, disks, .. } = generation;
+    roots::probe(store, disks, |_| true);
+    let all: Vec<_> = disks.roots().flatten().cloned().collect();
+    for recovered in store.recover(&all)? {
+        recovery::report(&recovered);
+    }
+    Ok(())
 }
 
 /// Runs what goes on beside the worker until the shutdown, and the consumers until they have ended.
 fn aside(
     executor: &Arc<Executor<'static>>,
-    consumers: Vec<smol::Task<()>>,
+    workers: Workers,
     shutdown: &Shutdown,
-) -> std::io::Result<Vec<JoinHandle<()>>> {
+    patience: Duration,
+) -> io::Result<Vec<JoinHandle<()>>> {
     let (ended, all_ended) = Shutdown::new();
     let shutdown = shutdown.clone();
     let end = async move {
         shutdown.requested().await;
-        for consumer in consumers {
-            consumer.await;
-        }
+        workers.finish(patience).await;
         ended.pull();
     };
     executor.spawn(end).detach();
     let spawn = |number| {
         let (executor, all_ended) = (Arc::clone(executor), all_ended.clone());
-        let run = move || {
-            smol::block_on(executor.run(all_ended.requested()));
-        };
-        thread::Builder::new()
-            .name(format!("aside-{number}"))
-            .spawn(run)
+        let run = move || smol::block_on(executor.run(all_ended.requested()));
+        let name = format!("aside-{number}");
+        thread::Builder::new().name(name).spawn(run)
     };
     (0..ASIDE).map(spawn).collect()
 }
@@ -100,9 +132,9 @@ fn aside(
 impl RunningWorker {
     /// Takes nothing more, delivers what has begun, leaves the rest to other workers.
     pub fn shutdown(self) {
-        self.trigger.pull();
         self.working.stop(self.patience);
-        for thread in self.aside.into_iter().filter(JoinHandle::is_finished) {
+        self.trigger.pull();
+        for thread in self.aside {
             let _ = thread.join();
         }
     }

@@ -141,3 +141,50 @@ fn where_all_mail_goes_counts_for_everybody() {
         "a spool that fails"
     );
 }
+
+/// A change of the configuration, with a turn that is taken meanwhile.
+#[test]
+fn a_file_system_that_is_known_has_no_more_turns() {
+    let known = Known::default();
+    let make = |roots: &[&str], deliveries| {
+        let roots: Vec<_> = roots.iter().map(|path| root(path)).collect();
+        Disks::among(&known, &roots, deliveries, 1)
+    };
+    let before = make(&[PROC], 2);
+    let mut turns = vec![turn(&before, &[&[PROC]]), turn(&before, &[&[PROC]])];
+    assert!(turns.iter().all(Option::is_some));
+    let same = make(&[PROC, DEV], 2);
+    assert_eq!(known.kinds(), 3);
+    assert!(turn(&same, &[&[PROC]]).is_none(), "all are taken already");
+    assert!(turn(&same, &[&[DEV]]).is_some());
+    let more = make(&[PROC], 3);
+    assert!(turn(&more, &[&[PROC]]).is_none(), "it does not hold yet");
+    more.settle();
+    turns.push(turn(&more, &[&[PROC]]));
+    assert!(turns[2].is_some() && turn(&before, &[&[PROC]]).is_none());
+    let less = make(&[PROC], 1);
+    less.settle();
+    for _ in 0..2 {
+        turns.pop();
+        assert!(turn(&less, &[&[PROC]]).is_none(), "one is still taken");
+    }
+    turns.pop();
+    let only = turn(&less, &[&[PROC]]);
+    assert!(only.is_some() && turn(&less, &[&[PROC]]).is_none());
+    more.settle();
+    assert!(turn(&less, &[&[PROC]]).is_some(), "three again");
+}
+
+#[test]
+fn a_disk_that_failed_before_is_still_left_alone() {
+    let known = Known::default();
+    let before = Disks::among(&known, &[root(PROC)], 1, 1);
+    before.failed([&root(PROC)], &io::Error::from(Errno::IO));
+    let after = Disks::among(&known, &[root(PROC)], 1, 5);
+    after.settle();
+    drop(before);
+    assert!(after.check(&recipient(&[PROC])).is_err());
+    drop(after);
+    let anew = Disks::among(&known, &[root(PROC)], 1, 1);
+    assert_eq!(anew.check(&recipient(&[PROC])), Ok(()));
+}

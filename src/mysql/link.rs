@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Error, Executor 
 
 use super::fault::{Fault, Kind};
 use super::settings::{Endpoint, Settings, Tls};
+use crate::health::Part;
 use crate::locks::{lock, woken};
 
 /// The pause after the first failure; each is twice as long.
@@ -42,6 +43,8 @@ struct Shelf {
     why: Option<Fault>,
     /// When the server last did what it was asked.
     heard: Option<Instant>,
+    /// Its line on the board, if it has one.
+    part: Option<Part>,
 }
 
 /// One connection, and how long a statement on it may take.
@@ -121,6 +124,15 @@ impl Links {
             let timeout = link.timeout;
             wait("an answer", timeout, link.connection.ping())
         })
+    }
+
+    /// Tells on a board how it is, from now on.
+    pub(super) fn telling(&self, part: Part) {
+        let mut shelf = lock(&self.shelf);
+        if let Some(why) = &shelf.why {
+            part.ill(why);
+        }
+        shelf.part = Some(part);
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -218,6 +230,9 @@ impl Shelf {
         if self.failures == 0 {
             log::error!(error:% = fault; "MySQL cannot be used");
         }
+        if let Some(part) = &self.part {
+            part.ill(&fault);
+        }
         self.failures = self.failures.saturating_add(1);
         self.again = Some(now + self.pause());
         self.why = Some(fault);
@@ -227,6 +242,9 @@ impl Shelf {
     fn fair(&mut self, now: Instant) {
         if self.failures > 0 {
             log::warn!(failures = self.failures; "MySQL can be used again");
+            if let Some(part) = &self.part {
+                part.well();
+            }
         }
         self.failures = 0;
         (self.again, self.why) = (None, None);

@@ -39,6 +39,7 @@ use self::link::Links;
 use self::parcel::Parcel;
 use self::table::Tables;
 use crate::group::Group;
+use crate::health::Part;
 
 /// Parcels that may wait for each connection: what one statement takes, twice.
 const WAITING: usize = 2 * insert::ROWS;
@@ -141,6 +142,11 @@ impl Database {
     /// Why it cannot be used now, as far as was seen.
     pub fn trouble(&self) -> Option<String> {
         self.links.trouble()
+    }
+
+    /// Tells on a board whether it can be used; nothing is wrong until something was.
+    pub fn telling(&self, part: Part) {
+        self.links.telling(part);
     }
 
     /// Closes what is open.

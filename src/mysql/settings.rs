@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Field;
 
 /// How the database is reached, and what is written there.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where it listens.
     pub endpoint: Endpoint,

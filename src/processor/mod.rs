@@ -8,6 +8,55 @@
 //! `stage`, `commit` and `abort` run on the thread of a delivery and may block
 //! it. `validate` runs where sockets are served: what blocks there belongs into
 //! `smol::unblock`.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use maiasaura::envelope::Recipient;
+//! use maiasaura::failure::Failure;
+//! use maiasaura::processor::{Delivery, Pending, Processor, Sender, Staged};
+//! use maiasaura::smtp::reply;
+//! use maiasaura::{Config, Daemon};
+//!
+//! /// Wants no mail without a sender, and none without a subject.
+//! struct Picky;
+//!
+//! impl Processor for Picky {
+//!     fn name(&self) -> &str {
+//!         "Picky"
+//!     }
+//!
+//!     fn validate<'a>(&'a self, _: &'a Recipient, sender: Sender<'a>) -> Pending<'a, Result<(), Failure>> {
+//!         Box::pin(async move {
+//!             match sender.reverse_path.to_string().is_empty() {
+//!                 true => Err(Failure::new(reply::USER_UNKNOWN, "Picky takes no bounces")),
+//!                 false => Ok(()),
+//!             }
+//!         })
+//!     }
+//!
+//!     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+//!         Box::pin(async move {
+//!             let headers = delivery.headers.as_ref(); // HeadersParser stands before it
+//!             match headers.and_then(|headers| headers.subject.as_deref()) {
+//!                 Some(_) => Ok(Staged::Done),
+//!                 None => Err(Failure::new(reply::LOCAL_FAULT, "Picky saw no subject")),
+//!             }
+//!         })
+//!     }
+//! }
+//!
+//! let mut config = Config::default();
+//! config.validate.push("Picky".into());
+//! config.save = ["HeadersParser", "Picky", "MailDir"].map(String::from).to_vec();
+//! let daemon = Daemon::new(config).processor("Picky", || Ok(Arc::new(Picky)));
+//! # daemon.service().map(drop)?;
+//! # Ok::<(), maiasaura::StartError>(())
+//! ```
+//!
+//! One that has something to commit returns [`Staged::Until`]; `examples/processor.rs` has such a
+//! one, with a section of the configuration ([`Daemon::processor_with`](crate::Daemon::processor_with))
+//! and with [`start`](Processor::start) and [`shutdown`](Processor::shutdown).
 
 mod compressor;
 mod debugger;
@@ -94,6 +143,12 @@ pub trait Processor: Send + Sync {
     /// Does all that can fail and lets nothing of it be seen yet. What has to
     /// follow is returned; dropping it without a commit must leave no trace.
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>>;
+
+    /// Gets what it needs before the first message; called once, when nobody is served yet. If it
+    /// fails, nobody will be: the daemon does not start, and says why.
+    fn start(&self) -> Pending<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Lets go of what it holds; called once, after the last delivery.
     fn shutdown(&self) -> Pending<'_, ()> {

@@ -11,6 +11,7 @@ use super::link::Link;
 use super::pulse::{Leave, Pulse};
 use super::{Facts, Fault, Settings};
 use crate::group::Group;
+use crate::health::Part;
 use crate::locks::lock;
 
 /// Octets of one pipeline, unless a single command is larger.
@@ -107,6 +108,11 @@ impl Client {
         let job = self.group.join(job, fits, |jobs| self.work(jobs));
         drop(place);
         job.answers
+    }
+
+    /// Whether it answers is written down there from now on.
+    pub fn telling(&self, part: Part) {
+        self.pulse.telling(part);
     }
 
     /// Why it is down, while it is known to be.

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::Fault;
+use crate::health::Part;
 use crate::locks::lock;
 
 /// The first pause after a failure, and the longest.
@@ -23,6 +24,8 @@ struct Beat {
     /// Whether one tries.
     tried: bool,
     why: String,
+    /// Its line on the board, if it has one.
+    part: Option<Part>,
 }
 
 /// Leave to ask Redis.
@@ -64,10 +67,18 @@ impl Pulse {
     /// It has answered.
     pub(super) fn beats(&self) {
         let mut beat = lock(&self.0);
-        if beat.failures > 0 {
-            log::info!("Redis answers again");
+        if beat.failures == 0 {
+            return;
         }
-        *beat = Beat::default();
+        log::info!("Redis answers again");
+        let part = beat.part.take();
+        if let Some(part) = &part {
+            part.well();
+        }
+        *beat = Beat {
+            part,
+            ..Beat::default()
+        };
     }
 
     /// It has not.
@@ -76,13 +87,27 @@ impl Pulse {
         if beat.failures == 0 {
             log::error!(cause = why; "Redis is down: mail that needs it is deferred");
         }
+        let part = beat.part.take();
+        if let Some(part) = &part {
+            part.ill(why);
+        }
         let pause = SHORTEST.saturating_mul(1 << beat.failures.min(10));
         *beat = Beat {
             failures: beat.failures.saturating_add(1),
             until: Some(now + pause.min(LONGEST)),
             tried: false,
             why: why.to_owned(),
+            part,
         };
+    }
+
+    /// Writes down there how it is.
+    pub(super) fn telling(&self, part: Part) {
+        let mut beat = lock(&self.0);
+        if beat.failures > 0 {
+            part.ill(&beat.why);
+        }
+        beat.part = Some(part);
     }
 
     /// Who had leave to try did not come to it.

@@ -10,6 +10,7 @@ use super::agenda::Agenda;
 use super::breaker::Breaker;
 use super::worker::{Ended, Outcome, Settings};
 use super::{Queue, State, now};
+use crate::health::Part;
 
 /// How many milliseconds it waits before it tries again to remove a letter.
 const REMOVE_AGAIN: u64 = 10_000;
@@ -30,6 +31,8 @@ pub(super) struct Desk {
     is_closed: bool,
     /// Letters that were handed over and could not be removed.
     done: HashSet<Arc<str>>,
+    /// Where it is written down whether the consumer answers.
+    part: Option<Part>,
 }
 
 /// What is to be done next.
@@ -46,7 +49,7 @@ pub(super) enum Next {
 }
 
 impl Desk {
-    pub(super) fn new(queue: Queue, settings: &Settings) -> Self {
+    pub(super) fn new(queue: Queue, settings: &Settings, part: Option<Part>) -> Self {
         Self {
             queue,
             at_once: settings.at_once,
@@ -56,6 +59,7 @@ impl Desk {
             lock: None,
             is_closed: false,
             done: HashSet::new(),
+            part,
         }
     }
 
@@ -212,12 +216,15 @@ impl Desk {
 
     fn answered(&mut self) {
         if self.breaker.answered() {
+            self.part.as_ref().map(Part::well);
             log::info!(consumer = self.queue.name(), letters = self.agenda.len(); "it answers again");
         }
     }
 
     fn failed(&mut self) {
         if self.breaker.failed(now()) {
+            let down = "the application does not answer, its letters wait";
+            self.part.as_ref().map(|part| part.hampered(down));
             log::warn!(consumer = self.queue.name(), letters = self.agenda.len(); "it seems to be down: one letter at a time is tried until it answers");
         }
     }

@@ -55,7 +55,7 @@ pub struct Settings {
 pub struct Worker {
     source: Source,
     recipients: Recipients,
-    chain: Chain,
+    chain: Arc<Chain>,
     settings: Settings,
     held: Held,
     stop: Stop,
@@ -69,7 +69,12 @@ pub struct Working {
 
 impl Worker {
     /// One that takes mail from `source` to where `recipients` and `chain` lead.
-    pub fn new(source: Source, recipients: Recipients, chain: Chain, settings: Settings) -> Self {
+    pub fn new(
+        source: Source,
+        recipients: Recipients,
+        chain: Arc<Chain>,
+        settings: Settings,
+    ) -> Self {
         Self {
             source,
             recipients,

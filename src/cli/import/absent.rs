@@ -1,6 +1,6 @@
 //! Keys that have no counterpart, and what to do instead.
 //!
-//! Pid files and what else the program may have one day are in this one place, so that
+//! What the program may have one day is in this one place, so that
 //! each moves from here to where it is imported.
 
 use super::draft::Draft;
@@ -14,8 +14,6 @@ const BATCH: &str =
 const S3: &str = "this program writes to no S3; copy the Maildirs there";
 const NGINX: &str = "nginx's auth_http is answered by a program that was built with --features \
                      auth-http, where the section auth_http has this address";
-const PID: &str = "no pid file is written: the server stays in the foreground, so systemd, or the \
-                   shell with $!, knows its pid";
 const IDS: &str = "go-guerrilla never used it; with systemd write User= and Group= into the unit";
 const WORKERS: &str = "there are no workers to count: deliveries run side by side, \
                        limits.deliveries at most";
@@ -29,7 +27,7 @@ const BACKEND: &str = "backends had names in a draft of 1.6 only; a chain says w
 const DASHBOARD: &str = "there is no panel; the log has the numbers (log.format: json)";
 
 /// A key by the last part of its name; one that ends in a dot by a section that it is in.
-const KEYS: [(&str, &str); 40] = [
+const KEYS: [(&str, &str); 39] = [
     ("primary_mail_host", PRIMARY),
     ("GM_PRIMARY_MAIL_HOST", PRIMARY),
     ("save_workers_size", WORKERS),
@@ -51,7 +49,6 @@ const KEYS: [(&str, &str); 40] = [
     ("s3_bucket_name", S3),
     ("NGINX_AUTH_ENABLED", NGINX),
     ("NGINX_AUTH", NGINX),
-    ("pid_file", PID),
     ("SGID", IDS),
     ("SUID", IDS),
     ("GUID", IDS),

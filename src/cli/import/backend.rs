@@ -168,12 +168,15 @@ impl Backend {
     fn debugger(&self, draft: &mut Draft, is_named: bool) -> Option<bool> {
         let key = self.key(draft, "log_received_mails")?;
         let said = draft.flag(&key)?;
-        let why = match (is_named, said.value) {
-            (false, _) => "it is for Debugger, which no chain names",
-            (true, true) => "Debugger shows mail at log.level debug",
-            (true, false) => "Debugger is left out of the chain",
-        };
-        draft.tell(&[said.from], why);
+        let from = [said.from];
+        match (is_named, said.value) {
+            (true, true) => {
+                let level = Value::Word("info".to_owned());
+                draft.put("debugger.level", level, &from, "");
+            }
+            (false, _) => draft.tell(&from, "it is for Debugger, which no chain names"),
+            (true, false) => draft.tell(&from, "Debugger is left out of the chain"),
+        }
         Some(said.value)
     }
 

@@ -37,6 +37,12 @@ pub(super) fn import(draft: &mut Draft) {
     if let Some(said) = draft.some_text("GSMTP_LOG_FILE") {
         log::file(draft, &said);
     }
+    log::pid_file(draft, "PID_FILE");
+    databases(draft);
+}
+
+/// There was no chain; all of it went to MySQL and Redis.
+fn databases(draft: &mut Draft) {
     let databases = Databases {
         host: draft.some_text("MYSQL_HOST"),
         user: draft.some_text("MYSQL_USER"),

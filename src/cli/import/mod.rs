@@ -72,11 +72,12 @@ struct Place {
 }
 
 /// Keys that are read, for whoever has written another one.
-const READ: [&str; 45] = [
+const READ: [&str; 47] = [
     "GM_ALLOWED_HOSTS",
     "GM_MAX_CLIENTS",
     "GSMTP_HOST_NAME",
     "GSMTP_LOG_FILE",
+    "PID_FILE",
     "GSMTP_MAX_SIZE",
     "GSMTP_TIMEOUT",
     "GSMTP_PRV_KEY",
@@ -86,6 +87,7 @@ const READ: [&str; 45] = [
     "backend_config",
     "log_file",
     "log_level",
+    "pid_file",
     "servers",
     "is_enabled",
     "host_name",

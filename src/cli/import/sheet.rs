@@ -4,7 +4,7 @@
 use crate::config::{quoted, written};
 
 /// The order of sections.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 17] = [
     "hostname",
     "listeners",
     "smtp",
@@ -16,10 +16,12 @@ const ORDER: [&str; 15] = [
     "fastcgi",
     "mysql",
     "redis",
+    "debugger",
     "tls",
     "limits",
     "timeouts",
     "log",
+    "pid_file",
 ];
 const WIDTH: usize = 100;
 

@@ -45,7 +45,9 @@ fn the_file_has_every_key() {
         "{}",
         "listeners: [{}]",
         "auth_http: {}",
+        "metrics: {}",
         "listeners: [{tls: {}}]",
+        "listeners: [{log: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
         "tls: {acme: {}}",
@@ -63,6 +65,7 @@ fn the_file_has_every_key() {
         "redis: {}",
         "stream: {}",
         "header: {}",
+        "debugger: {}",
         "compressor: {}",
         "spool: {}",
         "limits: {}",
@@ -98,7 +101,7 @@ fn recipes_work() {
         assert_ne!(config, Config::default());
         recipes += 1;
     }
-    assert_eq!(recipes, 9);
+    assert_eq!(recipes, 10);
 }
 
 /// What is commented out in the file is the section with its defaults.
@@ -145,6 +148,7 @@ fn the_readme_has_every_key_of_a_processor() {
     let readme = include_str!("../../../README.md");
     for (processor, sections) in [
         ("Header", &["header: {}"][..]),
+        ("Debugger", &["debugger: {}"]),
         ("Compressor", &["compressor: {}"]),
         ("Wildcard", &["wildcard: {}"]),
         (

@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, mysql, redis, stream, header, compressor, spool, limits, timeouts, log, threads";
+                   fastcgi, redis, mysql, stream, header, debugger, compressor, processors, spool, limits, timeouts, log, metrics, pid_file, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
                       auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
@@ -71,7 +71,7 @@ const WRONG: &[(&str, &str)] = &[
     ("listeners: []", "1:12: listeners: there is none; write at least one, such as [{address: 127.0.0.1:2525}]"),
     ("listeners: 127.0.0.1:25", "1:12: listeners: expected a list, found \"127.0.0.1:25\""),
     ("listeners:\n  - 127.0.0.1:25", "2:5: listeners[0]: expected a section with an address, found \"127.0.0.1:25\""),
-    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, proxy_protocol, xclient, tls, auth"),
+    ("listeners:\n  - adress: 127.0.0.1:25", "2:5: listeners[0]: unknown key \"adress\"; did you mean \"address\"? known keys: address, protocol, hostname, proxy_protocol, xclient, tls, auth, log"),
     ("listeners:\n  - proxy_protocol: []", "2:21: listeners[0].proxy_protocol: no proxy is named, so that nobody could connect; write its address, such as [192.0.2.10], or ~ for a listener without proxies"),
     ("listeners:\n  - {address: unix:/x, proxy_protocol: [127.0.0.1]}", "2:40: listeners[0].proxy_protocol: a peer on a Unix socket has no address, so that nobody could connect; write [unix], for whoever may open the socket"),
     ("listeners:\n  - {address: unix:/x, xclient: [127.0.0.1]}", "2:33: listeners[0].xclient: a peer on a Unix socket has no address, so that nobody would be believed; write [unix], for whoever may open the socket"),
@@ -90,6 +90,14 @@ const WRONG: &[(&str, &str)] = &[
     ("auth_http: {address: 2580}", "1:22: auth_http.address: \"2580\" is no IP address with a port; write one such as 127.0.0.1:2580"),
     #[cfg(not(feature = "auth-http"))]
     ("auth_http: {}", "1:12: auth_http: is not in this build; build with `--features auth-http`"),
+    ("metrics: {address: 9925}", "1:20: metrics.address: \"9925\" is no IP address with a port; write one such as 127.0.0.1:9925"),
+    ("metrics: {address: 'localhost:9925'}", "1:20: metrics.address: \"localhost:9925\" is no IP address with a port; write one such as 127.0.0.1:9925"),
+    ("metrics: {adress: ''}", "1:11: metrics: unknown key \"adress\"; did you mean \"address\"? known keys: address"),
+    ("metrics: true", "1:10: metrics: expected a section of keys, found true"),
+    #[cfg(feature = "metrics")]
+    ("metrics: {address: '127.0.0.1:2525'}", "1:20: metrics.address: 127.0.0.1:2525 is taken by something else in this file; choose another port"),
+    #[cfg(not(feature = "metrics"))]
+    ("metrics: {}", "1:10: metrics: is not in this build; build with `--features metrics`"),
     ("timeouts: {proxy: 0s}", "1:19: timeouts.proxy: no time at all is not enough; write a time such as 30s"),
     ("listeners:\n  - auth: offered", "2:11: listeners[0].auth: there are no users; write auth: {users: FILE}, and add them to it with maiasaura passwd NAME"),
     ("auth: {users: u}\nlisteners:\n  - auth: required", "3:11: listeners[0].auth: nobody could log in, as this listener has no TLS; write tls: starttls, or auth: {plaintext: local} for clients of this machine"),
@@ -120,6 +128,9 @@ const WRONG: &[(&str, &str)] = &[
     ("tls: {certificates: [{key: a}]}", "1:22: tls.certificates[0]: no certificate is named; write {certificate: FILE, key: FILE}"),
     ("tls: {certificates: [a.pem]}", "1:22: tls.certificates[0]: expected a section with a certificate, found \"a.pem\""),
     ("tls: {certificate: a, min_version: 1.1}", "1:36: tls.min_version: \"1.1\" is not a version that is safe to use; write \"1.2\" or \"1.3\""),
+    ("tls: {client_ca: a}", "1:18: tls.client_ca: no listener has a certificate, so that no client could show one; write certificate: FILE"),
+    ("tls: {client_ca: a, certificate: b}\nlisteners:\n  - tls: {mode: off, certificate: c}", "3:17: listeners[0].tls.mode: with mode: off nothing else here is used; write another mode, or only tls: off"),
+    ("listeners:\n  - tls: {client_ca: c}", "2:22: listeners[0].tls.client_ca: there is no certificate, so that no client could show one; write certificate: FILE"),
     ("tls: {certificate: a, client_certificates: require}", "1:44: tls.client_certificates: no CA is named that clients could be known by; write client_ca: FILE"),
     ("timeouts:\n  tls_handshake: 0s", "2:18: timeouts.tls_handshake: no time at all is not enough; write a time such as 30s"),
     ("listeners:\n  - protocol: stmp", "2:15: listeners[0].protocol: unknown word \"stmp\"; did you mean \"smtp\"? known words: smtp, lmtp"),
@@ -174,6 +185,29 @@ const WRONG: &[(&str, &str)] = &[
     ("fastcgi: {address: /s, script: /x.php, body: path, delivery: inline}", "1:46: fastcgi.body: the message lies nowhere yet while the client waits; write `delivery: queued`, or another form such as raw"),
     ("save: FastCGI\nfastcgi: {address: /s, script: /x.php, body: path}", "2:46: fastcgi.body: no file is there for PHP to read; write MailDir before FastCGI in save, or another form such as raw"),
     ("fastcgi: {address: /s, script: /x.php, secret: a, secret_file: /b}", "1:48: fastcgi.secret: is there beside fastcgi.secret_file; keep one of them"),
+    ("redis: {}", "1:8: redis.address: is missing; write one such as 127.0.0.1:6379 or unix:/run/redis/redis.sock"),
+    ("redis: {address: localhost}", "1:18: redis.address: \"localhost\" is not an address of Redis; write one such as 127.0.0.1:6379 or unix:/run/redis/redis.sock"),
+    ("redis: {address: [\"a:1\", \"b:1\"]}", "1:18: redis.address: only the nodes of a cluster may be several; keep one, or write `cluster: true`"),
+    ("redis: {address: /s, cluster: true}", "1:18: redis.address: a cluster is not reached on a Unix socket; write addresses with ports"),
+    ("redis: {address: /s, tls: true}", "1:27: redis.tls: a Unix socket is not encrypted; leave it out"),
+    ("redis: {address: \"a:1\", ca: /ca.pem}", "1:29: redis.ca: nothing is encrypted; write `tls: true`"),
+    ("redis: {address: \"a:1\", cluster: true, database: 1}", "1:50: redis.database: a cluster has the database 0 only"),
+    ("redis: {address: /s, password: a, password_file: /b}", "1:32: redis.password: is there beside redis.password_file; keep one of them"),
+    ("redis: {address: /s, password: \"\"}", "1:32: redis.password: is empty; write a password, or ~"),
+    ("redis: {address: /s, user: me}", "1:28: redis.user: has no password; write password_file: FILE"),
+    ("redis: {address: /s, connections: 0}", "1:35: redis.connections: with 0 no mail could go to Redis; write a larger number"),
+    ("redis: {address: /s, timeout: 0s}", "1:31: redis.timeout: no time at all is not enough; write a time such as 5s"),
+    ("redis: {address: /s, expire: 10ms}", "1:30: redis.expire: 10ms is less than a second; write 0s for ever"),
+    ("redis: {address: /s, timeout: 5m}", "1:31: redis.timeout: 5m is not shorter than timeouts.delivery (5m), which the client waits for at most; lower the one or raise the other"),
+    ("stream: {prefix: \"a{b\"}", "1:18: stream.prefix: \"a{b\" is not a name; write letters, digits, - and :"),
+    ("stream: {partitions: 0}", "1:22: stream.partitions: 0 is not a number of partitions from 1 to 1024"),
+    ("stream: {consume: \"0-16\"}", "1:19: stream.consume: \"0-16\" is no part of 0-15; write such as [\"0-3\", \"7\"], or all"),
+    ("stream: {save: Hasher|Stream}", "1:16: stream.save: mail would go round for ever; leave Stream out"),
+    ("stream: {at_once: 0}", "1:19: stream.at_once: 0 is not a number of messages from 1 to 1000"),
+    ("stream: {take_overs: 0}", "1:22: stream.take_overs: with 0 no message could be taken over; write a larger number"),
+    ("stream: {remember: 0s}", "1:20: stream.remember: less than a second is not enough; write a time such as 60s"),
+    ("redis: {address: \"a:1\", cluster: true}\nstream: {replicas: 1}", "2:20: stream.replicas: a cluster cannot be asked that; write 0, and min-replicas-to-write into its configuration"),
+    ("redis: {address: \"a:1\", cluster: true}\nstream: {waitaof: true}", "2:19: stream.waitaof: a cluster cannot be asked that; write appendfsync always into its configuration"),
     ("fastcgi: {address: /s, script: /x.php, secret: \"\"}", "1:48: fastcgi.secret: is empty; write a secret, or ~"),
     ("fastcgi: {address: /s, script: /x.php, connections: 0}", "1:53: fastcgi.connections: with 0 no mail could go to PHP; write a larger number"),
     ("fastcgi: {address: /s, script: /x.php, timeout: 0s}", "1:49: fastcgi.timeout: no time at all is not enough; write a time such as 30s"),
