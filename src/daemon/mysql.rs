@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::handing::{Consumers, Habits, fills_queue, has_letters, queued};
 use super::redis::Redis;
 use crate::chain::Registry;
-use crate::config::{Config, Handover};
+use crate::config::{Config, Handover, MysqlConfig};
 use crate::disks::Disks;
 use crate::health::Health;
 use crate::maildir::Store;
 use crate::mysql::{Database, Question, Settings, Users};
 use crate::processor::{Bodies, MySql, Processor, Scribe};
 #[cfg(feature = "redis")]
-use crate::processor::{GuerrillaDbRedis, Shelf};
+use crate::processor::{Depot, GuerrillaDbRedis};
 use crate::recipients::UserSource;
 
 /// The processors and their queues.
@@ -29,7 +29,7 @@ const SPARE: Duration = Duration::from_secs(1);
 pub(super) struct Sql {
     database: Result<Arc<Database>, String>,
     #[cfg(feature = "redis")]
-    shelf: Result<Shelf, String>,
+    depot: Result<Depot, String>,
 }
 
 impl Sql {
@@ -43,11 +43,11 @@ impl Sql {
             .mysql
             .as_ref()
             .ok_or_else(|| "the section mysql is missing: where the database is".to_owned());
-        let settings = section.and_then(|section| section.settings());
+        let settings = section.and_then(MysqlConfig::settings);
         Self {
             database: settings.map(|settings| database(settings, before)),
             #[cfg(feature = "redis")]
-            shelf: shelf(config, redis),
+            depot: depot(config, redis),
         }
     }
 
@@ -93,9 +93,9 @@ impl Sql {
 
     #[cfg(feature = "redis")]
     fn both(&self, config: &Config) -> Result<GuerrillaDbRedis, String> {
-        let (database, shelf) = (self.database.clone()?, self.shelf.clone()?);
+        let (database, depot) = (self.database.clone()?, self.depot.clone()?);
         let durable = config.redis.as_ref().is_some_and(|redis| redis.durable);
-        Ok(GuerrillaDbRedis::new(database, shelf, durable))
+        Ok(GuerrillaDbRedis::new(database, depot, durable))
     }
 
     #[cfg(feature = "redis")]
@@ -176,10 +176,10 @@ fn habits(database: &Database) -> Habits {
 }
 
 #[cfg(feature = "redis")]
-fn shelf(config: &Config, redis: &Redis) -> Result<Shelf, String> {
+fn depot(config: &Config, redis: &Redis) -> Result<Depot, String> {
     let section = config.redis.as_ref();
     let section = section.ok_or("the section redis is missing: where Redis listens")?;
-    Ok(Shelf {
+    Ok(Depot {
         client: Arc::clone(redis.client()?),
         prefix: section.prefix.clone(),
         expire: section.expire.get(),

@@ -110,7 +110,6 @@ fn known(number: u16, message: &str) -> (Kind, &'static str) {
             "is that a replica? Write the address of the primary",
         ),
         1021 | 1114 | 1041 | 1037 | 1038 | 1135 => (Kind::Down, "make room on the server"),
-        1030 | 1026 | 1877 | 3 if is_full => (Kind::Down, "make room on the server"),
         1040 | 1203 | 1226 => (
             Kind::Down,
             "raise max_connections there, or lower mysql.connections",

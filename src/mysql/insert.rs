@@ -1,6 +1,7 @@
 //! INSERT: many rows in one statement, cut to the columns, none of them twice.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::io;
 use std::iter::repeat_n;
 use std::net::IpAddr;
@@ -143,7 +144,7 @@ fn sql(table: &Table, rows: usize) -> String {
     let mut sql = format!("INSERT INTO {name} ({names}) VALUES {}", places(rows, &row));
     if table.is_unique() {
         // What is there stays as it is.
-        sql.push_str(&format!(" ON DUPLICATE KEY UPDATE {key} = {name}.{key}"));
+        let _ = write!(sql, " ON DUPLICATE KEY UPDATE {key} = {name}.{key}");
     }
     sql
 }

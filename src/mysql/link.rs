@@ -27,12 +27,12 @@ const STATEMENTS: usize = 128;
 pub(super) struct Links {
     settings: Settings,
     options: MySqlConnectOptions,
-    shelf: Mutex<Shelf>,
+    rack: Mutex<Rack>,
     freed: Condvar,
 }
 
 #[derive(Default)]
-struct Shelf {
+struct Rack {
     idle: Vec<MySqlConnection>,
     /// Connections that are in use, or being made.
     used: usize,
@@ -67,7 +67,7 @@ impl Links {
         Self {
             options: options(&settings),
             settings,
-            shelf: Mutex::default(),
+            rack: Mutex::default(),
             freed: Condvar::new(),
         }
     }
@@ -96,7 +96,7 @@ impl Links {
                 }
                 Err(fault) if fault.kind == Kind::Broken && !is_new => {
                     // The others are from before, too.
-                    lock(&self.shelf).idle.clear();
+                    lock(&self.rack).idle.clear();
                     self.give_back(None, None);
                 }
                 Err(fault) => {
@@ -114,9 +114,9 @@ impl Links {
     /// Looks whether the server answers, unless it has done so just now.
     pub(super) fn alive(&self) -> Result<(), Fault> {
         {
-            let shelf = lock(&self.shelf);
-            let heard = shelf.heard.is_some_and(|heard| heard.elapsed() < SILENCE);
-            if heard && shelf.failures == 0 {
+            let rack = lock(&self.rack);
+            let heard = rack.heard.is_some_and(|heard| heard.elapsed() < SILENCE);
+            if heard && rack.failures == 0 {
                 return Ok(());
             }
         }
@@ -128,20 +128,20 @@ impl Links {
 
     /// Tells on a board how it is, from now on.
     pub(super) fn telling(&self, part: Part) {
-        let mut shelf = lock(&self.shelf);
-        if let Some(why) = &shelf.why {
+        let mut rack = lock(&self.rack);
+        if let Some(why) = &rack.why {
             part.ill(why);
         }
-        shelf.part = Some(part);
+        rack.part = Some(part);
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
-        lock(&self.shelf).why.as_ref().map(ToString::to_string)
+        lock(&self.rack).why.as_ref().map(ToString::to_string)
     }
 
     /// Says goodbye to the server.
     pub(super) fn close(&self) {
-        let idle: Vec<_> = lock(&self.shelf).idle.drain(..).collect();
+        let idle: Vec<_> = lock(&self.rack).idle.drain(..).collect();
         for connection in idle {
             let _ = wait("a goodbye", FIRST_PAUSE, connection.close());
         }
@@ -150,20 +150,20 @@ impl Links {
     /// A connection, and whether it is new.
     fn take(&self) -> Result<(MySqlConnection, bool), Fault> {
         let deadline = Instant::now() + self.settings.timeout;
-        let mut shelf = lock(&self.shelf);
+        let mut rack = lock(&self.rack);
         loop {
-            shelf.may_try(Instant::now())?;
-            if let Some(connection) = shelf.idle.pop() {
-                shelf.used += 1;
+            rack.may_try(Instant::now())?;
+            if let Some(connection) = rack.idle.pop() {
+                rack.used += 1;
                 return Ok((connection, false));
             }
-            if shelf.used < self.settings.connections.max(1) {
-                shelf.used += 1;
+            if rack.used < self.settings.connections.max(1) {
+                rack.used += 1;
                 break;
             }
-            shelf = self.wait_for_one(shelf, deadline)?;
+            rack = self.wait_for_one(rack, deadline)?;
         }
-        drop(shelf);
+        drop(rack);
         let connected = wait(
             "a connection",
             self.settings.connect_timeout,
@@ -182,32 +182,32 @@ impl Links {
 
     fn wait_for_one<'a>(
         &self,
-        shelf: MutexGuard<'a, Shelf>,
+        rack: MutexGuard<'a, Rack>,
         deadline: Instant,
-    ) -> Result<MutexGuard<'a, Shelf>, Fault> {
+    ) -> Result<MutexGuard<'a, Rack>, Fault> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let message = "all connections are in use; raise mysql.connections, or see why the server is slow";
             return Err(Fault::new(Kind::Down, message));
         }
-        Ok(woken(self.freed.wait_timeout(shelf, left)).0)
+        Ok(woken(self.freed.wait_timeout(rack, left)).0)
     }
 
     fn give_back(&self, connection: Option<MySqlConnection>, fault: Option<Fault>) {
-        let mut shelf = lock(&self.shelf);
-        shelf.used -= 1;
+        let mut rack = lock(&self.rack);
+        rack.used -= 1;
         match fault {
-            Some(fault) => shelf.foul(fault, Instant::now()),
-            None if connection.is_some() => shelf.fair(Instant::now()),
+            Some(fault) => rack.foul(fault, Instant::now()),
+            None if connection.is_some() => rack.fair(Instant::now()),
             None => {}
         }
-        shelf.idle.extend(connection);
-        drop(shelf);
+        rack.idle.extend(connection);
+        drop(rack);
         self.freed.notify_all();
     }
 }
 
-impl Shelf {
+impl Rack {
     /// Whether somebody may use the server: after a failure one at a time, ever more seldom.
     fn may_try(&mut self, now: Instant) -> Result<(), Fault> {
         let (Some(again), Some(why)) = (self.again, &self.why) else {
@@ -322,23 +322,23 @@ mod tests {
 
     #[test]
     fn who_is_down_is_left_alone_ever_longer() {
-        let mut shelf = Shelf::default();
+        let mut rack = Rack::default();
         let start = Instant::now();
-        assert_eq!(shelf.may_try(start), Ok(()));
+        assert_eq!(rack.may_try(start), Ok(()));
         let mut now = start;
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            shelf.foul(Fault::new(Kind::Broken, "gone"), now);
-            let refused = shelf.may_try(now).unwrap_err();
+            rack.foul(Fault::new(Kind::Broken, "gone"), now);
+            let refused = rack.may_try(now).unwrap_err();
             assert_eq!(refused.message, "gone; it is left alone for a moment");
-            let again = shelf.again.unwrap();
+            let again = rack.again.unwrap();
             pauses.push((again - now).as_millis());
             now = again;
-            assert_eq!(shelf.may_try(now), Ok(()), "one may try");
-            assert!(shelf.may_try(now).is_err(), "but only one");
+            assert_eq!(rack.may_try(now), Ok(()), "one may try");
+            assert!(rack.may_try(now).is_err(), "but only one");
         }
         assert_eq!(pauses, [200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
-        shelf.fair(now);
-        assert_eq!((shelf.may_try(now), shelf.failures), (Ok(()), 0));
+        rack.fair(now);
+        assert_eq!((rack.may_try(now), rack.failures), (Ok(()), 0));
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn import(draft: &mut Draft, form: Form) {
         chains.any(|said| chain::names(&said.value, name))
     };
     let php = backend.php(draft).put(draft, is_named("FastCGI"));
-    let is_old = form == Form::Typed || backend.is_old(draft);
+    let is_old = form == Form::Typed || Backend::is_old(draft);
     let has = |ours: &str| {
         save.iter()
             .any(|said| chain::names_database(&said.value, ours))
@@ -119,7 +119,7 @@ impl Backend {
     }
 
     /// Whether this is from when there was no chain, but one backend.
-    fn is_old(&self, draft: &mut Draft) -> bool {
+    fn is_old(draft: &Draft) -> bool {
         let name = draft.ledger.find("backend_name");
         let key = name.map(|id| draft.ledger.value(id).to_string());
         key.is_some_and(|name| name.contains("guerrilla-db-redis"))

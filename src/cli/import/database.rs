@@ -61,7 +61,7 @@ impl Databases {
             false
         };
         let is_redis = if wanted.redis || (wanted.both && is_sql) {
-            put_redis(draft, redis, expire, wanted)
+            put_redis(draft, redis.as_ref(), expire.as_ref(), wanted)
         } else {
             let texts = redis.iter().map(|said| said.from);
             let ids: Vec<Id> = texts.chain(expire.iter().map(|said| said.from)).collect();
@@ -89,99 +89,74 @@ impl Databases {
     }
 
     fn put_sql(self, draft: &mut Draft, wanted: Wanted) -> bool {
-        let other = self
-            .driver
-            .as_ref()
-            .filter(|said| !said.value.eq_ignore_ascii_case("mysql"));
-        if let Some(said) = other {
+        let is_other = |said: &&Said<String>| !said.value.eq_ignore_ascii_case("mysql");
+        if let Some(said) = self.driver.as_ref().filter(is_other) {
             let why = format!(
                 "{:?} is not spoken here; rows go to MySQL and MariaDB only",
                 said.value
             );
-            let ids = self.ids();
-            draft.tell(&ids, why);
+            tell_all(draft, &self.ids(), &why);
             return false;
         }
-        let from =
-            |said: &Option<Said<String>>| said.iter().map(|said| said.from).collect::<Vec<Id>>();
-        let (source, ids) = match &self.dsn {
-            Some(said) => (source(&said.value), vec![said.from]),
-            None => (
-                self.parts(),
-                [
-                    from(&self.host),
-                    from(&self.user),
-                    from(&self.password),
-                    from(&self.database),
-                ]
-                .concat(),
-            ),
+        let read = match &self.dsn {
+            Some(said) => source(&said.value),
+            None => self.parts(),
         };
-        let Some(source) =
-            source.filter(|source| !source.database.is_empty() && !source.user.is_empty())
-        else {
-            let why = "this does not say where MySQL is, who we are there, and which database; write it \
-                       into the section mysql";
-            let ids = self.ids();
-            tell_all(draft, &ids, why);
+        let is_whole = |it: &Source| !it.database.is_empty() && !it.user.is_empty();
+        let Some(read) = read.filter(is_whole) else {
+            let why = "this does not say where MySQL is, who we are there, and which database; \
+                       write it into the section mysql";
+            tell_all(draft, &self.ids(), why);
             return false;
         };
-        let ids = [ids, from(&self.driver)].concat();
-        let part = |said: &Option<Said<String>>| {
-            if self.dsn.is_some() {
-                ids.clone()
-            } else {
-                from(said)
-            }
-        };
-        draft.put(
-            "mysql.address",
-            Value::Text(source.address),
-            &part(&self.host),
-            BUILD,
-        );
-        draft.put(
-            "mysql.user",
-            Value::Text(source.user),
-            &part(&self.user),
-            "",
-        );
-        if !source.password.is_empty() {
-            draft.put(
-                "mysql.password",
-                Value::Text(source.password),
-                &part(&self.password),
-                SECRET,
-            );
-        }
-        draft.put(
-            "mysql.database",
-            Value::Text(source.database),
-            &part(&self.database),
-            "",
-        );
-        if let Some(tls) = source.tls {
-            draft.put("mysql.tls", Value::Word(tls.into()), &ids, "");
-        }
+        self.put_source(draft, read);
         if let Some(table) = self.table {
-            put_table(draft, table);
+            put_table(draft, &table);
         }
-        if let Some(said) = self
+        let connections = self
             .connections
-            .filter(|said| (1..=1000).contains(&said.value))
-        {
-            draft.put(
-                "mysql.connections",
-                Value::Word(said.value.to_string()),
-                &[said.from],
-                "",
-            );
+            .filter(|said| (1..=1000).contains(&said.value));
+        if let Some(said) = connections {
+            let number = Value::Word(said.value.to_string());
+            draft.put("mysql.connections", number, &[said.from], "");
         }
         if wanted.sql {
             draft.put("mysql.mail", Value::Word("true".into()), &[], MAIL);
         }
         draft.put("mysql.delivery", Value::Word("inline".into()), &[], INLINE);
         true
+    }
+
+    /// Where the database is, and who we are there.
+    fn put_source(&self, draft: &mut Draft, source: Source) {
+        let from =
+            |said: &Option<Said<String>>| said.iter().map(|said| said.from).collect::<Vec<Id>>();
+        let all: Vec<Id> = [from(&self.dsn), from(&self.driver)].concat();
+        let part = |said: &Option<Said<String>>| match self.dsn {
+            Some(_) => all.clone(),
+            None => [from(said), from(&self.driver)].concat(),
+        };
+        let text = |text: String| Value::Text(text);
+        draft.put(
+            "mysql.address",
+            text(source.address),
+            &part(&self.host),
+            BUILD,
+        );
+        draft.put("mysql.user", text(source.user), &part(&self.user), "");
+        if !source.password.is_empty() {
+            let password = text(source.password);
+            draft.put("mysql.password", password, &part(&self.password), SECRET);
+        }
+        draft.put(
+            "mysql.database",
+            text(source.database),
+            &part(&self.database),
+            "",
+        );
+        if let Some(tls) = source.tls {
+            draft.put("mysql.tls", Value::Word(tls.into()), &all, "");
+        }
     }
 
     fn parts(&self) -> Option<Source> {
@@ -198,11 +173,11 @@ impl Databases {
 
 fn put_redis(
     draft: &mut Draft,
-    redis: Option<Said<String>>,
-    expire: Option<Said<u64>>,
+    redis: Option<&Said<String>>,
+    expire: Option<&Said<u64>>,
     wanted: Wanted,
 ) -> bool {
-    let address = redis.as_ref().map_or(":6379", |said| &said.value);
+    let address = redis.map_or(":6379", |said| &said.value);
     let address = match address.strip_prefix(':') {
         Some(port) => format!("127.0.0.1:{port}"),
         None => address.to_owned(),
@@ -235,7 +210,7 @@ fn put_redis(
     true
 }
 
-fn put_table(draft: &mut Draft, said: Said<String>) {
+fn put_table(draft: &mut Draft, said: &Said<String>) {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
     let name = said.value.replace('`', "");
     let is_name = name.split('.').count() <= 2

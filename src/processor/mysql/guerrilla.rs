@@ -20,14 +20,14 @@ use crate::spool::{Answer, Consumer, Letter};
 #[derive(Clone)]
 pub struct GuerrillaDbRedis {
     database: Arc<Database>,
-    shelf: Shelf,
+    depot: Depot,
     durable: bool,
     queued: Option<Queued>,
 }
 
 /// Where in Redis messages are, and for how long.
 #[derive(Clone)]
-pub struct Shelf {
+pub struct Depot {
     /// The way there.
     pub client: Arc<Client>,
     /// What keys begin with; the hash of the row follows.
@@ -39,12 +39,12 @@ pub struct Shelf {
 }
 
 impl GuerrillaDbRedis {
-    /// Rows into this database, messages onto this shelf; `durable` tells whether they count as
+    /// Rows into this database, messages into this depot; `durable` tells whether they count as
     /// stored there.
-    pub fn new(database: Arc<Database>, shelf: Shelf, durable: bool) -> Self {
+    pub fn new(database: Arc<Database>, depot: Depot, durable: bool) -> Self {
         Self {
             database,
-            shelf,
+            depot,
             durable,
             queued: None,
         }
@@ -63,8 +63,8 @@ impl GuerrillaDbRedis {
         let table = self.database.ready().map_err(|fault| failure(&fault))?;
         let mut rows = rows::of_delivery(delivery, Bodies::Without)?;
         for (row, recipient) in rows.iter_mut().zip(delivery.recipients()) {
-            let stream = rows::zlib(&delivery.whole(recipient)?, self.shelf.level)?;
-            let placed = self.shelf.place(row, stream, &table);
+            let stream = rows::zlib(&delivery.whole(recipient)?, self.depot.level)?;
+            let placed = self.depot.place(row, stream, &table);
             placed.map_err(|cause| Failure::new(reply::LOCAL_FAULT, cause))?;
         }
         Ok(Insertion::of(&self.database, rows, delivery))
@@ -78,14 +78,14 @@ impl GuerrillaDbRedis {
             .map_err(|fault| format!("MySQL: {fault}"))?;
         let mut row = rows::of_letter(letter, Bodies::Without, None).map_err(odd)?;
         let content = letter.content().map_err(odd)?;
-        let stream = rows::zlib(&content, self.shelf.level).map_err(odd)?;
-        self.shelf.place(&mut row, stream, &table)?;
+        let stream = rows::zlib(&content, self.depot.level).map_err(odd)?;
+        self.depot.place(&mut row, stream, &table)?;
         let inserted = self.database.insert(vec![row]);
         inserted.map_err(|fault| format!("MySQL: {fault}"))
     }
 }
 
-impl Shelf {
+impl Depot {
     /// Puts a message into Redis, or else into its row.
     fn place(&self, row: &mut Row, stream: Vec<u8>, table: &Table) -> Result<(), String> {
         let mut set = command("SET");

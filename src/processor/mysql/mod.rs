@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 #[cfg(feature = "redis")]
-pub use guerrilla::{GuerrillaDbRedis, Shelf};
+pub use guerrilla::{Depot, GuerrillaDbRedis};
 pub use rows::Bodies;
 pub use scribe::Scribe;
 

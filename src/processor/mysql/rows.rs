@@ -34,12 +34,11 @@ pub enum Bodies {
 pub(super) fn of_delivery(delivery: &Delivery, bodies: Bodies) -> io::Result<Vec<Row>> {
     let mail = &delivery.mail;
     let read;
-    let headers = match &delivery.headers {
-        Some(headers) => headers,
-        None => {
-            read = read_headers(&mail.content)?.unwrap_or_default();
-            &read
-        }
+    let headers = if let Some(headers) = &delivery.headers {
+        headers
+    } else {
+        read = read_headers(&mail.content)?.unwrap_or_default();
+        &read
     };
     let envelope = &mail.envelope;
     let keys = keys(delivery)?;
