@@ -54,7 +54,10 @@ impl AnswersConfig {
 pub(super) fn check(question: &Question, is_alone: bool) -> Result<(), String> {
     let Question { of, text } = question;
     if !SOURCES.contains(&of.as_str()) {
-        let unknown = suggestion::unknown("source", of, &SOURCES);
+        let unknown = match suggestion::nearest(of, &SOURCES) {
+            meant @ Some(_) => suggestion::unknown_but("source", of, meant, &SOURCES),
+            None => format!("users.{of}: expected a section of keys, found {text:?}"),
+        };
         return Err(format!(
             "{unknown}; a user has a section, such as {{quota: 1GB}}"
         ));

@@ -136,13 +136,14 @@ impl Running {
             opened,
             closed,
         };
-        let mut events = Vec::new();
-        // The start is no change.
-        if let Some((before, after)) = before.as_ref().zip(current.generation.as_ref()) {
-            let (before, after) = (&before.config, &after.config);
-            reloaded.changed = changed(before, after);
-            events = telling::events(&reloaded, before, after);
-        }
+        let configs = before.as_ref().zip(current.generation.as_ref());
+        let events = match configs.map(|(before, after)| (&before.config, &after.config)) {
+            Some((before, after)) => {
+                reloaded.changed = changed(before, after);
+                telling::events(&reloaded, before, after)
+            }
+            None => telling::started(&reloaded),
+        };
         // Who hears of it may look at what there is now.
         drop(current);
         for event in events {

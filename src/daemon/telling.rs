@@ -37,6 +37,15 @@ pub(super) fn events(reloaded: &Reloaded, before: &Config, after: &Config) -> Ve
     events
 }
 
+/// What is told at the start.
+pub(super) fn started(first: &Reloaded) -> Vec<Event> {
+    let mut events = Vec::new();
+    for address in &first.opened {
+        server(&mut events, address, ListenerChange::Started);
+    }
+    events
+}
+
 /// Listeners that stay where they are.
 fn listeners(events: &mut Vec<Event>, before: &Config, after: &Config) {
     for listener in &after.listeners {
