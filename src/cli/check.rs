@@ -56,6 +56,7 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += files::faults(&config);
     tell_of_descriptors(&config, &roots);
     hosts(&config, service.recipients.is_catch_all_host());
+    faults += mysql_faults(&config);
     faults += redis_faults(&config);
     faults += php_faults(&config, &roots, check)?;
     match faults {
@@ -78,6 +79,17 @@ fn php_faults(config: &Config, roots: &[Arc<Path>], check: &Check) -> Result<u32
 #[cfg(not(feature = "fastcgi"))]
 fn php_faults(_: &Config, _: &[Arc<Path>], _: &Check) -> Result<u32, Fault> {
     Ok(0)
+}
+
+#[cfg(feature = "mysql")]
+fn mysql_faults(config: &Config) -> u32 {
+    super::mysql::faults(config)
+}
+
+/// This program was built without MySQL.
+#[cfg(not(feature = "mysql"))]
+fn mysql_faults(_: &Config) -> u32 {
+    0
 }
 
 #[cfg(feature = "redis")]
