@@ -35,7 +35,7 @@ def arguments():
 def build(options):
     """Builds the programs. Returns their paths."""
     say("building")
-    command = ["cargo", "build", "--release", "--features", "redis", "--message-format=json-render-diagnostics",
+    command = ["cargo", "build", "--release", "--all-features", "--message-format=json-render-diagnostics",
                "--bin", "maiasaura", "--bench", "load"]  # fmt: skip
     done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
     messages = [json.loads(line) for line in done.stdout.splitlines()]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::source::{Place, entries, is_code};
+use super::source::{Place, entries};
 use super::{Entry, Settings};
 use crate::redis::{Client, Fault, Value, command};
 
@@ -100,9 +100,6 @@ impl Morgue {
     pub fn remove(&self, place: &Place) -> Result<(), Fault> {
         let mut remove = command("XDEL");
         remove.arg(self.settings.dead(place.0)).arg(&place.1);
-        match self.client.run(vec![remove]) {
-            Err(fault) if !is_code(&fault, "NOGROUP") => Err(fault),
-            _ => Ok(()),
-        }
+        self.client.run(vec![remove]).map(drop)
     }
 }

@@ -364,7 +364,7 @@ fn refused(value: &Value) -> Option<Fault> {
     }
 }
 
-pub(super) fn is_code(fault: &Fault, word: &str) -> bool {
+fn is_code(fault: &Fault, word: &str) -> bool {
     matches!(fault, Fault::Refused { code, .. } if code == word)
 }
 

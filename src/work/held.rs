@@ -11,10 +11,10 @@ const STORM: u32 = 5;
 
 /// What a worker has taken and not yet finished.
 #[derive(Debug, Default)]
-pub(super) struct Held(Mutex<Shelf>);
+pub(super) struct Held(Mutex<Known>);
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Known {
     tasks: HashMap<Place, Task>,
     working: usize,
     /// Deliveries in a row that failed.
@@ -40,23 +40,23 @@ enum Stage {
 impl Held {
     /// It goes to a thread; says whether it was not with one already.
     pub(super) fn begin(&self, place: Place) -> bool {
-        let mut shelf = lock(&self.0);
-        let task = shelf.tasks.entry(place).or_insert(Task {
+        let mut known = lock(&self.0);
+        let task = known.tasks.entry(place).or_insert(Task {
             attempts: 0,
             stage: Stage::Waits(0),
         });
         let is_free = matches!(task.stage, Stage::Waits(_));
         if is_free {
             task.stage = Stage::Working;
-            shelf.working += 1;
+            known.working += 1;
         }
         is_free
     }
 
     /// How often it was tried, this time included.
     pub(super) fn attempt(&self, place: &Place) -> u32 {
-        let mut shelf = lock(&self.0);
-        let task = shelf.tasks.get_mut(place);
+        let mut known = lock(&self.0);
+        let task = known.tasks.get_mut(place);
         task.map_or(1, |task| {
             task.attempts += 1;
             task.attempts
@@ -91,42 +91,42 @@ impl Held {
     }
 
     fn leave(&self, place: &Place, stage: Option<Stage>) {
-        let mut shelf = lock(&self.0);
-        let Some(task) = shelf.tasks.get_mut(place) else {
+        let mut known = lock(&self.0);
+        let Some(task) = known.tasks.get_mut(place) else {
             return;
         };
         let was_working = matches!(task.stage, Stage::Working);
         match stage {
             Some(stage) => task.stage = stage,
-            None => drop(shelf.tasks.remove(place)),
+            None => drop(known.tasks.remove(place)),
         }
-        shelf.working -= usize::from(was_working);
+        known.working -= usize::from(was_working);
     }
 
     /// How a delivery went.
     pub(super) fn went(&self, well: bool) {
-        let mut shelf = lock(&self.0);
-        shelf.failures = if well {
+        let mut known = lock(&self.0);
+        known.failures = if well {
             0
         } else {
-            shelf.failures.saturating_add(1)
+            known.failures.saturating_add(1)
         };
     }
 
     /// How many more may be taken, of `most` at work and `waiting` that wait.
     pub(super) fn room(&self, most: usize, waiting: usize) -> usize {
-        let shelf = lock(&self.0);
-        let waits = shelf.tasks.len() - shelf.working;
-        if waits >= waiting || waits > 0 && shelf.failures >= STORM {
+        let known = lock(&self.0);
+        let waits = known.tasks.len() - known.working;
+        if waits >= waiting || waits > 0 && known.failures >= STORM {
             return 0;
         }
-        most.saturating_sub(shelf.working)
+        most.saturating_sub(known.working)
     }
 
     /// Those whose time has come by `now`, at most `most`.
     pub(super) fn due(&self, now: u64, most: usize) -> Vec<Place> {
-        let shelf = lock(&self.0);
-        let due = shelf.tasks.iter().filter(|(_, task)| match task.stage {
+        let known = lock(&self.0);
+        let due = known.tasks.iter().filter(|(_, task)| match task.stage {
             Stage::Waits(next) => next <= now,
             _ => false,
         });
@@ -135,8 +135,8 @@ impl Held {
 
     /// Those of which Redis is still to be told.
     pub(super) fn untold(&self) -> Vec<Entry> {
-        let shelf = lock(&self.0);
-        let untold = shelf.tasks.values().filter_map(|task| match &task.stage {
+        let known = lock(&self.0);
+        let untold = known.tasks.values().filter_map(|task| match &task.stage {
             Stage::Delivered(entry) => Some(Entry::clone(entry)),
             _ => None,
         });

@@ -36,13 +36,12 @@ pub(super) async fn mail(parcel: &Parcel, recipients: &Recipients) -> Result<Mai
 
 fn paths(slip: &Slip) -> Result<(ReversePath, ForwardPath), Failure> {
     let (from, to) = (format!("<{}>", slip.mail_from), format!("<{}>", slip.rcpt));
-    match (ReversePath::parse(&from), ForwardPath::parse(&to)) {
-        (Ok((from, "")), Ok((to, ""))) => Ok((from, to)),
-        _ => {
-            let cause = format!("no addresses: from {from} to {to}");
-            Err(Failure::new(reply::BAD_RECIPIENT, cause))
-        }
+    let parsed = (ReversePath::parse(&from), ForwardPath::parse(&to));
+    if let (Ok((from, "")), Ok((to, ""))) = parsed {
+        return Ok((from, to));
     }
+    let cause = format!("no addresses: from {from} to {to}");
+    Err(Failure::new(reply::BAD_RECIPIENT, cause))
 }
 
 /// The one mailbox of those that the recipient leads to here; where it leads to others here, that

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -37,7 +37,7 @@ struct Load {
 }
 
 impl Load {
-    fn on(socket: PathBuf) -> Self {
+    fn on(socket: &Path) -> Self {
         let mut load = Self {
             stop: Arc::default(),
             promised: Arc::default(),
@@ -46,7 +46,7 @@ impl Load {
         };
         for client in 0..CLIENTS {
             let (stop, count) = (Arc::clone(&load.stop), Arc::clone(&load.count));
-            let (promised, socket) = (Arc::clone(&load.promised), socket.clone());
+            let (promised, socket) = (Arc::clone(&load.promised), socket.to_owned());
             load.clients.push(thread::spawn(move || {
                 let mut number = 0;
                 while !stop.load(Ordering::Relaxed) {
@@ -142,7 +142,7 @@ fn nothing_is_lost_whoever_dies() {
     let receive = || Program::introduced(command(&entrance, &["-c", "config.yaml"]), &yaml);
     let mut receiver = receive();
     let mut workers = [worker_process(&store, &yaml), worker_process(&store, &yaml)];
-    let load = Load::on(entrance.path("in"));
+    let load = Load::on(&entrance.path("in"));
     for round in 0..ROUNDS {
         load.meanwhile();
         server.kill();

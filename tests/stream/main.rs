@@ -4,6 +4,7 @@
 mod check;
 mod cluster;
 mod crashes;
+mod encrypted;
 mod guide;
 mod outages;
 mod pair;
@@ -13,6 +14,9 @@ mod upstream;
 mod users;
 mod values;
 
+#[path = "../it/authority.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod authority;
 #[path = "../it/client.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod client;

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use maiasaura::health::State;
 use rustix::process::Signal;
 
 use crate::house::{House, eventually};
@@ -43,6 +44,26 @@ fn a_restart_is_an_interruption_only() {
     server.kill();
     server.run();
     delivers(&house, &[BOB], MAIL);
+}
+
+/// Whoever looks at the board sees that mail is deferred, and why.
+#[test]
+fn an_outage_is_on_the_board() {
+    let mut server = Server::start();
+    let house = only(&server, "");
+    let redis = || {
+        let states = house.running().health().states();
+        let redis = states.into_iter().find(|(name, _)| &**name == "redis");
+        redis.expect("it is on the board").1
+    };
+    delivers(&house, &[BOB], MAIL);
+    assert_eq!(redis(), State::Well);
+    server.kill();
+    is_late(&house);
+    assert!(matches!(redis(), State::Ill(why) if why.contains("unix:/")));
+    server.run();
+    recovers(&house);
+    assert_eq!(redis(), State::Well);
 }
 
 #[test]
