@@ -11,18 +11,27 @@ mod certificates;
 mod check;
 mod content;
 mod deliver;
-mod descriptors;
 #[cfg(feature = "fastcgi")]
 mod doctor;
 mod exit;
 mod explain;
 mod files;
 mod import;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod passwd;
+mod questions;
 mod queue;
+#[cfg(feature = "redis")]
+mod redis;
+mod schema;
 mod serve;
+#[cfg(feature = "redis")]
+mod stream;
 mod terminal;
 mod trust;
+#[cfg(feature = "redis")]
+mod work;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -44,6 +53,7 @@ Examples:
   maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
   maiasaura passwd alice                 give alice a password to log in with
   maiasaura queue list                   which mail do applications not have yet?
+  maiasaura schema mysql --apply         make the table that rows go into
   maiasaura import goguerrilla.conf.json > mail.yaml
                                          go on with the configuration of go-guerrilla";
 
@@ -75,8 +85,16 @@ enum Command {
     Explain(explain::Explain),
     /// What waits for applications that get their mail later: list, show, retry, drop, replay.
     Queue(queue::Arguments),
+    /// Deliver the mail that receivers have put into streams of Redis.
+    #[cfg(feature = "redis")]
+    Work(work::Work),
+    /// What waits in streams of Redis, and the dead ones: list, replay, drop.
+    #[cfg(feature = "redis")]
+    Stream(stream::Arguments),
     /// Print a configuration of go-guerrilla, MailDiranasaurus or gleez/smtpd as one of ours.
     Import(import::Import),
+    /// The table that MySQL is to have: print it, or --apply it.
+    Schema(schema::Schema),
     /// Users who may log in: add one, change a password, --verify one, --delete one.
     Passwd(passwd::Passwd),
     /// Print the version.
@@ -112,7 +130,12 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
+        #[cfg(feature = "redis")]
+        Some(Command::Work(arguments)) => work::run(load, &arguments),
+        #[cfg(feature = "redis")]
+        Some(Command::Stream(arguments)) => stream::run(load, &arguments),
         Some(Command::Import(import)) => import::run(&import),
+        Some(Command::Schema(schema)) => schema::run(load, &schema),
         Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));

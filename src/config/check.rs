@@ -1,6 +1,9 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
-use super::{Config, Folder, LimitsConfig, ListenerConfig, Size, auth, auth_http, fastcgi, tls};
+use super::{
+    Config, Folder, LimitsConfig, ListenerConfig, Size, auth, auth_http, fastcgi, metrics, mysql,
+    redis, stream, tls,
+};
 use crate::content::WORTH;
 use crate::server::{Address, Networks};
 use crate::smtp::address::Domain;
@@ -27,12 +30,16 @@ pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
     auth_http::check(config)?;
+    metrics::check(config)?;
     tls::check::check(config)?;
     auth::check::check(config)?;
     recipients(config)?;
     maildir(config)?;
     processors(config)?;
     fastcgi::check::check(config)?;
+    mysql::check::check(config)?;
+    redis::check(config)?;
+    stream::check(config)?;
     spool(config)?;
     limits(config)?;
     timeouts(config)?;

@@ -10,6 +10,7 @@ use super::StartError;
 use super::binding::bind_error;
 use crate::acme;
 use crate::config::Config;
+use crate::health::Health;
 use crate::server::{Address, PassedSockets};
 use crate::tls::{Certificates, TlsError};
 
@@ -90,14 +91,19 @@ impl Acme {
     }
 
     /// Answers challenges and renews, as long as what is returned is kept.
-    pub(super) fn start(&self, doors: Doors, executor: &Executor<'static>) -> Vec<Task<()>> {
+    pub(super) fn start(
+        &self,
+        doors: Doors,
+        executor: &Executor<'static>,
+        health: &Health,
+    ) -> Vec<Task<()>> {
         let Some(acme) = &self.0 else {
             return Vec::new();
         };
         let doors = doors.0.into_iter();
         let answer = |door| executor.spawn(Arc::clone(acme).answer_on(door));
         let mut tasks: Vec<_> = doors.map(answer).collect();
-        tasks.push(executor.spawn(Arc::clone(acme).keep()));
+        tasks.push(executor.spawn(Arc::clone(acme).keep(health.part("acme"))));
         tasks
     }
 }

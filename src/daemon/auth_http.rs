@@ -4,27 +4,18 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use smol::{Executor, Task};
+use smol::Executor;
 
 use super::StartError;
-use super::binding::bind_error;
-use crate::auth_http::{self, Desk, Settings};
+use super::http::{Open, listen};
+use crate::auth_http::{Desk, Settings};
 use crate::config::Config;
-use crate::server::{Address, Listener, Service, Shutdown, Trigger};
+use crate::server::{Address, Listener, Service, Shutdown};
 use crate::smtp::Protocol;
 
 /// The endpoint at work.
 #[derive(Default)]
-pub(super) struct Endpoint(Option<Open>);
-
-struct Open {
-    /// As the configuration has it, with port 0 if that is it.
-    asked: SocketAddr,
-    address: SocketAddr,
-    desk: Arc<Desk>,
-    close: Trigger,
-    task: Task<()>,
-}
+pub(super) struct Endpoint(Option<Open<Desk>>);
 
 /// What it is to be.
 pub(super) struct Plan(Option<(SocketAddr, Option<TcpListener>, Settings)>);
@@ -35,11 +26,7 @@ impl Endpoint {
         let Some(auth_http) = &config.auth_http else {
             return Ok(Plan(None));
         };
-        let asked = auth_http.address;
-        let error = |error| bind_error(&Address::Tcp(asked), error);
-        let open = self.0.as_ref();
-        let is_open = open.is_some_and(|open| open.asked == asked || open.address == asked);
-        let socket = (!is_open).then(|| TcpListener::bind(asked)).transpose();
+        let socket = listen(self.0.as_ref(), auth_http.address)?;
         let missing = || io::Error::other("no listener that nginx could use");
         let server = auth_http.server.or_else(|| first(listeners));
         let settings = Settings {
@@ -47,7 +34,7 @@ impl Endpoint {
             server: server.ok_or_else(missing)?,
             lenient_paths: config.lenient_paths(),
         };
-        Ok(Plan(Some((asked, socket.map_err(error)?, settings))))
+        Ok(Plan(Some((auth_http.address, socket, settings))))
     }
 
     /// Where it listens, with the port that was taken.
@@ -67,17 +54,12 @@ impl Endpoint {
         match (plan.0, &mut self.0) {
             (Some((asked, None, settings)), Some(open)) => {
                 open.asked = asked;
-                open.desk.change(settings, service);
+                open.site.change(settings, service);
             }
             (Some((asked, Some(socket), settings)), _) => {
                 self.close().await;
-                self.0 = begin(
-                    asked,
-                    socket,
-                    Desk::new(settings, service),
-                    executor,
-                    shutdown,
-                );
+                let desk = Arc::new(Desk::new(settings, service));
+                self.0 = Open::begin((asked, socket), desk, executor, shutdown);
             }
             _ => self.close().await,
         }
@@ -85,39 +67,9 @@ impl Endpoint {
 
     async fn close(&mut self) {
         if let Some(open) = self.0.take() {
-            open.close.pull();
-            open.task.await;
+            open.close().await;
         }
     }
-}
-
-fn begin(
-    asked: SocketAddr,
-    socket: TcpListener,
-    desk: Desk,
-    executor: &Arc<Executor<'static>>,
-    shutdown: &Shutdown,
-) -> Option<Open> {
-    let address = socket.local_addr().ok()?;
-    let desk = Arc::new(desk);
-    let (close, closed) = Shutdown::new();
-    let (inner, shutdown) = (Arc::clone(executor), shutdown.clone());
-    let answers = Arc::clone(&desk);
-    let task = executor.spawn(async move {
-        let serve = async {
-            if let Err(error) = auth_http::run(socket, answers, inner, shutdown).await {
-                log::error!(error:% = error; "auth_http");
-            }
-        };
-        smol::future::or(serve, closed.requested()).await;
-    });
-    Some(Open {
-        asked,
-        address,
-        desk,
-        close,
-        task,
-    })
 }
 
 /// The first listener that speaks SMTP over TCP, with the port that was taken.

@@ -9,9 +9,11 @@ use super::acme::Acme;
 use super::certificates::Offers;
 use super::handing::Consumers;
 use super::logging::Logging;
+use super::mysql::Sql;
 use super::own::Own;
 use super::php::Php;
-use super::processors;
+use super::redis::Redis;
+use super::{processors, recipients};
 use crate::chain::Chain;
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
@@ -20,7 +22,7 @@ use crate::events::Events;
 use crate::health::Health;
 use crate::locks::lock;
 use crate::maildir::{Durability, Settings, Store};
-use crate::recipients::Recipients;
+use crate::recipients::{Recipients, UserSource};
 use crate::server::{Counts, InUse, Linger, Logins, Service, Spooler};
 
 /// What a daemon has beside its configuration, and keeps when that changes.
@@ -29,6 +31,8 @@ pub(super) struct Parts {
     pub(super) added: Own,
     /// Consumers that are not of this crate.
     pub(super) consumers: Consumers,
+    /// Who knows the users, if that is not of this crate.
+    pub(super) users: Option<Arc<dyn UserSource>>,
     pub(super) counts: Counts,
     pub(super) disks: Known,
     pub(super) events: Events,
@@ -47,6 +51,8 @@ pub(super) struct Generation {
     pub(super) consumers: Consumers,
     pub(super) offers: Offers,
     pub(super) acme: Acme,
+    pub(super) redis: Redis,
+    sql: Sql,
     php: Php,
 }
 
@@ -58,14 +64,20 @@ impl Generation {
         parts: &Parts,
         before: Option<&Self>,
     ) -> Result<(Self, Service), StartError> {
-        let recipients = Recipients::new(&config.recipients()).map_err(|error| {
-            source.error(&error.key, format!("{:?} {}", error.value, error.message))
-        })?;
+        let redis = Redis::new(&config, before.map(|before| &before.redis));
+        redis.tell(&parts.health);
+        let sql = Sql::new(&config, &redis, before.map(|before| &before.sql));
+        sql.tell(&parts.health);
+        let recipients = recipients::load(&config, parts.users.as_ref(), &sql, &redis)
+            .map_err(|(key, message)| source.error(&key, message))?;
         let store = parts.store(&config, source)?;
         let php = Php::new(&config, before.map(|before| &before.php));
         let mut consumers = parts.consumers.clone();
         php.add_consumer(&config, &store, &mut consumers);
-        let disks = Arc::new(disks(&config, &consumers, &recipients, &parts.disks));
+        redis.add_consumer(&config, &store, &mut consumers);
+        sql.add_consumers(&config, &store, &mut consumers);
+        let disks = disks(&config, &consumers, &recipients, &parts.disks);
+        let disks = Arc::new(disks.reporting(&parts.health));
         let generation = Self {
             config: Arc::new(config),
             store,
@@ -73,6 +85,8 @@ impl Generation {
             consumers,
             offers: Offers::default(),
             acme: Acme::default(),
+            redis,
+            sql,
             php,
         };
         let chain = generation.chain(source, &parts.added)?;
@@ -117,6 +131,8 @@ impl Generation {
         let mut registry = processors::registry(config, store, disks);
         self.consumers.register(&mut registry, config, store, disks);
         self.php.register(&mut registry, config, store, disks);
+        self.redis.register(&mut registry, config, store, disks);
+        self.sql.register(&mut registry, config, store, disks);
         added.register(&mut registry, config, source)?;
         let (validate, save) = (&config.validate, &config.save);
         Chain::new(&registry, validate, save, Arc::clone(disks))
@@ -183,6 +199,7 @@ impl Default for Parts {
         Self {
             added: Own::default(),
             consumers: Consumers::default(),
+            users: None,
             counts: Counts::default(),
             disks: Known::default(),
             health: Health::new(events.clone()),

@@ -1,4 +1,37 @@
 //! The daemon: puts the layers together from a [`Config`] and runs them.
+//!
+//! Inside a program, [`Daemon::start`] is all there is to it: it returns when clients can connect,
+//! and threads of its own serve them until [`Running::shutdown`]. A program that is nothing else
+//! does what `maiasaura serve` does: it starts the log of the process, and does what signals ask for.
+//!
+//! ```no_run
+//! use maiasaura::daemon::{Logging, Request, log_settings, requests};
+//! use maiasaura::{Config, Daemon};
+//!
+//! let (config, source) = Config::load(None)?;
+//! let logging = Logging::start(&log_settings(&config))?;
+//! let signals = requests()?;
+//! let running = Daemon::from_source(config, source).logging(&logging).start()?;
+//! for signal in signals {
+//!     match signal {
+//!         Request::Stop => break,
+//!         Request::ReopenLog => running.reopen_logs(),
+//!         Request::Reload => {
+//!             let (config, source) = Config::load(None)?;
+//!             match running.reload_from(config, &source) {
+//!                 Ok(reloaded) => println!("{reloaded}"),
+//!                 Err(error) => eprintln!("{error}"),
+//!             }
+//!         }
+//!     }
+//! }
+//! running.shutdown();
+//! logging.flush();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Lines about the sessions of a listener may go into a log of their own (`listeners[].log`), our
+//! pid into a file ([`PidFile`], `pid_file`). [`notify`] tells systemd what goes on.
 
 #[cfg_attr(not(feature = "acme"), path = "no_acme.rs")]
 mod acme;
@@ -7,10 +40,17 @@ mod auth_http;
 mod binding;
 mod certificates;
 mod changes;
+pub mod descriptors;
 mod generation;
 mod handing;
+#[cfg(any(feature = "auth-http", feature = "metrics"))]
+mod http;
 mod line;
 mod logging;
+#[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
+mod metrics;
+#[cfg_attr(not(feature = "mysql"), path = "no_mysql.rs")]
+mod mysql;
 pub mod notify;
 mod own;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
@@ -18,7 +58,12 @@ mod php;
 mod pid_file;
 mod process;
 mod processors;
+mod recipients;
 mod recovery;
+#[cfg_attr(not(feature = "redis"), path = "no_redis.rs")]
+mod redis;
+#[cfg(feature = "redis")]
+mod redis_users;
 mod reload;
 mod roots;
 mod running;
@@ -27,6 +72,8 @@ mod subscriptions;
 mod telling;
 mod threads;
 mod upkeep;
+#[cfg(feature = "redis")]
+mod work;
 mod workers;
 
 use std::io;
@@ -38,6 +85,8 @@ pub use logging::{Logging, Settings as LogSettings, Target, listener_log_setting
 pub use pid_file::{PidFile, PidFileError};
 pub use running::Running;
 pub use signals::{Request, requests};
+#[cfg(feature = "redis")]
+pub use work::RunningWorker;
 
 use self::generation::{Generation, Parts};
 use crate::config::{Config, ConfigError, Source};

@@ -6,6 +6,7 @@ use smol::{Executor, Task};
 
 use super::StartError;
 use crate::config::Config;
+use crate::health::Health;
 use crate::server::PassedSockets;
 use crate::tls::{Certificates, TlsError};
 
@@ -42,7 +43,7 @@ impl Acme {
         Ok(Doors)
     }
 
-    pub(super) fn start(&self, _: Doors, _: &Executor<'static>) -> Vec<Task<()>> {
+    pub(super) fn start(&self, _: Doors, _: &Executor<'static>, _: &Health) -> Vec<Task<()>> {
         Vec::new()
     }
 }

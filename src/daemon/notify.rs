@@ -11,6 +11,12 @@ pub fn ready(running: &Running) {
     tell(&[NotifyState::Ready, NotifyState::Status(&receiving(running))]);
 }
 
+/// It takes mail from streams.
+#[cfg(feature = "redis")]
+pub fn work() {
+    tell(&[NotifyState::Ready, NotifyState::Status("working")]);
+}
+
 /// It does not start, and why.
 pub fn failed(reason: &str) {
     tell(&[NotifyState::Status(reason)]);

@@ -35,7 +35,7 @@ impl Daemon {
     ///
     /// #[derive(serde::Deserialize)]
     /// struct Largest {
-    ///     octets: u64,
+    ///     octets: usize,
     /// }
     ///
     /// impl Processor for Largest {

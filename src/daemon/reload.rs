@@ -11,6 +11,7 @@ use super::acme::Doors;
 use super::auth_http::Plan;
 use super::generation::Generation;
 use super::logging::Change as LogChange;
+use super::metrics::FiguresPlan;
 use super::running::{Current, Running};
 use super::workers::Surroundings;
 use super::{PidFile, StartError, binding, log_settings, own, process, recovery, roots};
@@ -23,7 +24,7 @@ pub(super) struct Prepared {
     generation: Generation,
     service: Service,
     listeners: Vec<Listener>,
-    endpoint: Plan,
+    questions: (Plan, FiguresPlan),
     doors: Option<Doors>,
     log: Option<LogChange>,
     pid_file: Option<Arc<PidFile>>,
@@ -50,6 +51,7 @@ impl Running {
         let doors = doors.transpose()?;
         binding::all_are_taken(passed)?;
         let endpoint = current.endpoint.plan(config, &listeners)?;
+        let questions = (endpoint, current.figures.plan(config)?);
         let log = self.log_change(before, config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
         let pid_file = process::pid_file(config, source, current.pid_file.as_ref())?;
@@ -58,7 +60,7 @@ impl Running {
             generation,
             service,
             listeners,
-            endpoint,
+            questions,
             doors,
             log,
             pid_file,
@@ -89,7 +91,7 @@ impl Running {
             generation,
             service,
             listeners,
-            endpoint,
+            questions,
             doors,
             log,
             pid_file,
@@ -113,17 +115,34 @@ impl Running {
         };
         self.workers.set(jobs, &surroundings);
         if let Some(doors) = doors {
-            current.acme = generation.acme.start(doors, &self.executor);
+            current.acme = generation
+                .acme
+                .start(doors, &self.executor, &self.parts.health);
         }
-        current
-            .endpoint
-            .carry_out(endpoint, &service, &self.executor, &self.shutdown)
+        self.answer(questions, (&generation, &service, &listeners), current)
             .await;
         generation.offers.refresh();
         current.upkeep.set(&generation, &self.executor);
         current.generation = Some(generation);
         current.number += 1;
         self.server.open(listeners, service).await
+    }
+
+    /// Answers questions over HTTP as this configuration says.
+    async fn answer(
+        &self,
+        (endpoint, figures): (Plan, FiguresPlan),
+        (generation, service, listeners): (&Generation, &Arc<Service>, &[Listener]),
+        current: &mut Current,
+    ) {
+        let (executor, shutdown) = (&self.executor, &self.shutdown);
+        let nginx = &mut current.endpoint;
+        nginx.carry_out(endpoint, service, executor, shutdown).await;
+        let about = (generation, &self.parts);
+        let prometheus = &mut current.figures;
+        prometheus
+            .carry_out(figures, about, (service, listeners), (executor, shutdown))
+            .await;
     }
 
     /// A delivery blocks its thread, and as many clients may be waited for on one each; beside these

@@ -13,6 +13,7 @@ use smol::{Executor, Task, Timer};
 use super::auth_http::Endpoint;
 use super::changes::{ReloadError, Reloaded, changed};
 use super::generation::{Generation, Parts};
+use super::metrics::Figures;
 use super::threads::Threads;
 use super::upkeep::Upkeep;
 use super::workers::Workers;
@@ -42,6 +43,7 @@ pub(super) struct Current {
     pub(super) number: u64,
     pub(super) addresses: Vec<Address>,
     pub(super) endpoint: Endpoint,
+    pub(super) figures: Figures,
     pub(super) upkeep: Upkeep,
     pub(super) acme: Vec<Task<()>>,
     pub(super) passed: PassedSockets,
@@ -60,6 +62,11 @@ impl Running {
     /// Where nginx may ask, if it may.
     pub fn auth_http(&self) -> Option<SocketAddr> {
         lock(&self.current).endpoint.address()
+    }
+
+    /// Where figures are told, if they are.
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        lock(&self.current).figures.address()
     }
 
     /// What the certificates say that it has now, in the order of the configuration.
@@ -129,13 +136,14 @@ impl Running {
             opened,
             closed,
         };
-        let mut events = Vec::new();
-        // The start is no change.
-        if let Some((before, after)) = before.as_ref().zip(current.generation.as_ref()) {
-            let (before, after) = (&before.config, &after.config);
-            reloaded.changed = changed(before, after);
-            events = telling::events(&reloaded, before, after);
-        }
+        let configs = before.as_ref().zip(current.generation.as_ref());
+        let events = match configs.map(|(before, after)| (&before.config, &after.config)) {
+            Some((before, after)) => {
+                reloaded.changed = changed(before, after);
+                telling::events(&reloaded, before, after)
+            }
+            None => telling::started(&reloaded),
+        };
         // Who hears of it may look at what there is now.
         drop(current);
         for event in events {
@@ -183,6 +191,7 @@ impl Running {
                 number: 0,
                 addresses: Vec::new(),
                 endpoint: Endpoint::default(),
+                figures: Figures::default(),
                 upkeep: Upkeep::default(),
                 acme: Vec::new(),
                 passed: PassedSockets::from_env(),

@@ -6,12 +6,13 @@ use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::server::Address;
 
 /// What is done with mail, where go-guerrilla has its `backend_config`.
-const BACKEND: [&str; 11] = [
+const BACKEND: [&str; 12] = [
     "validate",
     "save",
     "wildcard",
     "fastcgi",
     "header",
+    "debugger",
     "compressor",
     "processors",
     "maildir",
@@ -33,6 +34,15 @@ pub(super) fn events(reloaded: &Reloaded, before: &Config, after: &Config) -> Ve
     }
     listeners(&mut events, before, after);
     sections(&mut events, &reloaded.changed, before, after);
+    events
+}
+
+/// What is told at the start.
+pub(super) fn started(first: &Reloaded) -> Vec<Event> {
+    let mut events = Vec::new();
+    for address in &first.opened {
+        server(&mut events, address, ListenerChange::Started);
+    }
     events
 }
 

@@ -21,6 +21,7 @@ pub use turns::Turn;
 
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
+use crate::health::{Health as Board, Part};
 use crate::maildir::{self, ProbeError};
 use crate::smtp::reply;
 use health::{Advice, Health};
@@ -56,6 +57,19 @@ struct Limits {
 struct Disk {
     system: Arc<System>,
     roots: Vec<Arc<Path>>,
+    /// Where it is written down whether it is fit for mail.
+    part: Option<Part>,
+}
+
+/// The deliveries to a file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// The first root that is on it; `several` for mail that goes to more than one file system.
+    pub disk: String,
+    /// Those that have their turn.
+    pub under_way: usize,
+    /// How many there may be.
+    pub most: usize,
 }
 
 /// What all configurations know of one.
@@ -103,6 +117,7 @@ impl Disks {
         let disk = |(device, roots)| Disk {
             system: known.system(device, limits, shares),
             roots,
+            part: None,
         };
         Self {
             systems: grouped.into_iter().map(disk).collect(),
@@ -131,6 +146,35 @@ impl Disks {
             always: root,
             ..self
         }
+    }
+
+    /// The same, where it is written down which of them are fit for mail.
+    #[must_use]
+    pub fn reporting(mut self, health: &Board) -> Self {
+        for disk in &mut self.systems {
+            disk.part = Some(health.part(&format!("disk {}", disk.name())));
+        }
+        self
+    }
+
+    /// The deliveries to each of them.
+    pub fn traffic(&self) -> Vec<Traffic> {
+        let traffic = |disk: String, turns: &Turns| {
+            let (under_way, most) = turns.deliveries();
+            Traffic {
+                disk,
+                under_way,
+                most,
+            }
+        };
+        let disks = self.systems.iter();
+        let mut all: Vec<_> = disks
+            .map(|disk| traffic(disk.name(), &disk.system.turns))
+            .collect();
+        if all.len() > 1 {
+            all.push(traffic("several".to_owned(), &self.several));
+        }
+        all
     }
 
     /// Waits until a message for all these recipients may be delivered.
@@ -174,15 +218,19 @@ impl Disks {
             return Ok(());
         };
         let outcome = match disk.system.health.advice(Instant::now()) {
-            Advice::Use => return Ok(()),
-            Advice::Leave => return Err(ill()),
+            Advice::Use => {
+                disk.part.as_ref().map(Part::well);
+                return Ok(());
+            }
+            Advice::Leave => return Err(disk.ill()),
             Advice::Try => probe(root),
         };
         if let Err(error) = outcome {
             log::debug!(root:% = root.display(), error:% = error; "the disk does not work yet");
-            return Err(ill());
+            return Err(disk.ill());
         }
         disk.system.health.recovered();
+        disk.part.as_ref().map(Part::well);
         log::warn!(root:% = root.display(); "the disk works again, mail for it is taken");
         Ok(())
     }
@@ -193,10 +241,10 @@ impl Disks {
         let roots = destinations.map(|destination| &destination.location.root);
         let mut disks = roots.chain(&self.always).filter_map(|root| self.disk(root));
         let now = Instant::now();
-        if disks.any(|disk| disk.system.health.rests(now)) {
-            return Err(ill());
+        match disks.find(|disk| disk.system.health.rests(now)) {
+            Some(disk) => Err(disk.ill()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Counts an error of a delivery below all these roots, if it comes from a disk and it is clear
@@ -209,7 +257,9 @@ impl Disks {
         if let Need::One(number) = need
             && self.systems[number].system.health.failed(Instant::now())
         {
-            let roots: Vec<_> = self.systems[number].roots.iter().take(SHOWN).collect();
+            let disk = &self.systems[number];
+            disk.ill();
+            let roots: Vec<_> = disk.roots.iter().take(SHOWN).collect();
             log::error!(roots:? = roots, retry = health::REST.as_secs(); "a disk fails again and again: no mail for it is taken until it works");
         }
     }
@@ -263,9 +313,19 @@ fn shares(systems: usize) -> usize {
     }
 }
 
-/// What the client hears is as for any other fault of ours.
-fn ill() -> Failure {
-    Failure::new(reply::LOCAL_FAULT, "its disk had too many errors")
+impl Disk {
+    fn name(&self) -> String {
+        let root = self.roots.first();
+        root.map_or_else(String::new, |root| root.display().to_string())
+    }
+
+    /// Writes it down; what the client hears is as for any other fault of ours. Another
+    /// configuration with the same disk may have found it out.
+    fn ill(&self) -> Failure {
+        let cause = "its disk had too many errors";
+        self.part.as_ref().map(|part| part.ill(cause));
+        Failure::new(reply::LOCAL_FAULT, cause)
+    }
 }
 
 /// A destination and its stand-ins.

@@ -23,6 +23,7 @@ struct Pool {
     size: AtomicUsize,
     /// How many of those that are taken are not to come back.
     surplus: AtomicUsize,
+    taken: AtomicUsize,
 }
 
 /// The right to work on a file system, as long as it is kept.
@@ -55,6 +56,12 @@ impl Turns {
     pub(super) async fn aside(&self) -> Turn {
         self.aside.turn().await
     }
+
+    /// How many deliveries have their turn, and how many may.
+    pub(super) fn deliveries(&self) -> (usize, usize) {
+        let Pool { taken, size, .. } = &*self.deliveries;
+        (taken.load(Ordering::Relaxed), size.load(Ordering::Relaxed))
+    }
 }
 
 fn aside(shares: usize) -> usize {
@@ -67,14 +74,15 @@ impl Pool {
             semaphore: Arc::new(Semaphore::new(size)),
             size: AtomicUsize::new(size),
             surplus: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
         })
     }
 
     async fn turn(self: &Arc<Self>) -> Turn {
-        Turn {
-            guard: Some(self.semaphore.acquire_arc().await),
-            pool: Arc::clone(self),
-        }
+        let guard = Some(self.semaphore.acquire_arc().await);
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        let pool = Arc::clone(self);
+        Turn { guard, pool }
     }
 
     /// To be called by one at a time.
@@ -104,6 +112,7 @@ impl Pool {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        self.pool.taken.fetch_sub(1, Ordering::Relaxed);
         if let Some(guard) = self.guard.take()
             && self.pool.takes_one_off()
         {

@@ -30,7 +30,6 @@ mod eol;
 mod file;
 mod flush;
 mod gates;
-mod group;
 mod handle;
 mod journal;
 mod lane;
@@ -51,7 +50,7 @@ mod threads;
 mod unnamed;
 
 pub use eol::{Tally, append_lf, crlf_size, make_lf, to_lf};
-pub use journal::{JournalFailed, Recovered, Recovery};
+pub use journal::{Backlog, JournalFailed, Recovered, Recovery};
 pub use location::{Location, Owner};
 pub use message::{Message, Stream};
 pub use name::Names;

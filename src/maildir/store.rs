@@ -14,7 +14,7 @@ use super::commit::{publish, withdraw};
 use super::file::{Attributes, Written, create, create_unique, write as write_file};
 use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
-use super::journal::{self, Journal, Recovered, Refusal, Workings};
+use super::journal::{self, Backlog, Journal, Recovered, Refusal, Workings};
 use super::lane::Lanes;
 use super::maildirs::{Maildirs, is_missing};
 use super::message::Message;
@@ -195,6 +195,14 @@ impl Store {
             }
         }
         Ok(recovered)
+    }
+
+    /// How the logs are that are open, by the root that they are below.
+    pub fn backlogs(&self) -> Vec<(Arc<Path>, Backlog)> {
+        let journals = read(&self.journals);
+        let all = journals.iter();
+        all.map(|(root, journal)| (Arc::clone(root), journal.backlog()))
+            .collect()
     }
 
     /// Delivers what is in the logs, and closes them: all at once, as one may be on a disk that

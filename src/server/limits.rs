@@ -67,6 +67,21 @@ impl Limits {
         })
     }
 
+    /// How many connections there may be, and how many octets of mail in memory.
+    pub fn most(&self) -> (usize, u64) {
+        (self.connections, self.memory)
+    }
+
+    /// Connections now.
+    pub fn connections(&self) -> usize {
+        lock(&self.places).taken
+    }
+
+    /// Octets of mail in memory now.
+    pub fn memory(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     /// An empty share of the memory for mail.
     pub fn share(&self) -> Share {
         Share {

@@ -1,4 +1,7 @@
 //! The server: sockets, time and load around [`Session`](crate::smtp::Session)s.
+//!
+//! A [`Daemon`](crate::Daemon) makes one of a configuration. Read in this order: [`Address`] and
+//! [`Listener`], the [`Service`] behind them, [`Limits`] and [`Timeouts`], and last the [`Server`].
 
 mod alarm;
 mod change;

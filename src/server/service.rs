@@ -52,7 +52,7 @@ impl Service {
         client: &Client,
         reverse_path: &ReversePath,
     ) -> Result<Recipient, Failure> {
-        let recipient = self.recipients.resolve(path)?;
+        let recipient = self.recipients.find(path).await?;
         self.chain
             .validate(
                 &recipient,

@@ -98,7 +98,8 @@ impl Slip {
         }
     }
 
-    pub(super) fn read(json: &[u8]) -> io::Result<Self> {
+    /// Reads such a line.
+    pub fn read(json: &[u8]) -> io::Result<Self> {
         let slip: Self = serde_json::from_slice(json)?;
         if slip.version > VERSION {
             let message = format!("its version is {}, ours {VERSION}", slip.version);

@@ -13,6 +13,8 @@ mod notmuch;
 mod php;
 mod postfix;
 mod program;
+#[cfg(feature = "metrics")]
+mod prometheus;
 mod proxies;
 mod python;
 mod readme;

@@ -24,6 +24,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("php", "php-cli"),
     ("postfix", "postfix"),
     ("postqueue", "postfix"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     ("python3", "python3"),
     ("script", "bsdutils"),
     ("sh", "dash"),

@@ -223,6 +223,12 @@ impl House {
         self.running().auth_http().expect("it is configured")
     }
 
+    /// Where figures are told.
+    #[cfg(feature = "metrics")]
+    pub fn metrics(&self) -> std::net::SocketAddr {
+        self.running().metrics().expect("it is configured")
+    }
+
     /// A client of the first listener, after the greetings.
     pub fn client(&self) -> Client {
         Client::greeted(self.address())

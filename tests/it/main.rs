@@ -12,6 +12,8 @@ mod delivery;
 mod dialogues;
 mod events;
 mod examples;
+#[cfg(feature = "metrics")]
+mod exposition;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
 mod handshakes;
@@ -24,6 +26,8 @@ mod listener_logs;
 mod lmtp;
 mod logins;
 mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod model;
 mod octets;
 mod own_processors;

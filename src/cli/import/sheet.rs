@@ -4,7 +4,7 @@
 use crate::config::{quoted, written};
 
 /// The order of sections.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 17] = [
     "hostname",
     "listeners",
     "smtp",
@@ -14,6 +14,9 @@ const ORDER: [&str; 14] = [
     "save",
     "wildcard",
     "fastcgi",
+    "mysql",
+    "redis",
+    "debugger",
     "tls",
     "limits",
     "timeouts",

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
+pub(super) use self::settings::level;
 pub use self::settings::{listener_log_settings, log_settings};
 use self::sink::Sink;
 use super::line::{Addresses, Format};

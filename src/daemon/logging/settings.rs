@@ -38,7 +38,8 @@ pub fn listener_log_settings(config: &Config, listener: &ListenerConfig) -> Opti
     })
 }
 
-fn level(level: config::Level) -> LevelFilter {
+/// A level of the configuration as one of the log.
+pub(in crate::daemon) fn level(level: config::Level) -> LevelFilter {
     match level {
         config::Level::Error => LevelFilter::Error,
         config::Level::Warn => LevelFilter::Warn,

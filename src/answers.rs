@@ -1,7 +1,7 @@
-//! What PHP said of recipients, for a while.
+//! What somebody outside said of recipients, for a while.
 //!
 //! A recipient is asked about once at a time: who asks meanwhile waits and gets the
-//! same answer. When PHP cannot say, the last thing it said counts for some time.
+//! same answer. When the one who is asked cannot say, the last thing it said counts for some time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use smol::lock::Mutex as Turn;
 
-use crate::fastcgi::Verdict;
 use crate::locks::lock;
 
 /// How often a full cache is looked through, at most.
@@ -22,96 +21,120 @@ pub struct Times {
     pub positive: Duration,
     /// Refused ones.
     pub negative: Duration,
-    /// Beyond that, while PHP cannot say.
+    /// Beyond that, while nobody can say.
     pub stale_if_error: Duration,
     /// Recipients that are remembered.
     pub entries: usize,
 }
 
+/// What kind of answer one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Yes,
+    No,
+    /// It cannot be said now.
+    Unknown,
+}
+
+/// What is said of a recipient.
+pub(crate) trait Answer: Clone {
+    fn kind(&self) -> Kind;
+}
+
+/// The answers of one who is asked.
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(crate) struct Answers<A> {
+    /// Who that is, for the log.
+    who: String,
     times: Times,
-    known: Mutex<Known>,
+    known: Mutex<Known<A>>,
 }
 
 #[derive(Debug)]
-struct Known {
-    slots: HashMap<String, Arc<Turn<Slot>>>,
+struct Known<A> {
+    slots: HashMap<String, Arc<Turn<Slot<A>>>>,
     purged: Option<Instant>,
 }
 
 /// What is known of one recipient.
-#[derive(Debug, Default)]
-struct Slot {
-    /// The last thing PHP said.
-    said: Option<(Instant, Verdict)>,
-    /// The last time that it could not say.
-    failed: Option<(Instant, Verdict)>,
+#[derive(Debug)]
+struct Slot<A> {
+    /// The last thing that was said.
+    said: Option<(Instant, A)>,
+    /// The last time that it could not be said.
+    failed: Option<(Instant, A)>,
 }
 
-impl Cache {
-    pub(super) fn new(times: Times) -> Self {
+impl<A> Default for Slot<A> {
+    fn default() -> Self {
+        let (said, failed) = (None, None);
+        Self { said, failed }
+    }
+}
+
+impl<A: Answer> Answers<A> {
+    pub(crate) fn new(who: &str, times: Times) -> Self {
         let known = Known {
             slots: HashMap::new(),
             purged: None,
         };
         Self {
+            who: who.to_owned(),
             times,
             known: Mutex::new(known),
         }
     }
 
     /// What is known of a recipient, or else what `ask` finds out.
-    pub(super) async fn verdict(
-        &self,
-        name: String,
-        ask: impl Future<Output = Verdict>,
-    ) -> Verdict {
+    pub(crate) async fn answer(&self, name: String, ask: impl Future<Output = A>) -> A {
         let began = Instant::now();
         let slot = self.slot(name, began);
         let mut slot = slot.lock().await;
         let now = Instant::now();
-        if let Some((at, verdict)) = &slot.said
-            && now < *at + self.fresh(verdict)
+        if let Some((at, answer)) = &slot.said
+            && now < *at + self.fresh(answer)
         {
-            return verdict.clone();
+            return answer.clone();
         }
-        // Who waited while PHP could not say does not wait once more.
+        // Who waited while it could not be said does not wait once more.
         let shared = slot.failed.take_if(|(at, _)| *at >= began);
-        let (verdict, is_shared) = match shared {
-            Some((at, verdict)) => {
-                slot.failed = Some((at, verdict.clone()));
-                (verdict, true)
+        let (answer, is_shared) = match shared {
+            Some((at, answer)) => {
+                slot.failed = Some((at, answer.clone()));
+                (answer, true)
             }
             None => (ask.await, false),
         };
         let now = Instant::now();
-        if !matches!(verdict, Verdict::Unknown { .. }) {
-            slot.said = Some((now, verdict.clone()));
-            return verdict;
+        if answer.kind() != Kind::Unknown {
+            slot.said = Some((now, answer.clone()));
+            return answer;
         }
         if !is_shared {
-            slot.failed = Some((now, verdict.clone()));
+            slot.failed = Some((now, answer.clone()));
         }
         match &slot.said {
             Some((at, said)) if now < *at + self.fresh(said) + self.times.stale_if_error => {
-                log::warn!("PHP cannot say whether it knows a recipient; its last answer counts");
+                log::warn!(
+                    "{} cannot say whether it knows a recipient; its last answer counts",
+                    self.who
+                );
                 said.clone()
             }
-            _ => verdict,
+            _ => answer,
         }
     }
 
-    fn fresh(&self, verdict: &Verdict) -> Duration {
-        match verdict {
-            Verdict::Passed => self.times.positive,
-            Verdict::Refused { .. } => self.times.negative,
-            Verdict::Unknown { .. } => Duration::ZERO,
+    fn fresh(&self, answer: &A) -> Duration {
+        match answer.kind() {
+            Kind::Yes => self.times.positive,
+            Kind::No => self.times.negative,
+            Kind::Unknown => Duration::ZERO,
         }
     }
 
     /// The place of a recipient; one that is forgotten at once when there is no room.
-    fn slot(&self, name: String, now: Instant) -> Arc<Turn<Slot>> {
+    fn slot(&self, name: String, now: Instant) -> Arc<Turn<Slot<A>>> {
         let mut known = lock(&self.known);
         if let Some(slot) = known.slots.get(&name) {
             return Arc::clone(slot);
@@ -130,7 +153,7 @@ impl Cache {
         slot
     }
 
-    fn is_of_use(&self, slot: &Turn<Slot>, now: Instant) -> bool {
+    fn is_of_use(&self, slot: &Turn<Slot<A>>, now: Instant) -> bool {
         // Somebody is asking.
         let Some(slot) = slot.try_lock() else {
             return true;

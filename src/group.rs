@@ -10,7 +10,7 @@ use crate::locks::{lock, woken};
 
 /// Those who have the same work to be done, each with a thing of its own.
 #[derive(Debug)]
-pub(super) struct Group<T> {
+pub(crate) struct Group<T> {
     line: Mutex<Line<T>>,
     /// Who may be at work at once, each for a batch of things.
     leaders: usize,
@@ -37,7 +37,7 @@ enum Call<T> {
 }
 
 impl<T> Group<T> {
-    pub(super) fn new(leaders: usize) -> Self {
+    pub(crate) fn new(leaders: usize) -> Self {
         let waiting = VecDeque::new();
         Self {
             line: Mutex::new(Line {
@@ -51,7 +51,7 @@ impl<T> Group<T> {
     /// Has `work` done with a thing, by this thread or by another, and gives the thing back: should
     /// the thread that does it panic, as it is then. `fits` is asked about each thing that might go
     /// along, this one first, which goes whatever it says; the first that does not fit ends a batch.
-    pub(super) fn join(
+    pub(crate) fn join(
         &self,
         thing: T,
         mut fits: impl FnMut(&T) -> bool,
@@ -148,7 +148,7 @@ impl<T> Drop for Batch<'_, T> {
 #[cfg(test)]
 impl<T: Send> Group<T> {
     /// Has all `things` brought while others are at work: the first one then leads.
-    pub(super) fn together<A: Send, B: Send>(
+    pub(crate) fn together<A: Send, B: Send>(
         &self,
         things: Vec<A>,
         join: impl Fn(A) -> B + Sync,
@@ -172,7 +172,7 @@ impl<T: Send> Group<T> {
         })
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         let line = lock(&self.line);
         line.waiting.is_empty() && line.leaders == 0
     }
