@@ -11,7 +11,6 @@ mod certificates;
 mod check;
 mod content;
 mod deliver;
-mod descriptors;
 #[cfg(feature = "fastcgi")]
 mod doctor;
 mod exit;

@@ -40,6 +40,7 @@ mod auth_http;
 mod binding;
 mod certificates;
 mod changes;
+pub mod descriptors;
 mod generation;
 mod handing;
 #[cfg(any(feature = "auth-http", feature = "metrics"))]
