@@ -7,7 +7,7 @@
 
 mod figures;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn one_by_one(options: &Options, socket: &PathBuf) -> Result<Vec<u32>, sqlx::Error> {
+async fn one_by_one(options: &Options, socket: &Path) -> Result<Vec<u32>, sqlx::Error> {
     let connect = MySqlConnectOptions::new()
         .socket(socket)
         .username(&options.user)
@@ -119,9 +119,9 @@ async fn one_by_one(options: &Options, socket: &PathBuf) -> Result<Vec<u32>, sql
     Ok(waits)
 }
 
-fn together(options: &Options, socket: &PathBuf) -> Result<Vec<u32>, String> {
+fn together(options: &Options, socket: &Path) -> Result<Vec<u32>, String> {
     let database = Database::new(Settings {
-        endpoint: Endpoint::Unix(socket.clone()),
+        endpoint: Endpoint::Unix(socket.to_owned()),
         user: options.user.clone(),
         password: None,
         database: options.database.clone(),
