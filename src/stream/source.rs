@@ -62,7 +62,9 @@ impl Source {
             .client
             .exchange(partitions.iter().map(create).collect())?;
         let faults = answers.iter().filter_map(refused);
-        let mut faults = faults.filter(|fault| !is_code(fault, "BUSYGROUP"));
+        // Those of a node that is away are made when they are read.
+        let mut faults =
+            faults.filter(|fault| !is_code(fault, "BUSYGROUP") && !matches!(fault, Fault::Away(_)));
         faults.next().map_or(Ok(()), Err)
     }
 
@@ -83,7 +85,12 @@ impl Source {
             match refused(&answer) {
                 None => entries.extend(streams(*partition, answer)),
                 // Somebody has emptied Redis, or it has lost its memory.
-                Some(error) if is_code(&error, "NOGROUP") => self.prepare(&[*partition])?,
+                Some(error) if is_code(&error, "NOGROUP") => {
+                    // What others have given stays ours, whatever comes of it.
+                    fault = fault.or(self.prepare(&[*partition]).err());
+                }
+                // The other nodes are as well as ever.
+                Some(Fault::Away(_)) => {}
                 Some(error) => fault = Some(error),
             }
         }
@@ -106,6 +113,8 @@ impl Source {
         claim.arg("COUNT").arg(TAKEN_OVER);
         let answer = match self.client.run(vec![claim]) {
             Err(fault) if is_code(&fault, "NOGROUP") => return Ok(Vec::new()),
+            // It goes on with the partitions of other nodes.
+            Err(Fault::Away(_)) => return Ok(Vec::new()),
             answer => answer?.into_iter().next(),
         };
         let Some(Value::Array(parts)) = answer else {
@@ -252,7 +261,10 @@ impl Source {
             .arg(&mail)
             .arg(&self.settings.group);
         // In this order: what was given out before the first is acknowledged or pending at the second.
-        let answers = self.client.run(vec![groups, pending, consumers])?;
+        let answers = match self.client.run(vec![groups, pending, consumers]) {
+            Err(Fault::Away(_)) => return Ok(()),
+            answers => answers?,
+        };
         let [groups, pending, consumers] = <[Value; 3]>::try_from(answers).unwrap_or_default();
         let last = rows(groups)
             .find(|row| field(row, "name").as_ref() == Some(&self.settings.group))

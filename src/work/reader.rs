@@ -119,10 +119,13 @@ impl Worker {
 
     /// Something that was put off.
     fn again(&self, place: &Place, entries: &Sender<Entry>) -> Result<usize, Fault> {
-        match self.source.fetch(place)? {
-            Some(entry) => self.accept(vec![entry], entries)?,
+        match self.source.fetch(place) {
+            Ok(Some(entry)) => self.accept(vec![entry], entries)?,
             // Somebody has removed it.
-            None => self.held.end(place),
+            Ok(None) => self.held.end(place),
+            // The other nodes are as well as ever.
+            Err(Fault::Away(_)) => self.held.wait(place, now() + SOON),
+            Err(fault) => return Err(fault),
         }
         Ok(1)
     }
