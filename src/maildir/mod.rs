@@ -54,7 +54,7 @@ pub use journal::{Backlog, JournalFailed, Recovered, Recovery};
 pub use location::{Location, Owner};
 pub use message::{Message, Stream};
 pub use name::Names;
-pub use probe::{FileSystem, ProbeError, describe, device};
+pub use probe::{FileSystem, ProbeError, describe, device, mount_point};
 pub use quota::{OverQuota, Quota};
 pub use settings::{Durability, Settings};
 pub use staged::Staged;
