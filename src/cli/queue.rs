@@ -211,6 +211,9 @@ impl Desk {
             };
             removed.map_err(|error| fault(&error))?;
         }
+        for letter in letters.iter().filter_map(|letter| letter.waits.as_ref()) {
+            letter.0.tidy().map_err(|error| fault(&error))?;
+        }
         say(&format!("{} removed", letters.len()));
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use super::Names;
+use super::bundle::Packed;
 use super::flush::Flush;
 use super::handle::sync_folder;
 use super::lane::Lanes;
@@ -33,13 +34,14 @@ fn finish<'a>(staged: impl Iterator<Item = &'a mut Staged>) -> io::Result<()> {
 
 /// The device that all messages are on, if the commits there go together.
 fn sole_lane(staged: &[Staged]) -> Option<u64> {
-    let mut in_tmp = staged.iter().filter(|one| one.state == State::Tmp);
-    let first = in_tmp.next()?;
+    let is_waiting = |one: &&Staged| one.state == State::Tmp || one.is_packed();
+    let mut waiting = staged.iter().filter(is_waiting);
+    let first = waiting.next()?;
     let device = first.maildir.identity.0;
     let shares = |one: &Staged| {
         one.sync && one.maildir.flush == Flush::WriteBack && one.maildir.identity.0 == device
     };
-    (shares(first) && in_tmp.all(shares)).then_some(device)
+    (shares(first) && waiting.all(shares)).then_some(device)
 }
 
 /// Goes through the steps for the copies of one message, on any file system and on several: each
@@ -47,7 +49,16 @@ fn sole_lane(staged: &[Staged]) -> Option<u64> {
 fn publish_alone(staged: &mut [Staged], names: &Names) -> io::Result<()> {
     finish(staged.iter_mut())?;
     staged.iter_mut().try_for_each(|one| one.link(names))?;
-    sync_folders(staged)
+    sync_folders(staged)?;
+    while let Some(bundles) = staged.iter().find_map(Staged::bundles).cloned() {
+        let packed = staged.iter_mut().filter_map(|one| one.packed_for(&bundles));
+        let mut packed: Vec<&mut Packed> = packed.collect();
+        bundles.append(&mut packed)?;
+        for one in staged.iter_mut() {
+            one.appended(&bundles);
+        }
+    }
+    Ok(())
 }
 
 /// Removes what a failed commit has left. All of this is best effort, the error is already on its

@@ -15,6 +15,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::Names;
+use super::bundle::{Bundles, Packed};
 use super::group::Group;
 use super::handle::sync_folder;
 use super::staged::{Staged, State};
@@ -100,6 +101,25 @@ impl Parcel {
     }
 }
 
+impl Parcel {
+    /// Bundles that some of it is on its way into.
+    fn bundles(&self) -> Option<&Arc<Bundles>> {
+        let copies = self.outcome.is_ok().then_some(&self.copies)?;
+        copies.iter().find_map(Staged::bundles)
+    }
+
+    fn packed_for(&mut self, bundles: &Arc<Bundles>) -> impl Iterator<Item = &mut Packed> {
+        let copies = if self.outcome.is_ok() {
+            &mut self.copies[..]
+        } else {
+            &mut []
+        };
+        copies
+            .iter_mut()
+            .filter_map(|copy| copy.packed_for(bundles))
+    }
+}
+
 /// Goes through the steps, each for all; what fails with one message is that one's failure only. No
 /// step begins for any message before the one before it is done for this message.
 fn commit(batch: &mut [Parcel], names: &Names) {
@@ -117,10 +137,45 @@ fn commit(batch: &mut [Parcel], names: &Names) {
         parcel.go_on(Staged::finish);
         parcel.go_on(|copy| copy.link(names));
     }
-    sync(batch);
+    if !append(batch) {
+        sync(batch);
+    }
     for parcel in batch {
         parcel.settled = true;
     }
+}
+
+/// Writes what goes into bundles, after all else, as who reads these expects the copies to be there;
+/// says whether the sync of a bundle has taken all names along.
+fn append(batch: &mut [Parcel]) -> bool {
+    let mut is_synced = false;
+    while let Some(bundles) = batch.iter().find_map(Parcel::bundles).cloned() {
+        let packed = batch
+            .iter_mut()
+            .flat_map(|parcel| parcel.packed_for(&bundles));
+        let outcome = bundles.append(&mut packed.collect::<Vec<_>>());
+        is_synced |= outcome.is_ok();
+        for parcel in &mut *batch {
+            parcel.go_on(|copy| match &outcome {
+                Err(error) if copy.packed_for(&bundles).is_some() => Err(again(error)),
+                Err(_) => Ok(()),
+                Ok(()) => {
+                    copy.appended(&bundles);
+                    Ok(())
+                }
+            });
+        }
+    }
+    is_synced
+}
+
+/// The same error, for another message.
+fn again(error: &io::Error) -> io::Error {
+    let code = error.raw_os_error();
+    code.map_or_else(
+        || io::Error::new(error.kind(), error.to_string()),
+        io::Error::from_raw_os_error,
+    )
 }
 
 /// Syncs the folder that was changed last, and with it all.

@@ -10,6 +10,7 @@ use std::thread;
 
 use rustix::fs::Dir;
 
+use super::bundle::Bundles;
 use super::commit::{publish, withdraw};
 use super::file::{Attributes, Written, create, create_unique, write as write_file};
 use super::flush::Flush;
@@ -103,6 +104,32 @@ impl Store {
             }
             outcome => outcome,
         }
+    }
+
+    /// As [`stage`](Self::stage), for a message that may go into one of `bundles`. They are on the file system of
+    /// the Maildir at `location`, where it goes if it is large, or has to go into a log.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`stage`](Self::stage).
+    pub fn stage_bundled(
+        &self,
+        location: &Location,
+        message: &Message<'_>,
+        bundles: &Arc<Bundles>,
+    ) -> io::Result<Staged> {
+        location.check()?;
+        let maildir = self.maildirs.get(location)?;
+        if let Some(staged) = self.hold(location, message, &maildir) {
+            return Ok(staged);
+        }
+        let Some(packed) = bundles.pack(message, self.flush(&maildir))? else {
+            return self.stage(location, message);
+        };
+        let sizes = (message.octets(), message.crlf_size);
+        let mut staged = self.in_tmp(location, maildir, packed.name(), sizes);
+        (staged.state, staged.packed) = (State::Held, Some(packed));
+        Ok(staged)
     }
 
     /// Stages another name for the file of `original`, whose octets the message at `location` has
@@ -274,6 +301,7 @@ impl Store {
             file: None,
             sync: self.settings.durability.syncs_folders(),
             record: None,
+            packed: None,
         }
     }
 
@@ -316,6 +344,7 @@ impl Store {
                 entry,
                 number: None,
             }),
+            packed: None,
         })
     }
 

@@ -2,15 +2,16 @@
 //! the Maildir.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use maiasaura::config::{Config, Environment};
 use maiasaura::daemon::{Daemon, Running};
+use maiasaura::maildir::{self, Store};
 use maiasaura::server::Address;
-use maiasaura::spool::{Answer, Consumer, Pending};
+use maiasaura::spool::{Answer, Consumer, Pending, Place, Queue};
 
-use crate::audit::{list, look};
+use crate::audit::look;
 use crate::client::{Client, HOST, Protocol, Reply};
 use crate::letter::Letter;
 use crate::program::{need_root, report};
@@ -53,13 +54,16 @@ fn start(root: &Path, durability: &str) -> (Running, Client) {
 
 /// The letters that wait and are whole.
 fn waiting(root: &Path) -> Vec<Letter> {
-    let read = |path: &PathBuf| {
-        let stored = fs::read_to_string(path).ok()?.replace("\r\n", "\n");
+    let store = Arc::new(Store::new(maildir::Settings::default()));
+    let queue = Queue::new(store, Place::beside(&root.into(), false), "app").expect("it is a name");
+    let read = |name: &String| {
+        let content = queue.letter(name).and_then(|letter| letter.content());
+        let stored = String::from_utf8(content.ok()?).ok()?.replace("\r\n", "\n");
         let letter = Letter::of(&stored)?;
         stored.ends_with(&letter.text()).then_some(letter)
     };
-    let files = list(&root.join(".spool/app/new"));
-    files.iter().filter_map(read).collect()
+    let letters = queue.letters().expect("they can be listed");
+    letters.iter().filter_map(read).collect()
 }
 
 #[test]
