@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use super::Names;
-use super::bundle::Packed;
+use super::bundle::{Packed, Written};
 use super::flush::Flush;
 use super::handle::sync_folder;
 use super::lane::Lanes;
@@ -47,17 +47,18 @@ fn sole_lane(staged: &[Staged]) -> Option<u64> {
 /// Goes through the steps for the copies of one message, on any file system and on several: each
 /// step is done for all before the next one begins.
 fn publish_alone(staged: &mut [Staged], names: &Names) -> io::Result<()> {
+    let mut bundles = Vec::new();
+    while let Some(next) = staged.iter().find_map(Staged::bundles).cloned() {
+        let packed = staged.iter_mut().filter_map(|one| one.packed_for(&next));
+        bundles.extend(next.write(&mut packed.collect::<Vec<&mut Packed>>())?);
+    }
     finish(staged.iter_mut())?;
+    bundles.iter().try_for_each(Written::finish)?;
     staged.iter_mut().try_for_each(|one| one.link(names))?;
     sync_folders(staged)?;
-    while let Some(bundles) = staged.iter().find_map(Staged::bundles).cloned() {
-        let packed = staged.iter_mut().filter_map(|one| one.packed_for(&bundles));
-        let mut packed: Vec<&mut Packed> = packed.collect();
-        bundles.append(&mut packed)?;
-        for one in staged.iter_mut() {
-            one.appended(&bundles);
-        }
-    }
+    bundles.iter().try_for_each(Written::show)?;
+    bundles.into_iter().for_each(Written::close);
+    staged.iter_mut().for_each(Staged::shown);
     Ok(())
 }
 

@@ -33,6 +33,7 @@ mod flush;
 mod gates;
 mod group;
 mod handle;
+mod holding;
 mod journal;
 mod lane;
 mod location;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::{AtFlags, linkat};
 use rustix::io::Errno;
 
-use super::bundle::{Bundles, Packed};
+use super::bundle::{Bundles, Packed, Written as Bundled};
 use super::file::{Written, publish, remove};
 use super::handle::{Maildir, sync_folder};
 use super::journal::{Entry, Journal, Number};
@@ -166,21 +166,34 @@ impl Staged {
         self.state == State::Held && self.packed.is_some()
     }
 
-    /// The bundles that it is on its way into.
+    /// The bundles that it is to be written into.
     pub(super) fn bundles(&self) -> Option<&Arc<Bundles>> {
         let packed = self.packed.as_ref().filter(|_| self.is_packed());
-        packed.map(Packed::bundles)
+        packed
+            .filter(|packed| !packed.is_written())
+            .map(Packed::bundles)
     }
 
-    /// What is to be put into one of these bundles.
+    /// What is to be written into one of these bundles.
     pub(super) fn packed_for(&mut self, bundles: &Arc<Bundles>) -> Option<&mut Packed> {
         let packed = self.packed.as_mut().filter(|_| self.state == State::Held);
-        packed.filter(|packed| packed.is_for(bundles))
+        packed.filter(|packed| !packed.is_written() && packed.is_for(bundles))
     }
 
-    /// What was to be put into one of these bundles is there, and promised.
-    pub(super) fn appended(&mut self, bundles: &Arc<Bundles>) {
-        if self.packed_for(bundles).is_some() {
+    pub(super) fn is_packed_for(&self, bundles: &Arc<Bundles>) -> bool {
+        let packed = self.packed.as_ref();
+        packed.is_some_and(|packed| packed.is_for(bundles))
+    }
+
+    /// Whether it is among what was written into a bundle.
+    pub(super) fn is_in(&self, bundle: &Bundled) -> bool {
+        let packed = self.packed.as_ref().filter(|_| self.is_packed());
+        packed.is_some_and(|packed| bundle.has(packed))
+    }
+
+    /// What is in a bundle is promised.
+    pub(super) fn shown(&mut self) {
+        if self.is_packed() {
             self.state = State::Recorded;
         }
     }

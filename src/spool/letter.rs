@@ -1,4 +1,4 @@
-//! A letter as a file: its slip as the first field of a header, then the content.
+//! A letter in a file, or in a bundle: its slip as the first field of a header, then the content.
 //!
 //! So any mail program can show it, and a dead letter is the same file with more fields on top.
 

@@ -24,6 +24,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long changes are gathered after some were taken note of: each look wakes a thread that could
 /// receive mail.
 const GATHER: Duration = Duration::from_millis(20);
+/// The same where letters are being written, and nothing else is new: soon there is.
+const GATHER_NO_MORE: Duration = Duration::from_millis(2);
 /// How many milliseconds a letter waits after a fault of ours.
 const AFTER_A_FAULT: u64 = 10_000;
 /// How nice the threads are, see setpriority(2).
@@ -77,9 +79,9 @@ impl Office {
         loop {
             if let Some(mut watch) = shared.open(&mut is_alone).await {
                 self.hire();
-                while shared.take_note(watch.changes().await).await {
+                while let Some(gather) = shared.take_note(watch.changes().await).await {
                     self.hire();
-                    Timer::after(GATHER).await;
+                    Timer::after(gather).await;
                 }
                 shared.desk().take(None);
             } else {
@@ -261,28 +263,35 @@ impl Shared {
         }
     }
 
-    /// Looks at what is new in a bundle.
-    async fn look(&self, bundle: String) {
+    /// Looks at what is new in a bundle; says whether that is only about to come.
+    async fn look(&self, bundle: String) -> bool {
         let (queue, from) = (self.worker.queue.clone(), self.desk().looked(&bundle));
         let look = move || {
             let look = queue.look(&bundle, from);
             (bundle, look)
         };
         match smol::unblock(look).await {
-            (bundle, Ok(look)) => self.desk().enter_bundle(bundle, &look),
+            (bundle, Ok(look)) => {
+                self.desk().enter_bundle(bundle, &look);
+                look.is_growing && look.names.is_empty()
+            }
             (bundle, Err(error)) => {
                 let consumer = self.worker.queue.name();
                 log::error!(consumer = consumer, file = bundle, error:% = error; "cannot look at letters");
+                false
             }
         }
     }
 
-    /// Takes note of changes; says whether there is anything left to watch.
-    async fn take_note(&self, changes: Vec<Change>) -> bool {
+    /// Takes note of changes; says how long others are gathered then, if there is anything left to
+    /// watch.
+    async fn take_note(&self, changes: Vec<Change>) -> Option<Duration> {
+        let mut is_about_to_come = !changes.is_empty();
         for change in changes {
+            is_about_to_come &= matches!(change, Change::Bundle(_));
             match change {
                 Change::Letter(name) => self.desk().enter_new(&name),
-                Change::Bundle(name) => self.look(name).await,
+                Change::Bundle(name) => is_about_to_come &= self.look(name).await,
                 Change::State(name) => {
                     if let Some(state) = self.worker.queue.state(&name) {
                         self.desk().enter_state(&name, state);
@@ -290,10 +299,14 @@ impl Shared {
                 }
                 Change::Gone(name) => self.desk().forget(&name),
                 Change::All if self.scan().await => {}
-                Change::All | Change::Lost => return false,
+                Change::All | Change::Lost => return None,
             }
         }
-        true
+        Some(if is_about_to_come {
+            GATHER_NO_MORE
+        } else {
+            GATHER
+        })
     }
 }
 

@@ -88,7 +88,11 @@ impl Slip {
             server: client.server,
             tls: client.tls.as_ref().map(|tls| tls.version.clone()),
             login: client.login.clone(),
-            origin: client.origin.as_ref().map(|it| it.told()).unwrap_or_default(),
+            origin: client
+                .origin
+                .as_ref()
+                .map(|it| it.told())
+                .unwrap_or_default(),
             helo: client.helo.clone(),
             transmission: envelope.with(),
             mail_from: envelope.reverse_path.to_string(),

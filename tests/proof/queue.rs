@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use maiasaura::config::{Config, Environment};
 use maiasaura::daemon::{Daemon, Running};
@@ -35,7 +36,7 @@ impl Consumer for Down {
     }
 }
 
-fn start(root: &Path, durability: &str) -> (Running, Client) {
+fn start(root: &Path, durability: &str) -> (Running, u16) {
     let root = root.display();
     let yaml = format!(
         "hostname: mx.example.org\nlisteners: [{{address: \"127.0.0.1:0\"}}]\n\
@@ -48,8 +49,11 @@ fn start(root: &Path, durability: &str) -> (Running, Client) {
     let Address::Tcp(address) = running.addresses()[0] else {
         panic!("no port");
     };
-    let client = Client::connect(address.port(), Protocol::Smtp).expect("a connection");
-    (running, client)
+    (running, address.port())
+}
+
+fn client(port: u16) -> Client {
+    Client::connect(port, Protocol::Smtp).expect("a connection")
 }
 
 /// The letters that wait and are whole.
@@ -75,7 +79,8 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
     let root = point.path().join("mail");
     let ballast = point.path().join("ballast");
     fs::write(&ballast, vec![7; 1 << 20]).expect("room for ballast");
-    let (running, mut client) = start(&root, "full");
+    let (running, port) = start(&root, "full");
+    let mut client = client(port);
     let (mut taken, mut refused) = (Vec::new(), Vec::new());
     while refused.len() < 40 {
         let letter = Letter::new(format!("letter-{}", taken.len() + refused.len()));
@@ -120,15 +125,22 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
 /// in the Maildir, of how many.
 fn lost_to_a_cut(kind: Kind, durability: &str) -> (usize, usize) {
     let mut volume = Volume::new(kind);
-    let (running, mut client) = start(&volume.root(), durability);
-    let letters: Vec<Letter> = (0..50)
+    let (running, port) = start(&volume.root(), durability);
+    let letters: Vec<Letter> = (0..100)
         .map(|it| Letter::new(format!("letter-{it}")))
         .collect();
-    for letter in &letters {
-        assert!(client.send_to(letter, "bob").expect("a reply").is_ok());
-    }
+    // Several at once: their letters share a bundle, and each bundle is written to many times.
+    thread::scope(|scope| {
+        for letters in letters.chunks(25) {
+            scope.spawn(move || {
+                let mut client = client(port);
+                for letter in letters {
+                    assert!(client.send_to(letter, "bob").expect("a reply").is_ok());
+                }
+            });
+        }
+    });
     volume.cut();
-    drop(client);
     running.shutdown();
     volume.unmount();
     volume.mount();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! head     16 octets "maia-bundle 1" and zeros, 32 octets key, 16 zeros; then an octet for each message,
-//!          by number: 0 while it waits, 1 when it is done; 4096 octets in all
+//!          by number: 2 when it may be taken, 1 when it is done, 0 before; 4096 octets in all
 //! message  4 octets "mail", u32 octets, u64 time (microseconds since 1970), u32 number, u32 zero,
 //!          16 octets of its BLAKE3, 8 octets of the BLAKE3 of these 40, both with the key; the message
 //! ```
@@ -22,7 +22,9 @@ const KEY: std::ops::Range<usize> = 16..48;
 const MARKS: usize = 64;
 /// As many messages as there are marks.
 pub(super) const MOST: u32 = 4032;
-/// What says that a message is done.
+/// The mark of a message that may be taken.
+pub(super) const SHOWN: u8 = 2;
+/// That of one that is done.
 pub(super) const DONE: u8 = 1;
 /// Octets before a message.
 pub(super) const HEADER: usize = 48;
@@ -51,10 +53,10 @@ pub(super) fn mark(number: u32) -> u64 {
     MARKS as u64 + u64::from(number)
 }
 
-/// Whether the first block says that a message is done.
-pub(super) fn is_done(head: &[u8], number: u32) -> bool {
+/// The mark of a message in the first block.
+pub(super) fn marked(head: &[u8], number: u32) -> u8 {
     let at = usize::try_from(mark(number)).unwrap_or(usize::MAX);
-    head.get(at) == Some(&DONE)
+    head.get(at).copied().unwrap_or(0)
 }
 
 /// What is before a message.

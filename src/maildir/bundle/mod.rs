@@ -5,9 +5,11 @@
 //! messages that are soon taken, and not for people: those of a queue.
 //!
 //! Nobody writes to a bundle that another process has made, and one thread at a time does. It holds
-//! the lock of the file meanwhile (flock); who removes a bundle holds it, too, so nothing is
-//! written into one that goes. Each write begins after the one before was synced: if a message is
-//! whole, all before it were promised. One that is not whole never was.
+//! the lock of the file (flock) from the first octet to the promise, when it marks the messages as
+//! *shown*. Who finds one without that mark leaves it alone, unless the lock can be had: then a
+//! crash has come between, and the mark may be what is lost. Who removes a bundle holds the
+//! lock, too, so nothing is written into one that goes. What is written is synced before more is: if
+//! a message is whole, all before it were promised. One that is not whole never was.
 //!
 //! Whoever has taken a message marks it as done, and removes the bundle with the last one. Marks are
 //! not synced: after a crash a message may be there again.
@@ -16,6 +18,7 @@ mod form;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -29,13 +32,13 @@ use rustix::io::retry_on_intr;
 
 use super::file::write_all;
 use super::flush::Flush;
-use super::handle::sync_folder;
 use super::name::random;
 use super::{Message, Names};
 use crate::locks::lock;
 use form::{BLOCK, BLOCK_OCTETS, HEADER, Header, Key, MOST};
 
 pub use reading::{Look, bundle_of};
+pub(super) use written::Written;
 
 /// What is larger than this gets a file of its own.
 const LARGEST: u64 = 64 << 10;
@@ -136,39 +139,43 @@ impl Bundles {
         }))
     }
 
-    /// Writes messages into bundles and syncs them as they ask for: then they are there to be
-    /// found, and durable. On a file system with [`Flush::WriteBack`] so is all that was done before.
+    /// Writes messages into bundles, where nobody sees them before they are [shown](Written::show).
     ///
     /// # Errors
     ///
-    /// Of those that are there nevertheless it is known where: see [`Packed::strike`].
-    pub(super) fn append(&self, mut messages: &mut [&mut Packed]) -> io::Result<()> {
+    /// Some can be in a bundle nevertheless: see [`Packed::strike`].
+    pub(super) fn write(
+        self: &Arc<Self>,
+        mut messages: &mut [&mut Packed],
+    ) -> io::Result<Vec<Written>> {
+        let mut all = Vec::new();
         while !messages.is_empty() {
-            let appended = self.append_some(messages);
-            self.is_ready.store(appended.is_ok(), Ordering::Relaxed);
-            messages = &mut messages[appended?..];
+            let written = self.write_some(messages);
+            self.is_ready.store(written.is_ok(), Ordering::Relaxed);
+            let (written, count) = written?;
+            all.push(written);
+            messages = &mut messages[count..];
         }
-        Ok(())
+        Ok(all)
     }
 
     /// As many as one bundle has room for. After an error it is given up.
-    fn append_some(&self, messages: &mut [&mut Packed]) -> io::Result<usize> {
-        let mut bundle = self.take()?;
-        let is_new = bundle.end == 0;
+    fn write_some(self: &Arc<Self>, messages: &mut [&mut Packed]) -> io::Result<(Written, usize)> {
+        let bundle = self.take()?;
+        let (from, first) = (bundle.end, bundle.messages);
         let count = bundle.room_for(messages);
-        let written = bundle.write(&mut messages[..count]);
-        let unlocked = flock(&*bundle.file, FlockOperation::Unlock);
-        written?;
-        unlocked?;
-        if let Some(flush) = messages[0].flush {
-            sync_folder(&*bundle.file)?;
-            // Elsewhere the sync of a file need not take its name along.
-            if is_new && flush != Flush::WriteBack {
-                sync_folder(File::open(&self.folder)?)?;
-            }
+        let mut written = Written {
+            bundles: Arc::clone(self),
+            bundle: Some(bundle),
+            from,
+            first,
+            marks: vec![form::SHOWN; count],
+            flush: messages.first().and_then(|message| message.flush),
+        };
+        if let Some(bundle) = &mut written.bundle {
+            bundle.write(&mut messages[..count])?;
         }
-        self.put_back(bundle);
-        Ok(count)
+        Ok((written, count))
     }
 
     /// A bundle with room for one message at least, locked.
@@ -268,6 +275,10 @@ impl Bundle {
 impl Packed {
     pub(super) fn is_for(&self, bundles: &Arc<Bundles>) -> bool {
         Arc::ptr_eq(&self.bundles, bundles)
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.spot.is_some()
     }
 
     pub(super) fn bundles(&self) -> &Arc<Bundles> {

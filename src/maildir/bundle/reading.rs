@@ -20,6 +20,8 @@ pub struct Look {
     pub names: Vec<String>,
     /// Where to go on when something was added.
     pub end: u64,
+    /// Whether something is being added.
+    pub is_growing: bool,
 }
 
 /// The bundle that a message with this name is in; none if it has a file of its own.
@@ -34,25 +36,33 @@ impl Bundles {
     ///
     /// Those of the kernel. What is not whole is left out: perhaps it is being written.
     pub fn look(&self, bundle: &str, from: u64) -> io::Result<Look> {
-        let mut names = Vec::new();
         let path = self.folder.join(bundle);
         let mut file = File::open(&path)?;
-        let walk = each(&mut file, from, |found| {
-            if !found.is_done {
-                let name = Name {
-                    time: found.header.time,
-                    number: found.header.number,
-                    at: found.at,
-                    bundle,
-                };
-                names.push(name.to_string());
-            }
-        })?;
+        let mut found = Vec::new();
+        let walk = each(&mut file, from, |it| found.push(it))?;
         if let Some(at) = walk.damaged {
             log::error!(file:% = path.display(), octet = at; "a bundle of messages is damaged: what is not whole stays there");
         }
-        let end = walk.end;
-        Ok(Look { names, end })
+        let (mut end, mut is_growing) = (walk.end, false);
+        if let Some(first) = found.iter().find(|it| it.mark == 0) {
+            match unshown(&file)? {
+                Some(head) => {
+                    let mark = |it: &mut Found| it.mark = form::marked(&head, it.header.number);
+                    found.iter_mut().for_each(mark);
+                }
+                None => {
+                    (end, is_growing) = (first.at, true);
+                    found.retain(|it| it.mark != 0);
+                }
+            }
+        }
+        found.retain(|it| it.mark != form::DONE);
+        let names = found.iter().map(|it| it.name(bundle)).collect();
+        Ok(Look {
+            names,
+            end,
+            is_growing,
+        })
     }
 
     /// Opens the bundle with a message; says where in it the message begins, and its octets.
@@ -66,7 +76,7 @@ impl Bundles {
         let file = File::open(self.folder.join(name.bundle))?;
         let (mut head, mut header) = ([0; BLOCK], [0; HEADER]);
         file.read_exact_at(&mut head, 0)?;
-        if form::is_done(&head, name.number) {
+        if form::marked(&head, name.number) == form::DONE {
             return Err(missing());
         }
         file.read_exact_at(&mut header, name.at)?;
@@ -110,7 +120,7 @@ impl Bundles {
             locked => locked?,
         }
         let mut waits = false;
-        let walk = each(&mut file, 0, |found| waits |= !found.is_done)?;
+        let walk = each(&mut file, 0, |found| waits |= found.mark != form::DONE)?;
         if waits || walk.damaged.is_some() {
             return Ok(false);
         }
@@ -136,7 +146,7 @@ impl Bundles {
             .open(self.folder.join(bundle))?;
         let mut done = Vec::new();
         each(&mut file, 0, |found| {
-            if found.is_done {
+            if found.mark == form::DONE {
                 // The header stays: it leads to the next one.
                 let from = (found.at + HEADER as u64).next_multiple_of(BLOCK_OCTETS);
                 done.push((from, found.end() / BLOCK_OCTETS * BLOCK_OCTETS));
@@ -178,7 +188,7 @@ impl Bundles {
 struct Found {
     at: u64,
     header: Header,
-    is_done: bool,
+    mark: u8,
 }
 
 /// What a walk through a bundle has come to.
@@ -189,7 +199,30 @@ struct Walk {
     damaged: Option<u64>,
 }
 
+/// The first block of a bundle with messages that were not shown; none while somebody may be about
+/// to.
+fn unshown(file: &File) -> io::Result<Option<Vec<u8>>> {
+    match flock(file, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => return Ok(None),
+        locked => locked?,
+    }
+    let mut head = vec![0; BLOCK];
+    let read = file.read_exact_at(&mut head, 0);
+    flock(file, FlockOperation::Unlock)?;
+    read.map(|()| Some(head))
+}
+
 impl Found {
+    fn name(&self, bundle: &str) -> String {
+        let name = Name {
+            time: self.header.time,
+            number: self.header.number,
+            at: self.at,
+            bundle,
+        };
+        name.to_string()
+    }
+
     /// Where it ends.
     fn end(&self) -> u64 {
         self.at + HEADER as u64 + u64::from(self.header.octets)
@@ -228,16 +261,12 @@ fn each(file: &mut File, from: u64, mut take: impl FnMut(Found)) -> io::Result<W
             at = (at + 1).next_multiple_of(BLOCK_OCTETS);
             continue;
         };
-        let is_done = form::is_done(&head, header.number);
-        let found = Found {
-            at,
-            header,
-            is_done,
-        };
+        let mark = form::marked(&head, header.number);
+        let found = Found { at, header, mark };
         at = found.end();
         let length = usize::try_from(header.octets).unwrap_or(usize::MAX);
         match rest[HEADER..].get(..length) {
-            Some(message) if is_done || header.is_of(message, &key) => {
+            Some(message) if mark == form::DONE || header.is_of(message, &key) => {
                 walk.end = at;
                 walk.damaged = walk.damaged.or(broken);
                 take(found);

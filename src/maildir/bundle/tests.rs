@@ -35,9 +35,17 @@ impl Nest {
     /// Writes all of them at once.
     fn append(&self, texts: &[&[u8]]) -> Vec<Packed> {
         let mut packed: Vec<_> = texts.iter().map(|text| self.pack(text)).collect();
-        let mut refs: Vec<_> = packed.iter_mut().collect();
-        self.bundles.append(&mut refs).unwrap();
+        for written in self.write(&mut packed) {
+            written.finish().unwrap();
+            written.show().unwrap();
+            written.close();
+        }
         packed
+    }
+
+    fn write(&self, packed: &mut [Packed]) -> Vec<Written> {
+        let mut refs: Vec<_> = packed.iter_mut().collect();
+        self.bundles.write(&mut refs).unwrap()
     }
 
     /// The only bundle.
@@ -206,6 +214,39 @@ fn a_message_that_is_struck_out_is_not_there() {
     assert!(!packed[0].strike().unwrap());
     assert_eq!(nest.texts(), [b"two"]);
     assert!(!nest.pack(b"not written").strike().unwrap());
+}
+
+/// Nobody sees a message before it is promised; unless it never will be, and then it may be one whose
+/// mark is lost.
+#[test]
+fn what_is_written_is_seen_when_it_is_shown() {
+    let nest = Nest::new();
+    nest.append(&[b"before"]);
+    let mut packed = [nest.pack(b"one"), nest.pack(b"two"), nest.pack(b"three")];
+    let mut written = nest.write(&mut packed).remove(0);
+    let look = nest.bundles.look(&nest.bundle(), 0).unwrap();
+    assert_eq!(look.names.len(), 1);
+    assert!(!nest.bundles.discard(&nest.bundle()).unwrap());
+    assert!(packed.iter().all(|packed| written.has(packed)));
+    written.strike(&packed[1]);
+    written.finish().unwrap();
+    written.show().unwrap();
+    // Who looks on sees what comes then.
+    let look = nest.bundles.look(&nest.bundle(), look.end).unwrap();
+    assert_eq!(look.names.len(), 2);
+    written.close();
+    assert_eq!(nest.texts(), [&b"before"[..], b"one", b"three"]);
+    let mut packed = [nest.pack(b"given up")];
+    drop(nest.write(&mut packed));
+    assert_eq!(nest.names().len(), 3);
+    // A crash, before or after the promise.
+    let mut packed = [nest.pack(b"four")];
+    let left = nest.write(&mut packed).remove(0).bundle.take().unwrap();
+    assert_eq!(nest.names().len(), 3);
+    flock(&*left.file, FlockOperation::Unlock).unwrap();
+    assert_eq!(nest.texts().last().unwrap(), b"four");
+    nest.append(&[b"five"]);
+    assert_eq!(nest.bundles.all().unwrap().len(), 3, "two were given up");
 }
 
 #[test]
