@@ -44,7 +44,10 @@ impl Agenda {
         let bundles = &mut self.bundles;
         let slot = self.slots.entry(Arc::clone(&name)).or_insert_with(|| {
             if let Some(bundle) = bundle_of(&name) {
-                *bundles.entry(bundle.to_owned()).or_default() += 1;
+                match bundles.get_mut(bundle) {
+                    Some(letters) => *letters += 1,
+                    None => drop(bundles.insert(bundle.to_owned(), 1)),
+                }
             }
             Slot {
                 due: u64::MAX,

@@ -15,6 +15,8 @@ use crate::content::begins_with_header;
 const FIELD: &str = "X-Queue-Letter: ";
 /// How the fields on top begin.
 pub(super) const FIELDS: &str = "X-Queue-";
+/// Octets before the content, about.
+const HEAD: usize = 1000;
 /// Lines that may be on top.
 const LINES: usize = 10;
 /// Octets of a slip, at most: 1,000 recipients take less than a tenth.
@@ -32,13 +34,15 @@ pub struct Letter {
 
 impl Letter {
     /// What is written before the content.
-    pub(super) fn head(slip: &Slip, content: &[u8]) -> io::Result<String> {
-        let end = if begins_with_header(content) {
-            ""
-        } else {
-            "\r\n"
-        };
-        Ok(format!("{FIELD}{}\r\n{end}", slip.json()?))
+    pub(super) fn head(slip: &Slip, content: &[u8]) -> io::Result<Vec<u8>> {
+        let mut head = Vec::with_capacity(HEAD);
+        head.extend_from_slice(FIELD.as_bytes());
+        slip.write(&mut head)?;
+        head.extend_from_slice(b"\r\n");
+        if !begins_with_header(content) {
+            head.extend_from_slice(b"\r\n");
+        }
+        Ok(head)
     }
 
     /// Opens the letter in a file.

@@ -128,7 +128,7 @@ impl Queue {
             Some(first) => Letter::head(&slip, first)?,
             None => Letter::head(&slip, &first_piece(stream)?)?,
         };
-        let mut parts = vec![head.as_bytes()];
+        let mut parts = vec![head.as_slice()];
         parts.extend(content);
         let message = Message {
             parts: &parts,

@@ -115,8 +115,8 @@ impl Slip {
         Ok(slip)
     }
 
-    /// One line of JSON, without its end.
-    pub fn json(&self) -> io::Result<String> {
-        Ok(serde_json::to_string(self)?)
+    /// Appends it to `line` as JSON, without a line end.
+    pub(super) fn write(&self, line: &mut Vec<u8>) -> io::Result<()> {
+        Ok(serde_json::to_writer(line, self)?)
     }
 }

@@ -80,7 +80,7 @@ pub(super) struct Packed {
     time: u64,
     flush: Option<Flush>,
     spot: Option<Spot>,
-    room: Room,
+    _room: Room,
 }
 
 /// Where a message is.
@@ -135,7 +135,7 @@ impl Bundles {
             time: self.names.tick(),
             flush,
             spot: None,
-            room,
+            _room: room,
         }))
     }
 
@@ -265,7 +265,6 @@ impl Bundle {
                 number: self.messages,
             });
             self.messages += 1;
-            message.forget_octets();
         }
         self.end = end;
         Ok(())
@@ -300,12 +299,6 @@ impl Packed {
         }?;
         Ok(true)
     }
-
-    /// It is written.
-    fn forget_octets(&mut self) {
-        self.octets = Vec::new();
-        self.room.give_back();
-    }
 }
 
 impl Room {
@@ -315,15 +308,10 @@ impl Room {
         let taken = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         taken.ok().map(|_| Self(Arc::clone(held), octets))
     }
-
-    fn give_back(&mut self) {
-        self.0
-            .fetch_sub(std::mem::take(&mut self.1), Ordering::Relaxed);
-    }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.give_back();
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
     }
 }

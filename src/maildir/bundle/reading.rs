@@ -1,13 +1,14 @@
 //! Bundles as those see them who take what is in them, in whatever process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
 
-use super::form::{self, BLOCK, BLOCK_OCTETS, HEADER, Header, Name};
+use super::form::{self, BLOCK, BLOCK_OCTETS, HEADER, Header, Key, Name};
 use super::{Bundles, FULL};
 
 /// No bundle of ours is larger.
@@ -37,29 +38,24 @@ impl Bundles {
     /// Those of the kernel. What is not whole is left out: perhaps it is being written.
     pub fn look(&self, bundle: &str, from: u64) -> io::Result<Look> {
         let path = self.folder.join(bundle);
-        let mut file = File::open(&path)?;
-        let mut found = Vec::new();
-        let walk = each(&mut file, from, |it| found.push(it))?;
-        if let Some(at) = walk.damaged {
+        let file = File::open(&path)?;
+        let Some(mut survey) = Survey::new(&file, from)? else {
+            return Ok(Look::default());
+        };
+        let is_growing = survey.has_unshown() && !survey.settle_if_free(&file)?;
+        if let Some(at) = survey.damaged() {
             log::error!(file:% = path.display(), octet = at; "a bundle of messages is damaged: what is not whole stays there");
+        } else if !is_growing {
+            survey.strike_torn(&path)?;
         }
-        let (mut end, mut is_growing) = (walk.end, false);
-        if let Some(first) = found.iter().find(|it| it.mark == 0) {
-            match unshown(&file)? {
-                Some(head) => {
-                    let mark = |it: &mut Found| it.mark = form::marked(&head, it.header.number);
-                    found.iter_mut().for_each(mark);
-                }
-                None => {
-                    (end, is_growing) = (first.at, true);
-                    found.retain(|it| it.mark != 0);
-                }
-            }
-        }
-        found.retain(|it| it.mark != form::DONE);
-        let names = found.iter().map(|it| it.name(bundle)).collect();
+        let end = match survey.found.iter().find(|it| it.mark == 0) {
+            Some(first) if is_growing => first.at,
+            _ => survey.end(from),
+        };
+        let waits = |it: &&Found| it.is_whole && it.mark != form::DONE;
+        let names = survey.found.iter().filter(waits).map(|it| it.name(bundle));
         Ok(Look {
-            names,
+            names: names.collect(),
             end,
             is_growing,
         })
@@ -110,7 +106,7 @@ impl Bundles {
     /// Those of the kernel.
     pub fn discard(&self, bundle: &str) -> io::Result<bool> {
         let path = self.folder.join(bundle);
-        let mut file = match File::open(&path) {
+        let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
             opened => opened?,
         };
@@ -119,15 +115,25 @@ impl Bundles {
             Err(Errno::WOULDBLOCK) => return Ok(false),
             locked => locked?,
         }
-        let mut waits = false;
-        let walk = each(&mut file, 0, |found| waits |= found.mark != form::DONE)?;
-        if waits || walk.damaged.is_some() {
-            return Ok(false);
-        }
-        let end = walk.end.next_multiple_of(BLOCK_OCTETS);
-        let rest = file.metadata()?.len().saturating_sub(end);
-        if rest > 0 {
-            log::warn!(file:% = path.display(), octets = rest; "what was being written when the program or the machine broke off is removed: it was never promised");
+        let octets = file.metadata()?.len();
+        let end = match Survey::new(&file, 0)? {
+            Some(mut survey) => {
+                survey.settle(&file)?;
+                let waits = |it: &Found| it.is_whole && it.mark != form::DONE;
+                if survey.found.iter().any(waits) || survey.damaged().is_some() {
+                    return Ok(false);
+                }
+                survey.end(0).next_multiple_of(BLOCK_OCTETS)
+            }
+            // Of the first write nothing is there; else the disk has damaged it.
+            None if is_unwritten(&file)? => 0,
+            None => {
+                log::error!(file:% = path.display(); "a bundle of messages is damaged: it stays");
+                return Ok(false);
+            }
+        };
+        if octets > end {
+            log::debug!(file:% = path.display(), octets = octets - end; "a bundle goes with what was being written when the program or the machine broke off");
         }
         fs::remove_file(&path)?;
         Ok(true)
@@ -140,19 +146,21 @@ impl Bundles {
     ///
     /// Those of the kernel.
     pub fn reclaim(&self, bundle: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(self.folder.join(bundle))?;
-        let mut done = Vec::new();
-        each(&mut file, 0, |found| {
-            if found.mark == form::DONE {
-                // The header stays: it leads to the next one.
-                let from = (found.at + HEADER as u64).next_multiple_of(BLOCK_OCTETS);
-                done.push((from, found.end() / BLOCK_OCTETS * BLOCK_OCTETS));
-            }
-        })?;
-        done.retain(|(from, end)| from < end);
+        let Some(survey) = Survey::new(&file, 0)? else {
+            return Ok(());
+        };
+        let is_done = |it: &&Found| it.mark == form::DONE;
+        let blocks = |it: &Found| {
+            // The header stays: it leads to the next one.
+            let from = (it.at + HEADER as u64).next_multiple_of(BLOCK_OCTETS);
+            (from, it.end() / BLOCK_OCTETS * BLOCK_OCTETS)
+        };
+        let done = survey.found.iter().filter(is_done).map(blocks);
+        let done: Vec<_> = done.filter(|(from, end)| from < end).collect();
         if done.is_empty() {
             return Ok(());
         }
@@ -184,32 +192,14 @@ impl Bundles {
     }
 }
 
-/// A message that is whole.
+/// A message in a bundle.
+#[derive(Debug)]
 struct Found {
     at: u64,
     header: Header,
     mark: u8,
-}
-
-/// What a walk through a bundle has come to.
-struct Walk {
-    /// Where the last message that is whole ends.
-    end: u64,
-    /// Where one is not, although there are whole ones behind it: that is the fault of the disk.
-    damaged: Option<u64>,
-}
-
-/// The first block of a bundle with messages that were not shown; none while somebody may be about
-/// to.
-fn unshown(file: &File) -> io::Result<Option<Vec<u8>>> {
-    match flock(file, FlockOperation::NonBlockingLockShared) {
-        Err(Errno::WOULDBLOCK) => return Ok(None),
-        locked => locked?,
-    }
-    let mut head = vec![0; BLOCK];
-    let read = file.read_exact_at(&mut head, 0);
-    flock(file, FlockOperation::Unlock)?;
-    read.map(|()| Some(head))
+    /// What has a mark is: it was given after the message was there.
+    is_whole: bool,
 }
 
 impl Found {
@@ -229,58 +219,124 @@ impl Found {
     }
 }
 
-/// Goes through the messages of a bundle from a place on.
-fn each(file: &mut File, from: u64, mut take: impl FnMut(Found)) -> io::Result<Walk> {
-    let head = read(file, 0, BLOCK_OCTETS)?;
-    let Some(key) = form::key(&head) else {
-        // The first write has not come so far.
-        let is_unwritten = head.len() < BLOCK || head.iter().all(|octet| *octet == 0);
-        let damaged = (!is_unwritten).then_some(0);
-        return Ok(Walk { end: from, damaged });
-    };
-    let start = from.max(BLOCK_OCTETS);
-    let octets = read(file, start, LONGEST)?;
-    let (mut at, mut broken) = (start, None);
-    let mut walk = Walk {
-        end: from,
-        damaged: None,
-    };
-    while let Some(rest) = usize::try_from(at - start)
-        .ok()
-        .and_then(|at| octets.get(at..))
-    {
-        let header = Header::read(rest, &key);
-        let Some(header) = header else {
-            // The rest of a block is filled with zeros; a whole one is not.
-            if rest.is_empty() {
-                break;
-            }
-            if at.is_multiple_of(BLOCK_OCTETS) {
-                broken = broken.or(Some(at));
-            }
-            at = (at + 1).next_multiple_of(BLOCK_OCTETS);
-            continue;
-        };
-        let mark = form::marked(&head, header.number);
-        let found = Found { at, header, mark };
-        at = found.end();
-        let length = usize::try_from(header.octets).unwrap_or(usize::MAX);
-        match rest[HEADER..].get(..length) {
-            Some(message) if mark == form::DONE || header.is_of(message, &key) => {
-                walk.end = at;
-                walk.damaged = walk.damaged.or(broken);
-                take(found);
-            }
-            _ => broken = broken.or(Some(found.at)),
-        }
-    }
-    Ok(walk)
+/// What is in a bundle.
+#[derive(Debug)]
+struct Survey {
+    key: Key,
+    found: Vec<Found>,
+    /// Where there is no message, although one behind was shown.
+    gap: Option<u64>,
 }
 
-/// What a file has from a place on, so many octets at most.
-fn read(file: &mut File, from: u64, most: u64) -> io::Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    file.seek(SeekFrom::Start(from))?;
-    file.by_ref().take(most).read_to_end(&mut octets)?;
-    Ok(octets)
+impl Survey {
+    /// Goes from message to message, from a place on; none where there is no head.
+    fn new(file: &File, from: u64) -> io::Result<Option<Self>> {
+        let mut head = [0; BLOCK];
+        if !read(file, &mut head, 0)? {
+            return Ok(None);
+        }
+        let Some(key) = form::key(&head) else {
+            return Ok(None);
+        };
+        let (mut found, mut gap, mut seen) = (Vec::new(), None, None);
+        let mut at = from.max(BLOCK_OCTETS);
+        let octets = file.metadata()?.len().min(LONGEST);
+        while at < octets {
+            let mut header = [0; HEADER];
+            let is_there = read(file, &mut header, at)?;
+            let Some(header) = Header::read(&header, &key).filter(|_| is_there) else {
+                // The rest of a block is filled with zeros; a whole one is not.
+                if at.is_multiple_of(BLOCK_OCTETS) {
+                    seen = seen.or(Some(at));
+                }
+                at = (at + 1).next_multiple_of(BLOCK_OCTETS);
+                continue;
+            };
+            let mark = form::marked(&head, header.number);
+            if mark != 0 {
+                gap = gap.or(seen);
+            }
+            let mut one = Found {
+                at,
+                header,
+                mark,
+                is_whole: mark != 0,
+            };
+            at = one.end();
+            one.is_whole &= at <= octets;
+            found.push(one);
+        }
+        Ok(Some(Self { key, found, gap }))
+    }
+
+    fn has_unshown(&self) -> bool {
+        self.found.iter().any(|it| it.mark == 0)
+    }
+
+    /// Settles what is not shown, unless somebody may be about to show it; says whether it is settled.
+    fn settle_if_free(&mut self, file: &File) -> io::Result<bool> {
+        match flock(file, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            locked => locked?,
+        }
+        let settled = self.settle(file);
+        flock(file, FlockOperation::Unlock)?;
+        settled.map(|()| true)
+    }
+
+    /// Finds out, with the lock held, what became of messages that were not shown.
+    fn settle(&mut self, file: &File) -> io::Result<()> {
+        let mut head = [0; BLOCK];
+        read(file, &mut head, 0)?;
+        for it in self.found.iter_mut().filter(|it| it.mark == 0) {
+            it.mark = form::marked(&head, it.header.number);
+            it.is_whole = it.mark != 0 || {
+                let mut message = vec![0; usize::try_from(it.header.octets).unwrap_or(0)];
+                read(file, &mut message, it.at + HEADER as u64)?
+                    && it.header.is_of(&message, &self.key)
+            };
+        }
+        Ok(())
+    }
+
+    /// Where the last message that is whole ends.
+    fn end(&self, from: u64) -> u64 {
+        let last = self.found.iter().rfind(|it| it.is_whole);
+        last.map_or(from, Found::end)
+    }
+
+    /// Where something is not whole, although what came later was shown: that is the fault of the disk.
+    fn damaged(&self) -> Option<u64> {
+        let last = self.found.iter().rposition(|it| it.mark != 0)?;
+        let broken = self.found[..last].iter().find(|it| !it.is_whole);
+        let broken = broken.map(|it| it.at);
+        broken.into_iter().chain(self.gap).min()
+    }
+
+    /// Marks what was being written when a crash came, and is not whole, as done.
+    fn strike_torn(&self, path: &Path) -> io::Result<()> {
+        let torn = self.found.iter().filter(|it| it.mark == 0 && !it.is_whole);
+        let torn: Vec<u32> = torn.map(|it| it.header.number).collect();
+        if torn.is_empty() {
+            return Ok(());
+        }
+        log::warn!(file:% = path.display(), messages = torn.len(); "what was being written when the program or the machine broke off is left out: it was never promised");
+        let file = OpenOptions::new().write(true).open(path)?;
+        torn.iter()
+            .try_for_each(|number| file.write_all_at(&[form::DONE], form::mark(*number)))
+    }
+}
+
+/// Whether all of the first block is missing.
+fn is_unwritten(file: &File) -> io::Result<bool> {
+    let mut head = [0; BLOCK];
+    Ok(!read(file, &mut head, 0)? || head.iter().all(|octet| *octet == 0))
+}
+
+/// Fills `octets` with what is at a place of a file; says whether there was so much.
+fn read(file: &File, octets: &mut [u8], at: u64) -> io::Result<bool> {
+    match file.read_exact_at(octets, at) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| true),
+    }
 }
