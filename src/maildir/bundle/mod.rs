@@ -241,7 +241,11 @@ impl Bundle {
 
     fn write(&mut self, messages: &mut [&mut Packed]) -> io::Result<()> {
         let is_new = self.end == 0;
-        let head = is_new.then(|| form::head(&self.key)).unwrap_or_default();
+        let head = if is_new {
+            form::head(&self.key)
+        } else {
+            Vec::new()
+        };
         let numbered = (self.messages..).zip(messages.iter());
         let header = |(number, message): (u32, &&mut Packed)| {
             Header::new(&message.octets, message.time, number, &self.key).write(&self.key)
