@@ -52,6 +52,9 @@ struct Options {
     /// Recipients rotate over user0, user1 ... @example.org
     #[arg(long, default_value = "1")]
     mailboxes: NonZeroU64,
+    /// Senders rotate over sender0, sender1 ... @example.net, so that messages are not all the same
+    #[arg(long, default_value = "1")]
+    senders: NonZeroU64,
     /// Make a new connection for each message
     #[arg(long)]
     reconnect: bool,
@@ -146,6 +149,7 @@ fn prepare(options: &Options, server: SocketAddr) -> Result<Work, Box<dyn Error>
     let mut work = Work::new(server, options.protocol, options.messages, options.size);
     work.recipients = options.recipients.get();
     work.mailboxes = options.mailboxes.get();
+    work.senders = options.senders.get();
     work.reconnect = options.reconnect;
     work.pipelining = options.pipelining;
     work.tls = options.tls;

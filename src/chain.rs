@@ -12,6 +12,7 @@ use crate::disks::{Disks, Turn};
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
 use crate::locks::lock;
+use crate::logbook::Logbook;
 use crate::maildir::Location;
 pub use crate::processor::Sender;
 use crate::processor::{Commit, Delivery, Processor, Staged};
@@ -123,15 +124,47 @@ impl Chain {
             .collect()
     }
 
+    /// Lets every processor get what it needs. If one fails, those before it are shut down.
+    pub async fn start(&self) -> Result<(), ChainError> {
+        let mut started: Vec<&Arc<dyn Processor>> = Vec::new();
+        for (chain, processor) in self.processors() {
+            let start = AssertUnwindSafe(async { processor.start().await }).catch_unwind();
+            let outcome = start
+                .await
+                .unwrap_or_else(|_| Err("it panicked".to_owned()));
+            if let Err(error) = outcome {
+                for processor in started.into_iter().rev() {
+                    processor.shutdown().await;
+                }
+                let message = format!("{} cannot start: {error}", processor.name());
+                return Err(ChainError { chain, message });
+            }
+            started.push(processor);
+        }
+        Ok(())
+    }
+
     /// Lets every processor release what it holds.
     pub async fn shutdown(&self) {
-        let mut done: Vec<&Arc<dyn Processor>> = Vec::new();
-        for processor in self.validate.iter().chain(self.save.iter()) {
-            if !done.iter().any(|other| Arc::ptr_eq(other, processor)) {
-                processor.shutdown().await;
-                done.push(processor);
+        for (_, processor) in self.processors() {
+            processor.shutdown().await;
+        }
+    }
+
+    /// Each of them once, with the first chain that it is in.
+    fn processors(&self) -> Vec<(&'static str, &Arc<dyn Processor>)> {
+        let validate = self
+            .validate
+            .iter()
+            .map(|processor| ("validate", processor));
+        let save = self.save.iter().map(|processor| ("save", processor));
+        let mut all: Vec<(&'static str, &Arc<dyn Processor>)> = Vec::new();
+        for (chain, processor) in validate.chain(save) {
+            if !all.iter().any(|(_, other)| Arc::ptr_eq(other, processor)) {
+                all.push((chain, processor));
             }
         }
+        all
     }
 
     /// Delivers to one recipient on a thread for work that blocks.
@@ -144,11 +177,11 @@ impl Chain {
             return Err(Failure::new(reply::LOCAL_FAULT, cause));
         }
         let delivery = Delivery::new(mail, index..index + 1);
-        smol::unblock(move || {
+        smol::unblock(Logbook::carried_over(move || {
             let fate = smol::block_on(pass(&save, delivery));
             drop(turn);
             fate
-        })
+        }))
         .await
     }
 }

@@ -154,13 +154,25 @@ pub struct Mail {
     pub envelope: Envelope,
     /// Header and body as received.
     pub content: Content,
+    /// What names it for each recipient, where that was settled before it came here; else empty, and
+    /// made of the message.
+    pub keys: Vec<String>,
 }
 
 impl Mail {
     /// A message as received.
     pub fn new(envelope: Envelope, content: impl Into<Content>) -> Self {
-        let content = content.into();
-        Self { envelope, content }
+        Self {
+            envelope,
+            content: content.into(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// The same message, with a key for each recipient.
+    #[must_use]
+    pub fn with_keys(self, keys: Vec<String>) -> Self {
+        Self { keys, ..self }
     }
 }
 

@@ -1,4 +1,19 @@
 //! Why a message or a recipient was not taken: one sentence for the client, one for the log.
+//!
+//! What may pass is a 4xx, so that the client tries again; an outage of ours is never a 5xx.
+//!
+//! ```
+//! use std::io;
+//!
+//! use maiasaura::failure::Failure;
+//! use maiasaura::smtp::reply;
+//!
+//! let failure = Failure::new(reply::USER_UNKNOWN, "no row for bob in the table of users");
+//! assert_eq!(failure.reply.to_string(), "550 5.1.1 User unknown");
+//!
+//! let full = Failure::from(io::Error::from_raw_os_error(28)); // ENOSPC
+//! assert!(full.reply.is_transient());
+//! ```
 
 use std::fmt;
 use std::io;
@@ -23,6 +38,15 @@ impl Failure {
             reply,
             cause: Some(cause.to_string()),
         }
+    }
+}
+
+/// What a refusal with this reply is called: `deferred` where the client may try again.
+pub fn status(reply: &Reply) -> &'static str {
+    if reply.is_permanent() {
+        "refused"
+    } else {
+        "deferred"
     }
 }
 

@@ -1,60 +1,141 @@
-//! A Maildir-first local delivery agent: mail comes in over SMTP, LMTP or a
-//! pipe, and goes, whole and durable, into the Maildir of every recipient.
+//! Mail comes in over SMTP, LMTP or a pipe, and goes, whole and durable, into the Maildir of every
+//! recipient; on the way a chain of processors may look at it, add to it, refuse it, or hand it to
+//! an application.
 //!
-//! ```no_run
+//! # A receiver in ten lines
+//!
+//! ```
 //! use maiasaura::{Config, Daemon};
 //!
-//! let running = Daemon::new(Config::default()).start()?;
+//! # let folder = tempfile::tempdir()?;
+//! # let mail = folder.path().display();
+//! let mut config = Config::default();
+//! config.listen_on("127.0.0.1:0")?; // any free port
+//! config.recipients.hosts = vec!["example.org".into()];
+//! config.maildir.path = format!("{mail}/{{host}}/{{user}}");
+//! let running = Daemon::new(config).start()?;
 //! println!("listening on {}", running.addresses()[0]);
-//! running.shutdown();
-//! # Ok::<(), maiasaura::StartError>(())
+//! # {
+//! #     use std::io::{BufRead as _, BufReader, Write as _};
+//! #     let maiasaura::server::Address::Tcp(address) = running.addresses()[0] else { unreachable!() };
+//! #     let mut client = std::net::TcpStream::connect(address)?;
+//! #     let mut replies = BufReader::new(client.try_clone()?).lines();
+//! #     for line in ["", "HELO me", "MAIL FROM:<>", "RCPT TO:<you@example.org>", "DATA", "\r\nhello\r\n.", "QUIT"] {
+//! #         if !line.is_empty() {
+//! #             write!(client, "{line}\r\n")?;
+//! #         }
+//! #         let reply = replies.next().expect("a reply")?;
+//! #         assert!(reply.starts_with(['2', '3']), "{reply}");
+//! #     }
+//! #     assert_eq!(std::fs::read_dir(folder.path().join("example.org/you/new"))?.count(), 1);
+//! # }
+//! running.shutdown(); // what has begun is finished
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The rooms, in the order in which a message passes them. Each uses only those
-//! named after it in this list, and [`config`], [`daemon`] and [`cli`] above all:
+//! A `250` that a client hears means: its mail is in every Maildir, on the disk, with its name, and
+//! still there after the power is cut.
+//!
+//! # What to read, in this order
+//!
+//! | you want to | read |
+//! |---|---|
+//! | start a receiver, change it while it runs, stop it | [`Daemon`], [`Running`], and the rest of [`daemon`] |
+//! | say how it is to be | [`Config`], and the sections in [`config`] |
+//! | look at mail, or refuse it: a processor of your own | [`processor`], then what it is given: [`envelope`], [`content`], and what it answers: [`failure`], [`smtp::reply`] |
+//! | have mail handed to your application later, as often as it takes | [`spool`], [`Daemon::consumer`] |
+//! | hear what happens, and know what works | [`events`], [`health`] |
+//! | know which addresses are yours, and where their mail goes | [`recipients`] |
+//!
+//! The rest is public so that it can be tested and read, and may change.
+//!
+//! `examples/` has programs for each: `receiver.rs`, `processor.rs`, `client.rs`, and
+//! `maildiranasaurus`, a whole server with its configuration and a guide.
+//!
+//! # The way of one message
+//!
+//! [`server`] accepts a connection and moves octets between it and a [`smtp::Session`], which knows
+//! the protocol and neither sockets nor time. For each recipient the `validate` chain is asked; at
+//! the end of the content every [`Processor`](processor::Processor) of the `save` chain *stages*,
+//! then all *commit*, or all *abort*. One of them is [`MailDir`](processor::MailDir), which writes
+//! through [`maildir`]. [`tls`] has the certificates, [`fastcgi`] is the way to PHP.
+//! `ARCHITECTURE.md` in the sources has the whole house, with the reasons.
+//!
+//! # Features
+//!
+//! `fastcgi` (on by default): PHP over FastCGI. `acme`: certificates from Let's Encrypt.
+//! `auth-http`: what nginx's mail proxy asks. `metrics`: figures for Prometheus. `redis`: values and
+//! streams in Redis, and workers. `mysql`: rows in MySQL, and users. The sections of the configuration are there without
+//! the features, and say what is missing.
 
-#[cfg(feature = "auth-http")]
-pub mod auth_http;
-
-pub mod server;
-
-pub mod chain;
+// In the order of the table above; then the rooms below, which their users name seldom.
+pub mod config;
+pub mod daemon;
 
 pub mod processor;
 
-#[cfg(feature = "acme")]
-pub mod acme;
-pub mod tls;
+pub mod content;
+pub mod envelope;
+pub mod failure;
 
-pub mod disks;
-#[cfg(feature = "fastcgi")]
-pub mod fastcgi;
 pub mod spool;
+
+pub mod events;
+pub mod health;
 
 pub mod recipients;
 
-pub mod envelope;
-
-pub mod content;
-
-pub mod failure;
-
-pub mod credentials;
-pub mod proxy;
+pub mod server;
 
 pub mod smtp;
 
 pub mod maildir;
 
-mod locks;
+#[cfg(feature = "fastcgi")]
+pub mod fastcgi;
+pub mod tls;
 
-mod stamp;
-
-pub mod config;
-
-pub mod daemon;
-
+// What only the program and the tests name.
+#[cfg(feature = "acme")]
+#[doc(hidden)]
+pub mod acme;
+#[cfg(feature = "auth-http")]
+#[doc(hidden)]
+pub mod auth_http;
+#[doc(hidden)]
+pub mod chain;
+#[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
+pub mod credentials;
+#[doc(hidden)]
+pub mod disks;
+#[doc(hidden)]
+pub mod logbook;
+#[cfg(feature = "metrics")]
+#[doc(hidden)]
+pub mod metrics;
+#[cfg(feature = "mysql")]
+#[doc(hidden)]
+pub mod mysql;
+#[doc(hidden)]
+pub mod proxy;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub mod redis;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub mod stream;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub mod work;
+
+mod answers;
+mod group;
+#[cfg(any(feature = "auth-http", feature = "metrics"))]
+mod http;
+mod locks;
+mod stamp;
 
 pub use config::Config;
 pub use daemon::{Daemon, Running, StartError};

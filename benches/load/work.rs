@@ -22,6 +22,7 @@ pub struct Work {
     pub messages: u64,
     pub recipients: u64,
     pub mailboxes: u64,
+    pub senders: u64,
     /// A new connection for every message.
     pub reconnect: bool,
     /// MAIL, RCPT and DATA leave in one write (RFC 2920).
@@ -50,6 +51,7 @@ impl Work {
             messages,
             recipients: 1,
             mailboxes: 1,
+            senders: 1,
             reconnect: false,
             pipelining: false,
             tls: None,
@@ -120,7 +122,14 @@ impl Work {
     /// Recipients rotate over all mailboxes, so that neighbouring messages go to different ones.
     pub fn write_commands(&self, number: u64, commands: &mut Vec<u8>) {
         commands.clear();
-        commands.extend_from_slice(b"MAIL FROM:<sender@example.net>\r\n");
+        if self.senders > 1 {
+            let sender = number % self.senders;
+            commands.extend_from_slice(
+                format!("MAIL FROM:<sender{sender}@example.net>\r\n").as_bytes(),
+            );
+        } else {
+            commands.extend_from_slice(b"MAIL FROM:<sender@example.net>\r\n");
+        }
         for recipient in 0..self.recipients {
             let mailbox = (number * self.recipients + recipient) % self.mailboxes;
             commands

@@ -17,6 +17,7 @@ mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -28,7 +29,7 @@ use self::answers::Answers;
 use self::cache::Cache;
 use self::directory::Directory;
 use crate::locks::{read, write};
-use crate::tls::{Certificates, Facts, Identity, TlsError, provider};
+use crate::tls::{Certificates, Facts, Identity, Renewal, TlsError, provider};
 
 /// How certificates are obtained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Acme {
     cache: Cache,
     answers: Answers,
     identity: RwLock<Option<Identity>>,
+    /// Attempts in a row that have failed.
+    failures: AtomicU32,
 }
 
 impl Acme {
@@ -88,6 +91,7 @@ impl Acme {
             cache,
             answers: Answers::default(),
             identity: RwLock::new(identity),
+            failures: AtomicU32::new(0),
         })
     }
 
@@ -118,6 +122,13 @@ impl Acme {
 impl Certificates for Acme {
     fn is_ready(&self) -> bool {
         read(&self.identity).is_some()
+    }
+
+    fn renewal(&self) -> Option<Renewal> {
+        Some(Renewal {
+            due: self.cached().map(|facts| renewal::renewal(&facts)),
+            failures: self.failures.load(Ordering::Relaxed),
+        })
     }
 
     fn facts(&self) -> Vec<Facts> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -12,6 +13,7 @@ use smol::Timer;
 
 use super::fault::Fault;
 use super::{Acme, Kind};
+use crate::health::Part;
 use crate::tls::{Facts, Identity, provider};
 
 /// The clock may be set, and a machine may sleep: so the time is looked at in between.
@@ -22,14 +24,17 @@ const JITTER: u32 = 8;
 impl Acme {
     /// Obtains a certificate and renews it, for ever. The old one is used until the new one is
     /// there.
-    pub async fn keep(self: Arc<Self>) {
-        let mut failures = 0;
+    pub async fn keep(self: Arc<Self>, part: Part) {
         loop {
             self.until_due().await;
             match Arc::clone(&self).obtain().await {
-                Ok(()) => failures = 0,
+                Ok(()) => {
+                    self.failures.store(0, Ordering::Relaxed);
+                    part.well();
+                }
                 Err(fault) => {
-                    failures += 1;
+                    let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+                    part.hampered(&fault);
                     let pause = fault.kind.pause(failures);
                     self.complain(&fault, pause);
                     Timer::after(pause + jitter(pause / JITTER)).await;

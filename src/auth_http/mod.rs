@@ -8,35 +8,22 @@
 mod answer;
 mod question;
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use smol::lock::{Semaphore, SemaphoreGuardArc};
-use smol::net::TcpStream;
-use smol::{Async, Executor, Timer, future};
-use smol_hyper::rt::{FuturesIo, SmolTimer};
+use hyper::{Method, Request, StatusCode};
+use smol::{Timer, future};
 
 use crate::failure::Failure;
-use crate::server::{Networks, Service, SessionLog, Shutdown};
+use crate::http::{self, plain};
+use crate::locks::{read, write};
+use crate::server::{Networks, Service, SessionLog};
 use crate::smtp::reply;
 use answer::Answer;
 use question::{Question, Recipient};
-
-/// Requests at once; others wait to be accepted.
-const AT_ONCE: usize = 64;
-/// Octets of a request's header.
-const HEADER: usize = 16 * 1024;
-/// For a request to come in, and for its answer to be taken.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// When the system has no descriptor for another connection.
-const REST: Duration = Duration::from_millis(100);
 
 /// Whom to answer, and what.
 #[derive(Clone, Debug)]
@@ -49,98 +36,60 @@ pub struct Settings {
     pub lenient_paths: bool,
 }
 
-/// Answers until the shutdown.
-pub async fn run(
-    socket: TcpListener,
-    settings: Settings,
-    service: Arc<Service>,
-    executor: Arc<Executor<'static>>,
-    shutdown: Shutdown,
-) -> io::Result<()> {
-    let socket = Async::new(socket)?;
-    let settings = Arc::new(settings);
-    let room = Arc::new(Semaphore::new(AT_ONCE));
-    loop {
-        let accept = async {
-            let place = room.acquire_arc().await;
-            Some((socket.accept().await, place))
-        };
-        let stopped = async {
-            shutdown.requested().await;
-            None
-        };
-        match future::or(accept, stopped).await {
-            None => return Ok(()),
-            Some((Ok((stream, peer)), place)) => {
-                if settings.trusted.contain(Some(peer.ip())) {
-                    let (settings, service) = (Arc::clone(&settings), Arc::clone(&service));
-                    let conversation = converse(stream.into(), peer.ip(), settings, service, place);
-                    executor.spawn(conversation).detach();
-                } else {
-                    log::warn!(client:% = peer.ip(); "auth_http: not in auth_http.trusted");
-                }
-            }
-            Some((Err(error), _)) => {
-                log::error!(error:% = error; "auth_http: cannot accept a connection, waiting");
-                Timer::after(REST).await;
-            }
+/// Who answers, and by what: both can be changed, for who asks from then on.
+#[derive(Debug)]
+pub struct Desk(RwLock<(Arc<Settings>, Arc<Service>)>);
+
+impl Desk {
+    /// Answers by this service.
+    pub fn new(settings: Settings, service: Arc<Service>) -> Self {
+        Self(RwLock::new((Arc::new(settings), service)))
+    }
+
+    /// Answers by another one from now on.
+    pub fn change(&self, settings: Settings, service: Arc<Service>) {
+        let now = (Arc::new(settings), service);
+        let before = std::mem::replace(&mut *write(&self.0), now);
+        drop(before);
+    }
+
+    fn current(&self) -> (Arc<Settings>, Arc<Service>) {
+        read(&self.0).clone()
+    }
+}
+
+impl http::Site for Desk {
+    const NAME: &'static str = "auth_http";
+
+    fn admits(&self, peer: IpAddr) -> bool {
+        let is_trusted = self.current().0.trusted.contain(Some(peer));
+        if !is_trusted {
+            log::warn!(client:% = peer; "auth_http: not in auth_http.trusted");
         }
+        is_trusted
     }
-}
 
-/// One request, and its answer; the body, if there is one, is not read.
-async fn converse(
-    stream: TcpStream,
-    peer: IpAddr,
-    settings: Arc<Settings>,
-    service: Arc<Service>,
-    place: SemaphoreGuardArc,
-) {
-    let patience = PATIENCE + service.timeouts.delivery;
-    let respond = service_fn(|request: Request<Incoming>| {
-        let (settings, service) = (Arc::clone(&settings), Arc::clone(&service));
-        async move { respond(&request, peer, &settings, &service).await }
-    });
-    let connection = http1::Builder::new()
-        .timer(SmolTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(HEADER)
-        .keep_alive(false)
-        .serve_connection(FuturesIo::new(stream), respond);
-    let late = async {
-        Timer::after(patience).await;
-        Ok(())
-    };
-    if let Err(error) = future::or(connection, late).await {
-        log::debug!(error:% = error; "auth_http");
+    fn patience(&self) -> Duration {
+        self.current().1.timeouts.delivery
     }
-    drop(place);
-}
 
-async fn respond(
-    request: &Request<Incoming>,
-    peer: IpAddr,
-    settings: &Settings,
-    service: &Service,
-) -> hyper::http::Result<Response<String>> {
-    if request.method() != Method::GET {
-        return plain(StatusCode::METHOD_NOT_ALLOWED);
+    async fn answer(&self, request: &Request<Incoming>, peer: IpAddr) -> http::Answer {
+        if request.method() != Method::GET {
+            return plain(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let (settings, service) = self.current();
+        let Some(question) = Question::read(request.headers(), peer, settings.lenient_paths) else {
+            return plain(StatusCode::BAD_REQUEST);
+        };
+        let attempt = question.attempt;
+        let answer = match question.recipient {
+            Ok(recipient) => decide(*recipient, &settings, &service).await,
+            Err(reply) => Answer::No(reply),
+        };
+        let mut response = plain(StatusCode::OK)?;
+        answer.write(attempt, response.headers_mut());
+        Ok(response)
     }
-    let Some(question) = Question::read(request.headers(), peer, settings.lenient_paths) else {
-        return plain(StatusCode::BAD_REQUEST);
-    };
-    let attempt = question.attempt;
-    let answer = match question.recipient {
-        Ok(recipient) => decide(*recipient, settings, service).await,
-        Err(reply) => Answer::No(reply),
-    };
-    let mut response = plain(StatusCode::OK)?;
-    answer.write(attempt, response.headers_mut());
-    Ok(response)
-}
-
-fn plain(status: StatusCode) -> hyper::http::Result<Response<String>> {
-    Response::builder().status(status).body(String::new())
 }
 
 /// Whether the recipient is one of ours, as a session would say.
@@ -158,7 +107,9 @@ async fn decide(recipient: Recipient, settings: &Settings, service: &Service) ->
     match future::or(verdict, late).await {
         Ok(_) => Answer::Yes(settings.server),
         Err(failure) => {
-            SessionLog::new(&client).refused(&path, &reverse_path, &failure);
+            let events = service.events.clone();
+            let mut log = SessionLog::new(&client, "auth_http".into(), events);
+            log.refused(&path, &reverse_path, &failure);
             Answer::No(failure.reply)
         }
     }

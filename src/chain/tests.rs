@@ -317,7 +317,9 @@ fn destination(address: &str) -> crate::envelope::Destination {
 #[test]
 fn a_chain_that_would_lose_mail_is_refused() {
     let mut registry = Registry::default();
-    registry.add("Debugger", || Ok(Arc::new(crate::processor::Debugger)));
+    registry.add("Debugger", || {
+        Ok(Arc::new(crate::processor::Debugger::default()))
+    });
     registry.add("Picky", || Ok(Arc::new(Picky(Arc::default()))));
     let error = |save: &[&str]| {
         let save: Vec<String> = save.iter().map(ToString::to_string).collect();

@@ -6,17 +6,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
-use rustix::io::Errno;
-
 #[cfg(feature = "acme")]
 use super::acme;
 #[cfg(feature = "fastcgi")]
 use super::doctor;
-use super::{Exit, Fault, Loaded, Outcome, certificates, say};
-use crate::config::{Config, File, ListenerConfig};
+use super::{Exit, Fault, Loaded, Outcome, certificates, files, say};
+use crate::config::{Config, ListenerConfig};
 use crate::credentials::Credentials;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, descriptors};
+use crate::disks::Disks;
 use crate::maildir::{self, Store};
 use crate::recipients::{User, Users};
 use crate::server::{Address, PassedSockets};
@@ -52,10 +50,14 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += certificates::faults(&config);
     faults += acme_faults(&config);
     faults += listener_faults(&config.listeners);
-    faults += super::trust::faults(&config);
+    super::trust::warn(&config);
+    faults += super::questions::faults(&config);
     faults += u32::from(!users_can_log_in(&config));
-    faults += u32::from(!log_can_be_written(&config.log.file));
+    faults += files::faults(&config);
+    tell_of_descriptors(&config, &roots);
     hosts(&config, service.recipients.is_catch_all_host());
+    faults += mysql_faults(&config);
+    faults += redis_faults(&config);
     faults += php_faults(&config, &roots, check)?;
     match faults {
         0 => Ok(()),
@@ -77,6 +79,28 @@ fn php_faults(config: &Config, roots: &[Arc<Path>], check: &Check) -> Result<u32
 #[cfg(not(feature = "fastcgi"))]
 fn php_faults(_: &Config, _: &[Arc<Path>], _: &Check) -> Result<u32, Fault> {
     Ok(0)
+}
+
+#[cfg(feature = "mysql")]
+fn mysql_faults(config: &Config) -> u32 {
+    super::mysql::faults(config)
+}
+
+/// This program was built without MySQL.
+#[cfg(not(feature = "mysql"))]
+fn mysql_faults(_: &Config) -> u32 {
+    0
+}
+
+#[cfg(feature = "redis")]
+fn redis_faults(config: &Config) -> u32 {
+    super::redis::faults(config)
+}
+
+/// This program was built without Redis.
+#[cfg(not(feature = "redis"))]
+fn redis_faults(_: &Config) -> u32 {
+    0
 }
 
 #[cfg(feature = "acme")]
@@ -115,7 +139,7 @@ fn root_is_sound(store: &Store, root: &Path) -> bool {
 }
 
 /// The command that mends it, where there is one.
-fn hint(error: &io::Error, folder: &Path) -> String {
+pub(super) fn hint(error: &io::Error, folder: &Path) -> String {
     let uid = rustix::process::geteuid().as_raw();
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -123,6 +147,18 @@ fn hint(error: &io::Error, folder: &Path) -> String {
         }
         io::ErrorKind::NotFound => format!("; mend it with: mkdir -p {}", folder.display()),
         _ => String::new(),
+    }
+}
+
+fn tell_of_descriptors(config: &Config, roots: &[Arc<Path>]) {
+    let limits = &config.limits;
+    let disks = Disks::new(roots, limits.deliveries, limits.disk_errors);
+    let needed = config.descriptors(disks.deliveries(limits.deliveries));
+    match descriptors::too_few(needed) {
+        Some((available, remedy)) => say(&format!(
+            "warn  file descriptors: {available} may be opened here, and limits allow for {needed}: {remedy}"
+        )),
+        None => say(&format!("ok    file descriptors: {needed} at most")),
     }
 }
 
@@ -234,38 +270,6 @@ fn users_can_log_in(config: &Config) -> bool {
     }
     say(&format!("ok    users who may log in: {users}, in {shown}"));
     true
-}
-
-/// Whether the file of the log can be opened, or made, without doing so.
-fn log_can_be_written(file: &File) -> bool {
-    let File::Path(path) = file else {
-        return true;
-    };
-    let shown = path.display();
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let (place, access) = if path.exists() {
-        (path.as_path(), Access::WRITE_OK)
-    } else {
-        (folder, Access::WRITE_OK | Access::EXEC_OK)
-    };
-    let outcome = match accessat(CWD, place, access, AtFlags::EACCESS) {
-        Ok(()) if path.is_dir() => Err(Errno::ISDIR),
-        outcome => outcome,
-    };
-    match outcome.map_err(io::Error::from) {
-        Ok(()) => {
-            say(&format!("ok    log {shown}"));
-            true
-        }
-        Err(error) => {
-            let hint = hint(&error, place);
-            say(&format!("FAULT log {shown}: {error}{hint}"));
-            false
-        }
-    }
 }
 
 fn hosts(config: &Config, everything: bool) {

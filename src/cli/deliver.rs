@@ -86,11 +86,13 @@ fn deliver(config: Config, source: Source, arguments: &Deliver) -> Outcome {
     let limit = config.limits.message_size.octets();
     let reverse_path = reverse_path(&arguments.sender)?;
     let host = config.hostname();
-    let service = Daemon::from_source(config, source).service()?;
+    let daemon = Daemon::from_source(config, source);
+    let service = daemon.service()?;
     let mut log = SessionLog::local();
     let recipients = recipients(arguments, &service, &reverse_path, &mut log)?;
     let open = || service.spooler.open(&recipients[0]);
     let content = content(io::stdin().lock(), limit, open)?;
+    daemon.start_processors(&service)?;
     let received = SystemTime::now();
     let envelope = Envelope {
         id: service.ids.next(received),
@@ -106,7 +108,9 @@ fn deliver(config: Config, source: Source, arguments: &Deliver) -> Outcome {
     let fates = smol::block_on(async {
         let turn = service.chain.turn(&mail.envelope.recipients).await;
         let (mail, known) = (Arc::clone(&mail), Known::default());
-        service.chain.deliver_each(mail, turn, &known).await
+        let fates = service.chain.deliver_each(mail, turn, &known).await;
+        service.chain.shutdown().await;
+        fates
     });
     log.delivered(&mail, &fates, begin.elapsed());
     let failed = fates

@@ -15,12 +15,23 @@ mod deliver;
 mod doctor;
 mod exit;
 mod explain;
+mod files;
 mod import;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod passwd;
+mod questions;
 mod queue;
+#[cfg(feature = "redis")]
+mod redis;
+mod schema;
 mod serve;
+#[cfg(feature = "redis")]
+mod stream;
 mod terminal;
 mod trust;
+#[cfg(feature = "redis")]
+mod work;
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -42,6 +53,7 @@ Examples:
   maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
   maiasaura passwd alice                 give alice a password to log in with
   maiasaura queue list                   which mail do applications not have yet?
+  maiasaura schema mysql --apply         make the table that rows go into
   maiasaura import goguerrilla.conf.json > mail.yaml
                                          go on with the configuration of go-guerrilla";
 
@@ -73,8 +85,16 @@ enum Command {
     Explain(explain::Explain),
     /// What waits for applications that get their mail later: list, show, retry, drop, replay.
     Queue(queue::Arguments),
+    /// Deliver the mail that receivers have put into streams of Redis.
+    #[cfg(feature = "redis")]
+    Work(work::Work),
+    /// What waits in streams of Redis, and the dead ones: list, replay, drop.
+    #[cfg(feature = "redis")]
+    Stream(stream::Arguments),
     /// Print a configuration of go-guerrilla, MailDiranasaurus or gleez/smtpd as one of ours.
     Import(import::Import),
+    /// The table that MySQL is to have: print it, or --apply it.
+    Schema(schema::Schema),
     /// Users who may log in: add one, change a password, --verify one, --delete one.
     Passwd(passwd::Passwd),
     /// Print the version.
@@ -98,7 +118,7 @@ pub fn main() -> ExitCode {
     if arguments.command.is_some() && arguments.serve.is_given() {
         let _ = writeln!(
             io::stderr(),
-            "maiasaura: write --listen after serve: it is for serve only"
+            "maiasaura: write --listen and --pid-file after serve: they are for serve only"
         );
         return Exit::Usage.into();
     }
@@ -110,7 +130,12 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check::run(load, &check),
         Some(Command::Explain(explain)) => explain::run(load, &explain),
         Some(Command::Queue(arguments)) => queue::run(load, &arguments),
+        #[cfg(feature = "redis")]
+        Some(Command::Work(arguments)) => work::run(load, &arguments),
+        #[cfg(feature = "redis")]
+        Some(Command::Stream(arguments)) => stream::run(load, &arguments),
         Some(Command::Import(import)) => import::run(&import),
+        Some(Command::Schema(schema)) => schema::run(load, &schema),
         Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));
@@ -155,7 +180,7 @@ impl From<crate::daemon::StartError> for Fault {
         use crate::daemon::StartError;
         let exit = match &error {
             StartError::Config(_) => Exit::Config,
-            StartError::Bind { .. } => Exit::Unavailable,
+            StartError::Bind { .. } | StartError::Taken(_) => Exit::Unavailable,
             StartError::Io(_) => Exit::Software,
         };
         Self::new(exit, error)

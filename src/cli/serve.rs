@@ -1,16 +1,17 @@
 //! `maiasaura serve`: the receiver in the foreground.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use std::{process, thread};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use super::{Exit, Fault, Loaded, Outcome, say};
-use crate::config::{Config, Source};
-use crate::daemon::{self, Daemon, Logging, Request, Running, notify};
+use crate::config::{Config, ConfigError, Source};
+use crate::daemon::{
+    self, Daemon, Logging, ReloadError, Request, Running, StartError, descriptors, notify,
+};
 use crate::server::Address;
 
 /// What the end may take beside `timeouts.shutdown`: processors close, threads end.
@@ -23,88 +24,134 @@ pub(super) struct Serve {
     /// unix:/path or systemd:name.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+
+    /// Write our pid into this file, instead of where pid_file says.
+    #[arg(short, long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 impl Serve {
     /// Whether any of them was given.
     pub(super) fn is_given(&self) -> bool {
-        self.listen.is_some()
+        self.listen.is_some() || self.pid_file.is_some()
     }
 }
 
-pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Serve) -> Outcome {
-    let (mut config, source) = load()?;
-    if let Some(address) = &arguments.listen {
-        config
-            .listen_on(address)
-            .map_err(|error| Fault::new(Exit::Usage, format!("--listen: {error}")))?;
-    }
-    let logging = Logging::start(&daemon::log_settings(&config))
-        .map_err(|error| Fault::new(Exit::Config, source.error("log.file", error)))?;
+pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
+    let (config, source) = load()?;
+    let config = arguments
+        .apply(config)
+        .map_err(|error| Fault::new(Exit::Usage, format!("--listen: {error}")))?;
+    let settings = daemon::log_settings(&config);
+    let logging = Logging::start(&settings).map_err(|error| {
+        let why = settings.target.fault(&error);
+        Fault::new(Exit::Config, source.error("log.file", why))
+    })?;
     let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
-    raise_descriptor_limit(&config);
+    descriptors::raise();
     let welcome = welcome(&config, &source);
     let patience = config.timeouts.shutdown.get() + CLOSING;
     let running = Daemon::from_source(config, source)
+        .logging(&logging)
         .start()
         .inspect_err(|error| notify::failed(&error.to_string()))?;
+    descriptors::warn(running.descriptors());
     introduce(&running, &welcome);
     notify::ready(&running);
     notify::watchdog(&running);
-    serve(running, &logging, requests, patience);
-    logging.flush();
-    Ok(())
-}
-
-/// Does what signals ask for, until one asks to stop.
-fn serve(running: Running, logging: &Logging, requests: Receiver<Request>, patience: Duration) {
+    let mut serving = Serving {
+        running,
+        logging,
+        patience,
+    };
     for request in &requests {
         match request {
-            Request::Reload => {
-                notify::reloading();
-                log::warn!("the configuration is read at start only: restart to apply a change");
-                notify::ready(&running);
-            }
-            Request::ReopenLog => logging.reopen(),
+            Request::Reload => serving.reload(&load, arguments),
+            Request::ReopenLog => serving.running.reopen_logs(),
             Request::Stop => break,
         }
     }
-    notify::stopping(patience);
-    log::info!("stopping: no new connections, what has begun is finished");
-    let hurry = logging.clone();
-    let finished = Arc::new(AtomicBool::new(false));
-    let too_late = Arc::clone(&finished);
-    thread::spawn(move || {
-        let asked = requests.iter().any(|request| request == Request::Stop);
-        // What has finished already has not been cut short.
-        if asked && !too_late.load(Ordering::Acquire) {
-            log::warn!("stopped at once");
-            hurry.flush();
-            process::exit(1);
-        }
-    });
-    running.shutdown();
-    finished.store(true, Ordering::Release);
-    log::info!("stopped");
+    serving.stop(requests);
+    Ok(())
 }
 
-/// Every connection and every open Maildir takes descriptors; the soft limit of
-/// 1,024 is for programs that use select(2), which this one is not.
-fn raise_descriptor_limit(config: &Config) {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let available = if setrlimit(Resource::Nofile, raised).is_ok() {
-        limit.maximum
-    } else {
-        limit.current
-    };
-    let needed = config.descriptors();
-    if available.is_some_and(|available| available < needed) {
-        let available = available.unwrap_or_default();
-        log::warn!(available = available, needed = needed; "few file descriptors: raise LimitNOFILE or `ulimit -n`, or lower limits.connections");
+impl Serve {
+    /// The configuration, with what was said when the program was called.
+    fn apply(&self, mut config: Config) -> Result<Config, String> {
+        if let Some(address) = &self.listen {
+            config.listen_on(address)?;
+        }
+        if let Some(path) = &self.pid_file {
+            config.pid_file = Some(path.clone());
+        }
+        Ok(config)
+    }
+}
+
+/// The receiver, and what a reload may change beside it.
+struct Serving {
+    running: Running,
+    logging: Logging,
+    patience: Duration,
+}
+
+impl Serving {
+    /// Takes the configuration as it is now, all of it or nothing.
+    fn reload(&mut self, load: impl Fn() -> Loaded, arguments: &Serve) {
+        notify::reloading();
+        if let Err(error) = self.try_reload(load, arguments) {
+            log::error!("{error}");
+        }
+        notify::ready(&self.running);
+    }
+
+    fn try_reload(
+        &mut self,
+        load: impl Fn() -> Loaded,
+        arguments: &Serve,
+    ) -> Result<(), ReloadError> {
+        let refused = |error: ConfigError| ReloadError::from(StartError::from(error));
+        let (config, source) = load().map_err(refused)?;
+        let config = arguments
+            .apply(config)
+            .map_err(|error| refused(source.error("--listen", error)))?;
+        let patience = config.timeouts.shutdown.get() + CLOSING;
+        let reloaded = self.running.reload_from(config, &source)?;
+        self.patience = patience;
+        descriptors::warn(self.running.descriptors());
+        log::info!(generation = reloaded.generation, file = source.name(); "reloaded: {reloaded}");
+        Ok(())
+    }
+
+    /// Finishes what has begun.
+    fn stop(self, requests: Receiver<Request>) {
+        let Self {
+            running,
+            logging,
+            patience,
+            ..
+        } = self;
+        notify::stopping(patience);
+        log::info!("stopping: no new connections, what has begun is finished");
+        let (hurry, pid_file) = (logging.clone(), running.pid_file());
+        let finished = Arc::new(AtomicBool::new(false));
+        let too_late = Arc::clone(&finished);
+        thread::spawn(move || {
+            let asked = requests.iter().any(|request| request == Request::Stop);
+            // What has finished already has not been cut short.
+            if asked && !too_late.load(Ordering::Acquire) {
+                log::warn!("stopped at once");
+                if let Some(pid_file) = &pid_file {
+                    pid_file.remove();
+                }
+                hurry.flush();
+                process::exit(1);
+            }
+        });
+        running.shutdown();
+        finished.store(true, Ordering::Release);
+        log::info!("stopped");
+        logging.flush();
     }
 }
 
@@ -135,10 +182,13 @@ fn introduce(running: &Running, welcome: &[String]) {
     for address in running.addresses() {
         say(&format!("  listening  on {address}"));
     }
-    if let Some(Address::Tcp(address)) = running
-        .addresses()
-        .iter()
-        .find(|address| matches!(address, Address::Tcp(_)))
+    if let Some(address) = running.metrics() {
+        say(&format!("  figures    on http://{address}/metrics"));
+    }
+    let addresses = running.addresses();
+    let mut addresses = addresses.iter();
+    if let Some(Address::Tcp(address)) =
+        addresses.find(|address| matches!(address, Address::Tcp(_)))
     {
         say(&format!(
             "  try it     printf 'Subject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl smtp://{address} --mail-from me@localhost --mail-rcpt you@localhost -T -"

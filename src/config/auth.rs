@@ -1,5 +1,7 @@
 //! Who may log in, and how.
 
+pub(super) mod check;
+
 use std::path::PathBuf;
 
 use serde::de::{Deserialize, Deserializer};

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer};
 
 use super::check::{Outcome, refuse};
 use super::networks::networks;
-use super::scalars::Scalar;
+use super::scalars::{self, Scalar};
 use super::{Config, Protocol};
 use crate::server::{Address, Networks};
 
@@ -42,11 +42,7 @@ impl Default for AuthHttpConfig {
 fn socket<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     deserializer.deserialize_any(Scalar {
         expected: "an address and a port, such as 127.0.0.1:2580",
-        read: |text| {
-            text.parse().map_err(|_| {
-                format!("{text:?} is no IP address with a port; write one such as 127.0.0.1:2580")
-            })
-        },
+        read: |text| scalars::socket(text, "127.0.0.1:2580"),
     })
 }
 

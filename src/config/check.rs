@@ -1,17 +1,12 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
-use std::path::PathBuf;
-
 use super::{
-    Asked, Auth, Config, Folder, LimitsConfig, ListenerConfig, Mechanism, Mode, PairConfig,
-    Plaintext, Size, auth_http, fastcgi,
+    Config, Folder, LimitsConfig, ListenerConfig, Size, auth, auth_http, fastcgi, metrics, mysql,
+    redis, stream, tls,
 };
 use crate::content::WORTH;
-use crate::credentials;
 use crate::server::{Address, Networks};
 use crate::smtp::address::Domain;
-use crate::smtp::sasl;
-use crate::tls::Demand;
 
 /// A key that cannot have the value it has.
 pub(super) struct Wrong {
@@ -35,12 +30,16 @@ pub(super) fn check(config: &Config) -> Outcome {
     hostnames(config)?;
     listeners(config)?;
     auth_http::check(config)?;
-    tls(config)?;
-    auth(config)?;
+    metrics::check(config)?;
+    tls::check::check(config)?;
+    auth::check::check(config)?;
     recipients(config)?;
     maildir(config)?;
     processors(config)?;
     fastcgi::check::check(config)?;
+    mysql::check::check(config)?;
+    redis::check(config)?;
+    stream::check(config)?;
     spool(config)?;
     limits(config)?;
     timeouts(config)?;
@@ -143,105 +142,6 @@ fn trusted(listener: &ListenerConfig, index: usize) -> Outcome {
         }
         Address::Systemd(_) => Ok(()),
     }
-}
-
-fn tls(config: &Config) -> Outcome {
-    let all = &config.tls;
-    named(
-        "tls",
-        all.certificate.as_ref(),
-        all.key.as_ref(),
-        &all.certificates,
-    )?;
-    if let Some(acme) = &all.acme {
-        acme.check(&config.hostname())?;
-        let is_double = all.certificate.is_some() || !all.certificates.is_empty();
-        let message = "certificates are in files already; keep either these or acme";
-        refuse(is_double, "tls.acme", message)?;
-    }
-    let is_vain = all.client_certificates == Asked::Require && all.client_ca.is_none();
-    let message = "no CA is named that clients could be known by; write client_ca: FILE";
-    refuse(is_vain, "tls.client_certificates", message)?;
-    for (index, listener) in config.listeners.iter().enumerate() {
-        let (key, own) = (format!("listeners[{index}].tls"), &listener.tls);
-        named(
-            &key,
-            own.certificate.as_ref(),
-            own.key.as_ref(),
-            &own.certificates,
-        )?;
-        let settings = config.tls(listener);
-        let message = format!(
-            "{} needs a certificate; write tls: {{certificate: FILE, key: FILE}}",
-            config.mode(listener)
-        );
-        let has_none = settings.is_some() && !config.has_certificate(listener);
-        refuse(has_none, key.clone(), message)?;
-        let is_vain = settings.is_some_and(|it| it.demand == Demand::Nothing)
-            && own.client_certificates == Some(Asked::Require);
-        let message = "no CA is named that clients could be known by; write client_ca: FILE";
-        refuse(is_vain, format!("{key}.client_certificates"), message)?;
-    }
-    Ok(())
-}
-
-fn auth(config: &Config) -> Outcome {
-    let auth = &config.auth;
-    let none = "no mechanism is named, so that nobody could log in; leave the key out for all";
-    refuse(auth.mechanisms.is_empty(), "auth.mechanisms", none)?;
-    for (index, listener) in config.listeners.iter().enumerate() {
-        if listener.auth == Auth::Off {
-            continue;
-        }
-        let key = format!("listeners[{index}].auth");
-        let message = "there are no users; write auth: {users: FILE}, and add them to it with \
-                       maiasaura passwd NAME";
-        refuse(auth.users.is_none(), key.clone(), message)?;
-        let is_plain = config.mode(listener) == Mode::Off && auth.plaintext == Plaintext::Never;
-        let message = "nobody could log in, as this listener has no TLS; write tls: starttls, or \
-                       auth: {plaintext: local} for clients of this machine";
-        refuse(is_plain, key.clone(), message)?;
-        let tls = config.tls(listener);
-        let shows_certificate = tls.as_ref().is_some_and(|it| it.demand != Demand::Nothing);
-        let is_usable = |it: &Mechanism| match it.0 {
-            sasl::Mechanism::ScramSha256Plus => tls.is_some(),
-            sasl::Mechanism::External => shows_certificate,
-            _ => true,
-        };
-        let message = "nobody could log in with what auth.mechanisms names: EXTERNAL needs tls: {client_ca: \
-                       FILE}, SCRAM-SHA-256-PLUS needs TLS; name others, too";
-        refuse(!auth.mechanisms.iter().any(is_usable), key, message)?;
-        let is_told = auth.mechanisms.iter().any(|it| it.0.tells_password());
-        let least = Size(credentials::MEMORY);
-        let message = format!(
-            "there would be no room to check a single password; write at least {least}, or leave PLAIN \
-             and LOGIN out of auth.mechanisms"
-        );
-        refuse(
-            is_told && config.limits.memory < least,
-            "limits.memory",
-            message,
-        )?;
-    }
-    Ok(())
-}
-
-/// A key is of no use without its certificate.
-fn named(
-    section: &str,
-    certificate: Option<&PathBuf>,
-    key: Option<&PathBuf>,
-    more: &[PairConfig],
-) -> Outcome {
-    let alone = "a key is named and no certificate; write certificate: FILE";
-    let is_alone = key.is_some() && certificate.is_none();
-    refuse(is_alone, format!("{section}.key"), alone)?;
-    for (index, pair) in more.iter().enumerate() {
-        let none = "no certificate is named; write {certificate: FILE, key: FILE}";
-        let key = format!("{section}.certificates[{index}]");
-        refuse(pair.certificate.is_none(), key, none)?;
-    }
-    Ok(())
 }
 
 /// A socket is one whatever its mode.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::de::Deserializer;
 
 use super::auth::Auth;
+use super::log::ListenerLogConfig;
 use super::networks::{networks, some_networks};
 use super::scalars::{Scalar, words};
 use super::tls::ListenerTlsConfig;
@@ -38,6 +39,8 @@ pub struct ListenerConfig {
     pub tls: ListenerTlsConfig,
     /// Whether clients can log in (default: off).
     pub auth: Auth,
+    /// Where the lines about its clients go (default: into the log of the whole configuration).
+    pub log: ListenerLogConfig,
 }
 
 words! {
@@ -95,6 +98,7 @@ impl Default for ListenerConfig {
             xclient: Networks::default(),
             tls: ListenerTlsConfig::default(),
             auth: Auth::Off,
+            log: ListenerLogConfig::default(),
         }
     }
 }

@@ -22,6 +22,23 @@ pub struct LogConfig {
     pub addresses: Addresses,
 }
 
+/// The log of one listener. What is left out is as in [`LogConfig`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section of keys")]
+pub struct ListenerLogConfig {
+    /// Where lines go (default: into that of the whole configuration).
+    pub file: Option<File>,
+    /// The least important level that is logged (default: that of the whole configuration).
+    pub level: Option<Level>,
+}
+
+impl ListenerLogConfig {
+    /// Whether anything is different there.
+    pub fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
 words! {
     /// How important a line is.
     pub enum Level {
@@ -108,6 +125,31 @@ impl<'de> Deserialize<'de> for File {
         };
         deserializer.deserialize_any(Scalar {
             expected: "stderr, stdout, off or a path",
+            read,
+        })
+    }
+}
+
+/// The path of the pid file.
+pub(super) fn pid_file<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    let path = Option::<PidPath>::deserialize(deserializer)?;
+    Ok(path.map(|PidPath(path)| path))
+}
+
+struct PidPath(PathBuf);
+
+impl<'de> Deserialize<'de> for PidPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = |text: &str| match PathBuf::from(text) {
+            path if path.file_name().is_some() && !text.ends_with('/') => Ok(Self(path)),
+            _ => Err(format!(
+                "{text:?} is no file; write one, such as /run/maiasaura/maiasaura.pid"
+            )),
+        };
+        deserializer.deserialize_any(Scalar {
+            expected: "a path",
             read,
         })
     }

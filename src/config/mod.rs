@@ -7,8 +7,23 @@
 //! wrong, and how to mend it.
 //!
 //! The file is read and never written. No other part of the program knows YAML.
+//!
+//! ```
+//! use maiasaura::Config;
+//! use maiasaura::config::Environment;
+//!
+//! let environment: Environment = [("MAIL", "/var/vmail")].into_iter().collect();
+//! let config = Config::parse("maildir: {path: '${MAIL}/{host}/{user}'}", "mine", &environment)?;
+//! assert_eq!(config.maildir.path, "/var/vmail/{host}/{user}");
+//!
+//! let error = Config::parse("threads: 1\nlimits: {conections: 5}", "mine", &environment);
+//! let said = error.unwrap_err().to_string();
+//! assert!(said.starts_with("mine:2:10: limits: unknown key \"conections\"; did you mean \"connections\"?"));
+//! # Ok::<(), maiasaura::config::ConfigError>(())
+//! ```
 
 mod acme;
+mod asked;
 mod auth;
 mod auth_http;
 mod check;
@@ -21,14 +36,19 @@ mod limits;
 mod listeners;
 mod locate;
 mod log;
+mod metrics;
+mod mysql;
 mod networks;
 mod overrides;
+mod own;
 mod recipients;
+mod redis;
 mod scalars;
 mod settings;
 mod source;
 mod spool;
 mod storage;
+mod stream;
 mod suggestion;
 #[cfg(test)]
 mod tests;
@@ -37,9 +57,11 @@ mod units;
 mod wording;
 mod written;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub use self::acme::{AcmeConfig, AcmeDirectory, ChallengeKind};
+pub use self::asked::AnswersConfig;
 pub use self::auth::{Auth, AuthConfig, Mechanism, Plaintext};
 pub use self::auth_http::AuthHttpConfig;
 pub use self::environment::Environment;
@@ -49,13 +71,18 @@ pub use self::fastcgi::{
 };
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
-pub use self::log::{Addresses, File, Format, Level, LogConfig};
+pub use self::log::{Addresses, File, Format, Level, ListenerLogConfig, LogConfig};
+pub use self::metrics::MetricsConfig;
+pub use self::mysql::{DatabaseAddress, DatabaseTls, MysqlConfig};
+pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
+pub use self::redis::RedisConfig;
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
-    CompressorConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
+    CompressorConfig, DebuggerConfig, Durability, Eol, HeaderConfig, MaildirConfig, WildcardConfig,
 };
+pub use self::stream::StreamConfig;
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
 pub use self::written::{quoted, written};
@@ -93,10 +120,21 @@ pub struct Config {
     pub wildcard: Option<WildcardConfig>,
     /// What the processor FastCGI is told (default: nothing, which it does not accept).
     pub fastcgi: Option<FastcgiConfig>,
+    /// Where Redis is, and what is put there (default: nothing).
+    pub redis: Option<RedisConfig>,
+    /// Where MySQL is, and what is written there (default: nothing).
+    pub mysql: Option<MysqlConfig>,
+    /// How receivers hand mail to workers through Redis.
+    pub stream: StreamConfig,
     /// What the processor Header is told.
     pub header: HeaderConfig,
+    /// What the processor Debugger is told.
+    pub debugger: DebuggerConfig,
     /// What the processor Compressor is told.
     pub compressor: CompressorConfig,
+    /// What processors that are not of this crate are told, by their names; these alone know what is
+    /// in it ([`Daemon::processor_with`](crate::Daemon::processor_with)).
+    pub processors: BTreeMap<String, ProcessorSection>,
     /// Where mail waits for applications.
     pub spool: SpoolConfig,
     /// How much clients may do.
@@ -105,6 +143,11 @@ pub struct Config {
     pub timeouts: TimeoutsConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// Where figures are told, and whether all is well (default: nowhere).
+    pub metrics: Option<MetricsConfig>,
+    /// The file that our pid is written to while we run (default: none).
+    #[serde(deserialize_with = "self::log::pid_file")]
+    pub pid_file: Option<PathBuf>,
     /// Threads that serve connections; 0 is one for each core (default: 0).
     pub threads: usize,
 }
@@ -125,12 +168,19 @@ impl Default for Config {
             save: names(&["HeadersParser", "Hasher", "Header", "MailDir"]),
             wildcard: None,
             fastcgi: None,
+            redis: None,
+            mysql: None,
+            stream: StreamConfig::default(),
             header: HeaderConfig::default(),
+            debugger: DebuggerConfig::default(),
             compressor: CompressorConfig::default(),
+            processors: BTreeMap::new(),
             spool: SpoolConfig::default(),
             limits: LimitsConfig::default(),
             timeouts: TimeoutsConfig::default(),
             log: LogConfig::default(),
+            metrics: None,
+            pid_file: None,
             threads: 0,
         }
     }

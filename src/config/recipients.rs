@@ -6,11 +6,12 @@ use std::fmt;
 use nix::unistd::{Group, User as Account};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor, value};
 
+use super::asked::{self, AnswersConfig};
 use super::scalars::{Scalar, Texts, texts, words};
 use super::suggestion;
 use super::units::Size;
 use crate::maildir::{Owner, Quota};
-use crate::recipients::{User, Users};
+use crate::recipients::{Question, User, Users};
 
 /// Among host patterns, what stands for our own name.
 pub(super) const OWN_NAME: &str = "{hostname}";
@@ -26,6 +27,8 @@ pub struct RecipientsConfig {
     /// Who has a mailbox there (default: any).
     #[serde(deserialize_with = "users")]
     pub users: Users,
+    /// How those are asked who know the users, where they are not written down.
+    pub answers: AnswersConfig,
     /// The mailbox of `<postmaster>` (default: postmaster at our own name).
     pub postmaster: Option<String>,
     /// What an address stands for (default: none).
@@ -70,6 +73,7 @@ impl Default for RecipientsConfig {
         Self {
             hosts: vec!["localhost".into(), OWN_NAME.into()],
             users: Users::Any,
+            answers: AnswersConfig::default(),
             postmaster: None,
             aliases: BTreeMap::new(),
             catch_all: None,
@@ -131,15 +135,29 @@ impl<'de> Visitor<'de> for UsersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Users, A::Error> {
         let mut users = BTreeMap::new();
+        let mut question = None;
         while let Some((name, user)) = map.next_entry::<String, Option<OneUser>>()? {
-            users.insert(name, user.unwrap_or_default().0);
+            match user {
+                Some(OneUser::Asked(text)) => question = Some(Question { of: name, text }),
+                Some(OneUser::User(user)) => drop(users.insert(name, user)),
+                None => drop(users.insert(name, User::default())),
+            }
         }
-        Ok(Users::Map(users))
+        match question {
+            None => Ok(Users::Map(users)),
+            Some(question) => {
+                asked::check(&question, users.is_empty()).map_err(A::Error::custom)?;
+                Ok(Users::Asked(question))
+            }
+        }
     }
 }
 
-#[derive(Default)]
-struct OneUser(User);
+enum OneUser {
+    User(User),
+    /// It was no user, but what a source of users is asked.
+    Asked(String),
+}
 
 /// As it is written.
 #[derive(Default, serde::Deserialize)]
@@ -167,6 +185,10 @@ impl<'de> Visitor<'de> for OneUserVisitor {
         f.write_str("a section with uid, gid, path and quota")
     }
 
+    fn visit_str<E: Error>(self, text: &str) -> Result<OneUser, E> {
+        Ok(OneUser::Asked(text.to_owned()))
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneUser, A::Error> {
         let keys = UserKeys::deserialize(value::MapAccessDeserializer::new(map))?;
         let owner = owner(keys.uid, keys.gid).map_err(A::Error::custom)?;
@@ -174,7 +196,7 @@ impl<'de> Visitor<'de> for OneUserVisitor {
             storage: Some(octets),
             messages: None,
         });
-        Ok(OneUser(User {
+        Ok(OneUser::User(User {
             owner,
             path: keys.path,
             quota,

@@ -2,6 +2,7 @@
 //! added by the parser; one that comes through `untagged` or `flatten` would have neither.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor, value};
 
@@ -39,6 +40,13 @@ impl<T, F: Fn(&str) -> Result<T, String>> Visitor<'_> for Scalar<T, F> {
     fn visit_i128<E: Error>(self, number: i128) -> Result<T, E> {
         self.visit_str(&number.to_string())
     }
+}
+
+/// Reads an address and a port.
+pub(super) fn socket(text: &str, example: &str) -> Result<SocketAddr, String> {
+    let no_socket =
+        |_| format!("{text:?} is no IP address with a port; write one such as {example}");
+    text.parse().map_err(no_socket)
 }
 
 /// One of a few words.

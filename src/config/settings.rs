@@ -16,9 +16,9 @@ use crate::{maildir, recipients, smtp, spool};
 const PER_MAILDIR: u64 = 3;
 /// Connections that ask for answers to challenges, and the socket that they come to.
 const PER_CHALLENGE_SOCKET: usize = 65;
-/// Requests of nginx at once, at most, and the socket.
-const NGINX: usize = 65;
-/// For the log, timers, what the libraries hold, and the journal.
+/// Questions over HTTP at once, at most, and the socket: those of nginx, and those for figures.
+const QUESTIONS: usize = 65;
+/// For the log, the pid file, timers, what the libraries hold, and the journal.
 const SPARE: u64 = 96;
 
 impl Config {
@@ -224,25 +224,29 @@ impl Config {
 
     /// How many file descriptors may be open at once when all limits are reached: a connection has
     /// one, and one where a large message waits for its end; a delivery a Maildir and a file, a
-    /// letter that is handed over a file and a connection, a request to PHP one. Deliveries are
-    /// counted for one disk.
-    pub fn descriptors(&self) -> u64 {
+    /// letter that is handed over a file and a connection, a request to PHP one. `deliveries` is how
+    /// many there may be at once on all disks.
+    pub fn descriptors(&self, deliveries: usize) -> u64 {
         let limits = &self.limits;
-        let maildirs = limits
-            .deliveries
-            .saturating_add(self.maildir.cached_maildirs);
+        let maildirs = deliveries.saturating_add(self.maildir.cached_maildirs);
+        let redis = self.redis.as_ref().map_or(0, |redis| redis.connections);
         let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
+        let mysql = self.mysql.as_ref().map_or(0, |mysql| mysql.connections);
         let acme = self.tls.acme.as_ref();
         let challenges = acme.map_or(0, |acme| acme.addresses().len() * PER_CHALLENGE_SOCKET);
         let single = [
             limits.connections.saturating_mul(2),
-            limits.deliveries,
-            self.listeners.len(),
+            deliveries,
+            // A socket, and a log.
+            self.listeners.len().saturating_mul(2),
             handed_over,
             php,
+            mysql,
+            redis,
             challenges,
-            self.auth_http.as_ref().map_or(0, |_| NGINX),
+            self.auth_http.as_ref().map_or(0, |_| QUESTIONS),
+            self.metrics.as_ref().map_or(0, |_| QUESTIONS),
         ];
         let single = single
             .into_iter()

@@ -41,20 +41,30 @@ impl Source {
         &self.name
     }
 
+    /// What was read; nothing where it was made.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The last variable of the environment that says something of a key, or of a part of it.
+    pub(super) fn overriding(&self, key: &str) -> Option<&str> {
+        // A variable has no small letters, and a key may have capital ones.
+        let key = key.to_lowercase();
+        let mut overrides = self.overrides.iter();
+        let applied = overrides.rfind(|applied| is_within(&key, &applied.key.to_lowercase()));
+        applied.map(|applied| applied.variable.as_str())
+    }
+
     /// What is wrong with the value of a key such as `recipients.hosts[3]`: with its place in the
     /// file, or with the variable of the environment that says so.
     pub fn error(&self, key: &str, message: impl Display) -> ConfigError {
         let message = format!("{key}: {message}");
-        match self
-            .overrides
-            .iter()
-            .rfind(|applied| is_within(key, &applied.key))
-        {
-            Some(applied) => Fault {
+        match self.overriding(key) {
+            Some(variable) => Fault {
                 place: None,
                 message,
             }
-            .of(&applied.variable),
+            .of(variable),
             None => Fault {
                 place: locate::locate(&self.text, key),
                 message,

@@ -1,5 +1,6 @@
 //! How Maildirs are written, and what processors are told.
 
+use super::Level;
 use super::scalars::{texts, words};
 use super::units::{Time, file_mode};
 
@@ -78,6 +79,22 @@ impl Default for MaildirConfig {
 pub struct HeaderConfig {
     /// The host that `Delivered-To` names (default: that of the mailbox).
     pub delivered_to_host: Option<String>,
+}
+
+/// What the processor Debugger is told.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a section of keys")]
+pub struct DebuggerConfig {
+    /// How important its lines are (default: debug).
+    pub level: Level,
+}
+
+impl Default for DebuggerConfig {
+    fn default() -> Self {
+        Self {
+            level: Level::Debug,
+        }
+    }
 }
 
 /// What the processor Compressor is told.

@@ -4,6 +4,7 @@ use super::{Config, ConfigError, Environment};
 mod acme;
 mod defaults;
 mod environment;
+mod own;
 mod robust;
 mod search;
 mod settings;

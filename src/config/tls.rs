@@ -1,5 +1,7 @@
 //! What encrypts connections.
 
+pub(super) mod check;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -256,6 +258,14 @@ impl Config {
 }
 
 impl ListenerTlsConfig {
+    /// Not encrypted, and nothing else said.
+    fn off() -> Self {
+        Self {
+            mode: Some(Mode::Off),
+            ..Self::default()
+        }
+    }
+
     fn names_certificates(&self) -> bool {
         self.certificate.is_some() || !self.certificates.is_empty()
     }

@@ -8,6 +8,7 @@ use super::suggestion;
 pub(super) fn plain_words(message: &str) -> String {
     unknown_key(message)
         .or_else(|| wrong_type(message))
+        .or_else(|| missing_key(message))
         .or_else(|| syntax(message))
         .unwrap_or_else(|| message.to_owned())
 }
@@ -22,6 +23,13 @@ fn unknown_key(message: &str) -> Option<String> {
         nearest => suggestion::unknown_but("key", word, nearest, &known),
     };
     Some(format!("{path}{said}"))
+}
+
+/// ``processors.Mine: missing field `table` ``
+fn missing_key(message: &str) -> Option<String> {
+    let (path, rest) = message.split_once("missing field `")?;
+    let (key, _) = rest.split_once('`')?;
+    Some(format!("{path}the key {key:?} is missing; write it"))
 }
 
 /// The section that has that key, with it: `limits.connections`.

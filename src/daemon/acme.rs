@@ -4,12 +4,13 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use smol::{Async, Executor};
+use smol::{Async, Executor, Task};
 
 use super::StartError;
 use super::binding::bind_error;
 use crate::acme;
 use crate::config::Config;
+use crate::health::Health;
 use crate::server::{Address, PassedSockets};
 use crate::tls::{Certificates, TlsError};
 
@@ -17,16 +18,38 @@ use crate::tls::{Certificates, TlsError};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acme(Option<Arc<acme::Acme>>);
 
+/// It, or what is wrong with which key.
+pub(super) type Made = Result<Acme, (String, TlsError)>;
+
 /// Where challenges will come in.
 pub(super) struct Doors(Vec<Async<TcpListener>>);
 
 impl Acme {
     /// Reads what is in the cache; an error is told with the key of the file.
-    pub(super) fn new(config: &Config) -> Result<Self, (String, TlsError)> {
+    pub(super) fn new(config: &Config) -> Made {
         let settings = config.acme();
         let acme = settings.map(acme::Acme::new).transpose();
         let acme = acme.map_err(|error| ("tls.acme.directory_ca".to_owned(), error))?;
         Ok(Self(acme.map(Arc::new)))
+    }
+
+    /// The one for the next configuration, which goes on as long as what is said of it is the same.
+    /// None where another one would be needed: this one may be in the middle of an order.
+    pub(super) fn next(&self, before: &Config, config: &Config) -> Option<Made> {
+        let is_same = before.tls.acme == config.tls.acme && before.acme() == config.acme();
+        match (&self.0, &config.tls.acme) {
+            (Some(_), Some(_)) => is_same.then(|| Ok(self.clone())),
+            _ => Some(Self::new(config)),
+        }
+    }
+
+    /// Whether it is the same as another one, so that there is nothing to begin.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     pub(super) fn certificates(&self) -> Option<Arc<dyn Certificates>> {
@@ -67,15 +90,21 @@ impl Acme {
         Ok(Doors(doors))
     }
 
-    /// Answers challenges and renews, as long as the executor runs.
-    pub(super) fn start(&self, doors: Doors, executor: &Executor<'static>) {
+    /// Answers challenges and renews, as long as what is returned is kept.
+    pub(super) fn start(
+        &self,
+        doors: Doors,
+        executor: &Executor<'static>,
+        health: &Health,
+    ) -> Vec<Task<()>> {
         let Some(acme) = &self.0 else {
-            return;
+            return Vec::new();
         };
-        for door in doors.0 {
-            executor.spawn(Arc::clone(acme).answer_on(door)).detach();
-        }
-        executor.spawn(Arc::clone(acme).keep()).detach();
+        let doors = doors.0.into_iter();
+        let answer = |door| executor.spawn(Arc::clone(acme).answer_on(door));
+        let mut tasks: Vec<_> = doors.map(answer).collect();
+        tasks.push(executor.spawn(Arc::clone(acme).keep(health.part("acme"))));
+        tasks
     }
 }
 

@@ -7,22 +7,26 @@ use std::sync::Arc;
 use smol::Executor;
 
 use super::StartError;
-use super::binding::bind_error;
-use crate::auth_http::{self, Settings};
+use super::http::{Open, listen};
+use crate::auth_http::{Desk, Settings};
 use crate::config::Config;
 use crate::server::{Address, Listener, Service, Shutdown};
 use crate::smtp::Protocol;
 
-/// It listens, and does not answer yet.
-pub(super) struct Endpoint(Option<(TcpListener, Settings)>);
+/// The endpoint at work.
+#[derive(Default)]
+pub(super) struct Endpoint(Option<Open<Desk>>);
+
+/// What it is to be.
+pub(super) struct Plan(Option<(SocketAddr, Option<TcpListener>, Settings)>);
 
 impl Endpoint {
-    pub(super) fn bind(config: &Config, listeners: &[Listener]) -> Result<Self, StartError> {
+    /// Listens, unless it does already, and answers nobody yet.
+    pub(super) fn plan(&self, config: &Config, listeners: &[Listener]) -> Result<Plan, StartError> {
         let Some(auth_http) = &config.auth_http else {
-            return Ok(Self(None));
+            return Ok(Plan(None));
         };
-        let error = |error| bind_error(&Address::Tcp(auth_http.address), error);
-        let socket = TcpListener::bind(auth_http.address).map_err(error)?;
+        let socket = listen(self.0.as_ref(), auth_http.address)?;
         let missing = || io::Error::other("no listener that nginx could use");
         let server = auth_http.server.or_else(|| first(listeners));
         let settings = Settings {
@@ -30,32 +34,41 @@ impl Endpoint {
             server: server.ok_or_else(missing)?,
             lenient_paths: config.lenient_paths(),
         };
-        Ok(Self(Some((socket, settings))))
+        Ok(Plan(Some((auth_http.address, socket, settings))))
     }
 
     /// Where it listens, with the port that was taken.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        let (socket, _) = self.0.as_ref()?;
-        socket.local_addr().ok()
+        self.0.as_ref().map(|open| open.address)
     }
 
-    pub(super) fn start(
-        self,
+    /// Answers so from now on.
+    pub(super) async fn carry_out(
+        &mut self,
+        plan: Plan,
         service: &Arc<Service>,
         executor: &Arc<Executor<'static>>,
         shutdown: &Shutdown,
     ) {
-        let Some((socket, settings)) = self.0 else {
-            return;
-        };
         let service = Arc::clone(service);
-        let (inner, shutdown) = (Arc::clone(executor), shutdown.clone());
-        let serve = async move {
-            if let Err(error) = auth_http::run(socket, settings, service, inner, shutdown).await {
-                log::error!(error:% = error; "auth_http");
+        match (plan.0, &mut self.0) {
+            (Some((asked, None, settings)), Some(open)) => {
+                open.asked = asked;
+                open.site.change(settings, service);
             }
-        };
-        executor.spawn(serve).detach();
+            (Some((asked, Some(socket), settings)), _) => {
+                self.close().await;
+                let desk = Arc::new(Desk::new(settings, service));
+                self.0 = Open::begin((asked, socket), desk, executor, shutdown);
+            }
+            _ => self.close().await,
+        }
+    }
+
+    async fn close(&mut self) {
+        if let Some(open) = self.0.take() {
+            open.close().await;
+        }
     }
 }
 

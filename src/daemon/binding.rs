@@ -4,38 +4,38 @@ use std::io;
 use std::sync::Arc;
 
 use super::certificates::Offers;
-use super::{Daemon, StartError};
-use crate::config::Config;
-use crate::server::{Address, Listener, PassedSockets};
+use super::{StartError, process};
+use crate::config::{Config, Source};
+use crate::server::{Address, Listener, PassedSockets, Server};
 
-impl Daemon {
-    /// Binds those of the configuration, some of which systemd may have passed.
-    pub(super) fn listeners(
-        &self,
-        offers: &Offers,
-        passed: &mut PassedSockets,
-    ) -> Result<Vec<Listener>, StartError> {
-        let mut listeners = Vec::new();
-        for listener in &self.config.listeners {
-            let address = &listener.address;
-            let profile = Arc::new(self.config.profile(listener));
-            let encryption = offers.encryption(&self.config, listener);
-            let trust = Config::trust(listener);
-            loop {
-                let bound = address
-                    .bind(passed)
-                    .map_err(|error| bind_error(address, error))?;
-                let listening = bound
-                    .serve(Arc::clone(&profile))
-                    .encrypted(encryption.clone());
-                listeners.push(listening.trusting(trust.clone()));
-                if !matches!(address, Address::Systemd(name) if passed.has(name)) {
-                    break;
-                }
-            }
-        }
-        Ok(listeners)
+/// Binds those of the configuration, some of which systemd may have passed, and some of which are
+/// open already.
+pub(super) fn listeners(
+    (config, source): (&Config, &Source),
+    offers: &Offers,
+    server: &Server,
+    passed: &mut PassedSockets,
+) -> Result<Vec<Listener>, StartError> {
+    let addresses = config.listeners.iter();
+    let addresses: Vec<Address> = addresses.map(|it| it.address.clone()).collect();
+    let bound = server
+        .bind(&addresses, passed)
+        .map_err(|(address, error)| bind_error(&address, error))?;
+    let mut listeners = Vec::new();
+    for ((index, listener), bound) in config.listeners.iter().enumerate().zip(bound) {
+        let profile = Arc::new(config.profile(listener));
+        let encryption = offers.encryption(config, listener);
+        let trust = Config::trust(listener);
+        let logbook = process::logbook(config, source, index)?;
+        listeners.extend(bound.into_iter().map(|bound| {
+            bound
+                .serve(Arc::clone(&profile))
+                .encrypted(encryption.clone())
+                .trusting(trust.clone())
+                .logged(logbook.clone())
+        }));
     }
+    Ok(listeners)
 }
 
 /// What systemd has passed and nobody took would have clients that wait for ever.

@@ -19,10 +19,12 @@ pub(super) struct Offers(Vec<(Settings, Arc<Offer>)>);
 
 impl Offers {
     /// Reads all certificates that are in files; `others` are for listeners that name none. An error
-    /// is told with the key that names them.
+    /// is told with the key that names them. What was offered `before` and still is goes on, with
+    /// the sessions that can be resumed; its files are read all the same, and must be sound.
     pub(super) fn new(
         config: &Config,
         others: Option<&Arc<dyn Certificates>>,
+        before: Option<&Self>,
     ) -> Result<Self, (String, TlsError)> {
         let mut offers = Self::default();
         for (index, listener) in config.listeners.iter().enumerate() {
@@ -36,7 +38,12 @@ impl Offers {
                     None => Offer::new(settings.clone()),
                 };
                 let offer = offer.map_err(|error| (config.tls_key(index), error))?;
-                offers.0.push((settings, Arc::new(offer)));
+                let known = before.and_then(|before| before.of(&settings));
+                let offer = match known.filter(|_| !settings.pairs.is_empty()) {
+                    Some(known) => Arc::clone(known),
+                    None => Arc::new(offer),
+                };
+                offers.0.push((settings, offer));
             }
         }
         Ok(offers)
@@ -63,6 +70,13 @@ impl Offers {
             facts.append(&mut more);
         }
         facts
+    }
+
+    /// Looks for newer certificates now.
+    pub(super) fn refresh(&self) {
+        for (_, offer) in &self.0 {
+            offer.refresh();
+        }
     }
 
     /// Looks for newer certificates, for ever.

@@ -3,22 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use smol::future::{or, zip};
-use smol::{Executor, Task, Timer};
-
 use crate::chain::Registry;
 use crate::config::Config;
 use crate::disks::Disks;
 use crate::maildir::Store;
 use crate::processor::{Processor, Queued};
-use crate::server::Shutdown;
-use crate::spool::{Consumer, DeadLetters, Place, Queue, Worker};
+use crate::spool::{self, Consumer, DeadLetters, Place, Queue};
 
 /// The consumers of a daemon.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Consumers(Vec<Entry>);
 
+#[derive(Clone)]
 struct Entry {
     /// The name of its queue.
     name: String,
@@ -46,13 +42,29 @@ pub(super) fn queued(
     Ok(Queued::new(name, queue, Arc::clone(disks)))
 }
 
+/// Whether `save` names the processor that fills this queue.
+#[cfg(any(feature = "fastcgi", feature = "mysql"))]
+pub(super) fn fills_queue(name: &str, config: &Config) -> bool {
+    let is_named = |link: &String| link.trim().eq_ignore_ascii_case(name);
+    config.save.iter().any(is_named)
+}
+
+/// Whether something waits in this queue.
+#[cfg(any(feature = "fastcgi", feature = "mysql"))]
+pub(super) fn has_letters(name: &str, config: &Config, store: &Arc<Store>) -> bool {
+    let queue = config
+        .spool()
+        .and_then(|place| Queue::new(Arc::clone(store), place, name));
+    queue.is_ok_and(|queue| queue.letters().is_ok_and(|letters| !letters.is_empty()))
+}
+
 impl Consumers {
     pub(super) fn add(&mut self, name: &str, consumer: Arc<dyn Consumer>) {
         self.push(name, consumer, None);
     }
 
     /// The same, for one with habits of its own.
-    #[cfg(feature = "fastcgi")]
+    #[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
     pub(super) fn add_with(&mut self, name: &str, consumer: Arc<dyn Consumer>, habits: Habits) {
         self.push(name, consumer, Some(habits));
     }
@@ -88,52 +100,35 @@ impl Consumers {
         place.filter(|_| !self.0.is_empty())
     }
 
-    /// Starts a worker for each; they end when `shutdown` is requested.
-    pub(super) fn start(
-        self,
-        config: &Config,
-        store: &Arc<Store>,
-        executor: &Executor<'static>,
-        shutdown: &Shutdown,
-    ) -> Vec<Task<()>> {
+    /// What there is to do for them.
+    pub(super) fn jobs(&self, config: &Config, store: &Arc<Store>) -> Vec<Job> {
         let Some(place) = self.place(config) else {
             return Vec::new();
         };
-        let start = |entry: Entry| {
+        let job = |entry: &Entry| {
             // One that cannot have a queue has no processor either, which was said before.
             let queue = Queue::new(Arc::clone(store), place.clone(), &entry.name).ok()?;
-            if let Err(error) = queue.make() {
-                log::error!(folder:% = queue.letters_folder().display(), error:% = error; "mail for an application will be deferred");
-            }
-            let dead = DeadLetters::new(Arc::clone(store), place.clone());
             let mut settings = config.spool_worker();
             if let Some(habits) = entry.habits {
                 settings.timeout = habits.timeout;
                 settings.at_once = settings.at_once.min(habits.at_once);
             }
-            let worker = Worker::new(queue, dead, entry.consumer, settings);
-            let shutdown = shutdown.clone();
-            Some(executor.spawn(worker.run(async move { shutdown.requested().await })))
+            Some(Job {
+                dead: DeadLetters::new(Arc::clone(store), place.clone()),
+                queue,
+                consumer: Arc::clone(&entry.consumer),
+                settings,
+            })
         };
-        self.0.into_iter().filter_map(start).collect()
+        self.0.iter().filter_map(job).collect()
     }
 }
 
-/// Waits for `serve`, and meanwhile, from the request of the shutdown on, for what is being handed
-/// over; for the latter only so long. What is cut off is handed over again after the next start.
-pub(super) async fn finish(
-    serve: impl Future<Output = ()>,
-    workers: Vec<Task<()>>,
-    shutdown: Shutdown,
-    patience: Duration,
-) {
-    let handed_over = async {
-        shutdown.requested().await;
-        let ended = async { drop(join_all(workers).await) };
-        let too_late = async {
-            Timer::after(patience).await;
-        };
-        or(ended, too_late).await;
-    };
-    zip(serve, handed_over).await;
+/// A queue, and what is to be done with the letters in it.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) queue: Queue,
+    pub(super) dead: DeadLetters,
+    pub(super) consumer: Arc<dyn Consumer>,
+    pub(super) settings: spool::Settings,
 }

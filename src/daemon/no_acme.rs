@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use smol::Executor;
+use smol::{Executor, Task};
 
 use super::StartError;
 use crate::config::Config;
+use crate::health::Health;
 use crate::server::PassedSockets;
 use crate::tls::{Certificates, TlsError};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acme;
+
+pub(super) type Made = Result<Acme, (String, TlsError)>;
 
 pub(super) struct Doors;
 
@@ -20,8 +23,16 @@ pub(super) struct Doors;
     reason = "as the real one"
 )]
 impl Acme {
-    pub(super) fn new(_: &Config) -> Result<Self, (String, TlsError)> {
+    pub(super) fn new(_: &Config) -> Made {
         Ok(Self)
+    }
+
+    pub(super) fn next(&self, _: &Config, _: &Config) -> Option<Made> {
+        Some(Ok(Self))
+    }
+
+    pub(super) fn is(&self, _: &Self) -> bool {
+        true
     }
 
     pub(super) fn certificates(&self) -> Option<Arc<dyn Certificates>> {
@@ -32,5 +43,7 @@ impl Acme {
         Ok(Doors)
     }
 
-    pub(super) fn start(&self, _: Doors, _: &Executor<'static>) {}
+    pub(super) fn start(&self, _: Doors, _: &Executor<'static>, _: &Health) -> Vec<Task<()>> {
+        Vec::new()
+    }
 }

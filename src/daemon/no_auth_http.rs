@@ -10,19 +10,29 @@ use super::StartError;
 use crate::config::Config;
 use crate::server::{Listener, Service, Shutdown};
 
+#[derive(Default)]
 pub(super) struct Endpoint;
 
+pub(super) struct Plan;
+
+#[expect(clippy::unused_self, reason = "as the real one")]
 impl Endpoint {
     #[expect(clippy::unnecessary_wraps, reason = "the other one can fail")]
-    pub(super) fn bind(_: &Config, _: &[Listener]) -> Result<Self, StartError> {
-        Ok(Self)
+    pub(super) fn plan(&self, _: &Config, _: &[Listener]) -> Result<Plan, StartError> {
+        Ok(Plan)
     }
 
-    #[expect(clippy::unused_self, reason = "the other one has an address")]
     pub(super) fn address(&self) -> Option<SocketAddr> {
         None
     }
 
-    #[expect(clippy::unused_self, reason = "the other one starts")]
-    pub(super) fn start(self, _: &Arc<Service>, _: &Arc<Executor<'static>>, _: &Shutdown) {}
+    #[expect(clippy::unused_async, reason = "the other one waits")]
+    pub(super) async fn carry_out(
+        &mut self,
+        _: Plan,
+        _: &Arc<Service>,
+        _: &Arc<Executor<'static>>,
+        _: &Shutdown,
+    ) {
+    }
 }

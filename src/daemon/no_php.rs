@@ -8,10 +8,11 @@ use crate::config::Config;
 use crate::disks::Disks;
 use crate::maildir::Store;
 
+#[derive(Clone)]
 pub(super) struct Php;
 
 impl Php {
-    pub(super) fn new(_: &Config) -> Self {
+    pub(super) fn new(_: &Config, _: Option<&Self>) -> Self {
         Self
     }
 

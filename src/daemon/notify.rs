@@ -11,6 +11,12 @@ pub fn ready(running: &Running) {
     tell(&[NotifyState::Ready, NotifyState::Status(&receiving(running))]);
 }
 
+/// It takes mail from streams.
+#[cfg(feature = "redis")]
+pub fn work() {
+    tell(&[NotifyState::Ready, NotifyState::Status("working")]);
+}
+
 /// It does not start, and why.
 pub fn failed(reason: &str) {
     tell(&[NotifyState::Status(reason)]);
@@ -43,8 +49,8 @@ pub fn watchdog(running: &Running) {
 }
 
 fn receiving(running: &Running) -> String {
-    let addresses = running.addresses().iter();
-    let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
+    let addresses = running.addresses().into_iter();
+    let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
     format!("receiving on {}", addresses.join(", "))
 }
 

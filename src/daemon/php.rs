@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handing::{Consumers, Habits, queued};
+use super::handing::{Consumers, Habits, fills_queue, has_letters, queued};
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
 use crate::fastcgi::Bridge;
 use crate::maildir::Store;
 use crate::processor::{FastCgi, Postman, Processor, Times};
-use crate::spool::Queue;
 
 /// The processor and its queue.
 const NAME: &str = "FastCGI";
@@ -18,40 +17,58 @@ const NAME: &str = "FastCGI";
 const SPARE: Duration = Duration::from_secs(10);
 
 /// The way to PHP, or what is missing for it.
-pub(super) struct Php(Result<(Arc<Bridge>, Times), String>);
+#[derive(Clone)]
+pub(super) struct Php(Result<Line, String>);
+
+#[derive(Clone)]
+struct Line {
+    bridge: Arc<Bridge>,
+    postman: Arc<Postman>,
+    times: Times,
+}
 
 impl Php {
-    pub(super) fn new(config: &Config) -> Self {
+    /// Goes on with the bridge from before, and what counts there, unless it is to be another one.
+    pub(super) fn new(config: &Config, before: Option<&Self>) -> Self {
         let section = config.fastcgi.as_ref().ok_or_else(|| {
             "the section fastcgi is missing: where PHP-FPM listens, and the script".to_owned()
         });
         Self(section.and_then(|section| {
-            let bridge = Bridge::new(section.settings()?);
-            Ok((Arc::new(bridge), section.times()))
+            let (settings, times) = (section.settings()?, section.times());
+            if let Some(Self(Ok(line))) = before
+                && *line.bridge.settings() == settings
+            {
+                let line = line.clone();
+                return Ok(Line { times, ..line });
+            }
+            let bridge = Arc::new(Bridge::new(settings));
+            let postman = Arc::new(Postman::new(Arc::clone(&bridge)));
+            Ok(Line {
+                bridge,
+                postman,
+                times,
+            })
         }))
     }
 
     /// Adds who hands over what waits: mail will be put into the queue, or some was before the
     /// configuration was changed.
     pub(super) fn add_consumer(&self, config: &Config, store: &Arc<Store>, all: &mut Consumers) {
-        let Ok((bridge, _)) = &self.0 else {
+        let Ok(Line {
+            bridge, postman, ..
+        }) = &self.0
+        else {
             return;
         };
-        let waits = || {
-            let queue = config
-                .spool()
-                .and_then(|place| Queue::new(Arc::clone(store), place, NAME));
-            queue.is_ok_and(|queue| queue.letters().is_ok_and(|letters| !letters.is_empty()))
-        };
-        if fills_queue(config) || waits() {
-            let postman = Postman::new(Arc::clone(bridge));
+        if is_queued(config) || has_letters(NAME, config, store) {
+            let postman = Arc::clone(postman);
             let settings = bridge.settings();
             // Who would only wait for a connection needs no thread meanwhile.
             let habits = Habits {
                 timeout: settings.timeout + SPARE,
                 at_once: settings.connections,
             };
-            all.add_with(NAME, Arc::new(postman), habits);
+            all.add_with(NAME, postman, habits);
         }
     }
 
@@ -72,9 +89,9 @@ impl Php {
         store: &Arc<Store>,
         disks: &Arc<Disks>,
     ) -> Result<Arc<dyn Processor>, String> {
-        let (bridge, times) = self.0.as_ref()?;
+        let Line { bridge, times, .. } = self.0.as_ref()?;
         let processor = FastCgi::new(Arc::clone(bridge), *times);
-        if !fills_queue(config) {
+        if !is_queued(config) {
             return Ok(Arc::new(processor));
         }
         let queued = queued(NAME, config, store, disks)?;
@@ -83,9 +100,7 @@ impl Php {
 }
 
 /// Whether mail for PHP goes into a queue.
-fn fills_queue(config: &Config) -> bool {
+fn is_queued(config: &Config) -> bool {
     let section = config.fastcgi.as_ref();
-    let is_queued = section.is_some_and(|section| section.delivery == Handover::Queued);
-    let is_named = |name: &String| name.trim().eq_ignore_ascii_case(NAME);
-    is_queued && config.save.iter().any(is_named)
+    section.is_some_and(|section| section.delivery == Handover::Queued) && fills_queue(NAME, config)
 }

@@ -20,7 +20,12 @@ pub(super) fn registry(config: &Config, store: &Arc<Store>, disks: &Arc<Disks>) 
         let header = Header::new(hops).delivered_to_host(delivered_to_host.clone());
         Ok(Arc::new(header))
     });
-    registry.add("Debugger", || Ok(Arc::new(Debugger)));
+    let shown_at = super::logging::level(config.debugger.level).to_level();
+    registry.add("Debugger", move || {
+        Ok(Arc::new(
+            shown_at.map_or_else(Debugger::default, Debugger::at),
+        ))
+    });
     let level = config.compressor.level;
     registry.add("Compressor", move || Ok(Arc::new(Compressor::new(level))));
     let hosts = config.wildcard_hosts();

@@ -25,10 +25,12 @@ const JUMP: Duration = Duration::from_hours(1);
 
 /// Says at start, and not only with the first message, that mail cannot be stored. A disk that does
 /// not answer keeps nobody from the others.
-pub(super) fn probe(store: &Arc<Store>, disks: &Disks) {
+pub(super) fn probe(store: &Arc<Store>, disks: &Disks, is_new: impl Fn(&Arc<Path>) -> bool) {
     let (done, all_done) = channel::<()>();
     for roots in disks.roots() {
-        let (store, roots, done) = (Arc::clone(store), roots.to_vec(), done.clone());
+        let roots = roots.iter().filter(|root| is_new(root));
+        let roots: Vec<Arc<Path>> = roots.cloned().collect();
+        let (store, done) = (Arc::clone(store), done.clone());
         let probe = move || {
             for root in roots {
                 if let Err(error) = store.probe(&root) {

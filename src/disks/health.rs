@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::locks::lock;
@@ -16,7 +16,7 @@ pub(super) const REST: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Health {
     /// Errors that make it ill; 0 is no limit.
-    most: usize,
+    most: AtomicUsize,
     /// Asked for every message, so without the lock.
     ill: AtomicBool,
     record: Mutex<Record>,
@@ -43,10 +43,15 @@ pub(super) enum Advice {
 impl Health {
     pub(super) fn new(most: usize) -> Self {
         Self {
-            most,
+            most: AtomicUsize::new(most),
             ill: AtomicBool::new(false),
             record: Mutex::default(),
         }
+    }
+
+    /// Changes how many errors make it ill. One that is ill stays so until it works.
+    pub(super) fn allow(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
     }
 
     pub(super) fn advice(&self, now: Instant) -> Advice {
@@ -70,17 +75,18 @@ impl Health {
 
     /// Counts an error, and says whether it has become ill with this one.
     pub(super) fn failed(&self, now: Instant) -> bool {
+        let most = self.most.load(Ordering::Relaxed);
         let mut record = lock(&self.record);
-        if self.most == 0 || record.next.is_some() {
+        if most == 0 || record.next.is_some() {
             return false;
         }
         record.errors.push_back(now);
-        while record.errors.len() > self.most {
+        while record.errors.len() > most {
             record.errors.pop_front();
         }
         let first = record.errors.front();
         let recent = first.is_some_and(|first| now.saturating_duration_since(*first) < COUNTS_FOR);
-        if record.errors.len() < self.most || !recent {
+        if record.errors.len() < most || !recent {
             return false;
         }
         record.next = Some(now + REST);

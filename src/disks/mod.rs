@@ -6,6 +6,7 @@
 //! take the turns of the others with it.
 
 mod health;
+mod known;
 mod turns;
 
 use std::collections::HashMap;
@@ -14,11 +15,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use known::Known;
 use rustix::io::Errno;
 pub use turns::Turn;
 
 use crate::envelope::{Destination, Recipient};
 use crate::failure::Failure;
+use crate::health::{Health as Board, Part};
 use crate::maildir::{self, ProbeError};
 use crate::smtp::reply;
 use health::{Advice, Health};
@@ -36,17 +39,44 @@ pub struct Disks {
     systems: Vec<Disk>,
     by_root: HashMap<Arc<Path>, usize>,
     /// For mail that goes to several file systems.
-    several: Turns,
+    several: Arc<Turns>,
     /// Where all mail goes, whoever it is for.
     always: Option<Arc<Path>>,
+    limits: Limits,
+}
+
+/// What a configuration allows.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    deliveries: usize,
+    errors: usize,
 }
 
 /// One file system.
 #[derive(Debug)]
 struct Disk {
+    system: Arc<System>,
+    roots: Vec<Arc<Path>>,
+    /// Where it is written down whether it is fit for mail.
+    part: Option<Part>,
+}
+
+/// The deliveries to a file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// The first root that is on it; `several` for mail that goes to more than one file system.
+    pub disk: String,
+    /// Those that have their turn.
+    pub under_way: usize,
+    /// How many there may be.
+    pub most: usize,
+}
+
+/// What all configurations know of one.
+#[derive(Debug)]
+struct System {
     turns: Turns,
     health: Health,
-    roots: Vec<Arc<Path>>,
 }
 
 /// What mail needs to be where.
@@ -62,35 +92,51 @@ impl Disks {
     /// messages are delivered at once to each of them. One that has had so many `errors` within a
     /// minute takes no mail until it works again; with 0 it goes on.
     pub fn new(roots: &[Arc<Path>], deliveries: usize, errors: usize) -> Self {
+        Self::among(&Known::default(), roots, deliveries, errors)
+    }
+
+    /// The same, where some of them are `known` already: who works on those counts, and what was
+    /// wrong with them still is. What is allowed there is changed by [`settle`](Self::settle) only.
+    pub fn among(known: &Known, roots: &[Arc<Path>], deliveries: usize, errors: usize) -> Self {
         let mut numbers = HashMap::new();
         let mut by_root = HashMap::new();
-        let mut grouped: Vec<Vec<Arc<Path>>> = Vec::new();
+        let mut grouped: Vec<(Option<u64>, Vec<Arc<Path>>)> = Vec::new();
         for root in roots {
             // Where that cannot be told, the delivery will say what is wrong.
             let device = maildir::device(root).ok();
             let next = grouped.len().min(MOST - 1);
             let number = *numbers.entry(device).or_insert(next);
             if number == grouped.len() {
-                grouped.push(Vec::new());
+                grouped.push((device, Vec::new()));
             }
-            grouped[number].push(Arc::clone(root));
+            grouped[number].1.push(Arc::clone(root));
             by_root.insert(Arc::clone(root), number);
         }
-        let shares = match grouped.len() {
-            0 | 1 => 1,
-            several => several + 1,
-        };
-        let disk = |roots| Disk {
-            turns: Turns::new(deliveries, shares),
-            health: Health::new(errors),
+        let limits = Limits { deliveries, errors };
+        let shares = shares(grouped.len());
+        let disk = |(device, roots)| Disk {
+            system: known.system(device, limits, shares),
             roots,
+            part: None,
         };
         Self {
             systems: grouped.into_iter().map(disk).collect(),
             by_root,
-            several: Turns::new(deliveries, shares),
+            several: known.several(limits, shares),
             always: None,
+            limits,
         }
+    }
+
+    /// From now on the limits of this configuration hold, also for who began under another.
+    pub fn settle(&self) {
+        let Limits { deliveries, errors } = self.limits;
+        let shares = shares(self.systems.len());
+        for Disk { system, .. } in &self.systems {
+            system.turns.resize(deliveries, shares);
+            system.health.allow(errors);
+        }
+        self.several.resize(deliveries, shares);
     }
 
     /// The same, where all mail goes below `root`, too, which is one of the roots: the spool's, say.
@@ -100,6 +146,35 @@ impl Disks {
             always: root,
             ..self
         }
+    }
+
+    /// The same, where it is written down which of them are fit for mail.
+    #[must_use]
+    pub fn reporting(mut self, health: &Board) -> Self {
+        for disk in &mut self.systems {
+            disk.part = Some(health.part(&format!("disk {}", disk.name())));
+        }
+        self
+    }
+
+    /// The deliveries to each of them.
+    pub fn traffic(&self) -> Vec<Traffic> {
+        let traffic = |disk: String, turns: &Turns| {
+            let (under_way, most) = turns.deliveries();
+            Traffic {
+                disk,
+                under_way,
+                most,
+            }
+        };
+        let disks = self.systems.iter();
+        let mut all: Vec<_> = disks
+            .map(|disk| traffic(disk.name(), &disk.system.turns))
+            .collect();
+        if all.len() > 1 {
+            all.push(traffic("several".to_owned(), &self.several));
+        }
+        all
     }
 
     /// Waits until a message for all these recipients may be delivered.
@@ -124,10 +199,7 @@ impl Disks {
 
     /// How many deliveries there may be at once, on all file systems together.
     pub fn deliveries(&self, each: usize) -> usize {
-        match self.systems.len() {
-            0 | 1 => each,
-            several => each * (several + 1),
-        }
+        each * shares(self.systems.len())
     }
 
     /// The roots, those on one file system together.
@@ -145,16 +217,20 @@ impl Disks {
         let Some(disk) = self.disk(root) else {
             return Ok(());
         };
-        let outcome = match disk.health.advice(Instant::now()) {
-            Advice::Use => return Ok(()),
-            Advice::Leave => return Err(ill()),
+        let outcome = match disk.system.health.advice(Instant::now()) {
+            Advice::Use => {
+                disk.part.as_ref().map(Part::well);
+                return Ok(());
+            }
+            Advice::Leave => return Err(disk.ill()),
             Advice::Try => probe(root),
         };
         if let Err(error) = outcome {
             log::debug!(root:% = root.display(), error:% = error; "the disk does not work yet");
-            return Err(ill());
+            return Err(disk.ill());
         }
-        disk.health.recovered();
+        disk.system.health.recovered();
+        disk.part.as_ref().map(Part::well);
         log::warn!(root:% = root.display(); "the disk works again, mail for it is taken");
         Ok(())
     }
@@ -165,10 +241,10 @@ impl Disks {
         let roots = destinations.map(|destination| &destination.location.root);
         let mut disks = roots.chain(&self.always).filter_map(|root| self.disk(root));
         let now = Instant::now();
-        if disks.any(|disk| disk.health.rests(now)) {
-            return Err(ill());
+        match disks.find(|disk| disk.system.health.rests(now)) {
+            Some(disk) => Err(disk.ill()),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Counts an error of a delivery below all these roots, if it comes from a disk and it is clear
@@ -179,9 +255,11 @@ impl Disks {
         }
         let need = self.need(roots);
         if let Need::One(number) = need
-            && self.systems[number].health.failed(Instant::now())
+            && self.systems[number].system.health.failed(Instant::now())
         {
-            let roots: Vec<_> = self.systems[number].roots.iter().take(SHOWN).collect();
+            let disk = &self.systems[number];
+            disk.ill();
+            let roots: Vec<_> = disk.roots.iter().take(SHOWN).collect();
             log::error!(roots:? = roots, retry = health::REST.as_secs(); "a disk fails again and again: no mail for it is taken until it works");
         }
     }
@@ -196,7 +274,7 @@ impl Disks {
 
     fn turns(&self, recipients: &[Recipient]) -> &Turns {
         match self.need_of(recipients) {
-            Need::One(number) => &self.systems[number].turns,
+            Need::One(number) => &self.systems[number].system.turns,
             _ => &self.several,
         }
     }
@@ -226,9 +304,28 @@ impl Disks {
     }
 }
 
-/// What the client hears is as for any other fault of ours.
-fn ill() -> Failure {
-    Failure::new(reply::LOCAL_FAULT, "its disk had too many errors")
+/// How many kinds of turns there are: one for each file system, and where there are several, that
+/// for several at once.
+fn shares(systems: usize) -> usize {
+    match systems {
+        0 | 1 => 1,
+        several => several + 1,
+    }
+}
+
+impl Disk {
+    fn name(&self) -> String {
+        let root = self.roots.first();
+        root.map_or_else(String::new, |root| root.display().to_string())
+    }
+
+    /// Writes it down; what the client hears is as for any other fault of ours. Another
+    /// configuration with the same disk may have found it out.
+    fn ill(&self) -> Failure {
+        let cause = "its disk had too many errors";
+        self.part.as_ref().map(|part| part.ill(cause));
+        Failure::new(reply::LOCAL_FAULT, cause)
+    }
 }
 
 /// A destination and its stand-ins.

@@ -118,6 +118,48 @@ fn a_disk_that_fails_takes_no_mail_until_it_works() {
     assert_eq!(disks.check(&recipient(&[DEV])), Ok(()));
 }
 
+/// Another configuration may have found it out: whoever asks writes it down for his own.
+#[test]
+fn what_is_unfit_is_on_the_board_until_it_works() {
+    let (board, known) = (Board::default(), Known::default());
+    let [one, other] = [(); 2].map(|()| Disks::among(&known, &[root(PROC)], 1, 1));
+    let other = other.reporting(&board);
+    let is_ill = || board.states().iter().any(|(_, state)| !state.takes_mail());
+    one.failed([&root(PROC)], &io::Error::from(Errno::IO));
+    assert!(!is_ill());
+    assert!(other.check(&recipient(&[PROC])).is_err());
+    assert!(is_ill());
+    let (name, _) = board.states().remove(0);
+    assert_eq!(*name, format!("disk {PROC}"));
+    // As if it was left alone for long enough, and passed its test.
+    one.systems[0].system.health.recovered();
+    assert_eq!(other.admit(&root(PROC), |_| panic!("it works")), Ok(()));
+    assert!(!is_ill());
+    drop(other);
+    assert_eq!(board.states(), []);
+}
+
+#[test]
+fn deliveries_under_way_are_counted_for_each() {
+    let disks = disks(&[PROC, DEV], 2);
+    let under_way = || {
+        let traffic = disks.traffic().into_iter();
+        traffic
+            .map(|it| (it.disk, it.under_way, it.most))
+            .collect::<Vec<_>>()
+    };
+    let first = turn(&disks, &[&[PROC]]);
+    let several = turn(&disks, &[&[PROC, DEV]]);
+    let aside = disks.turn_aside(&[recipient(&[PROC])]).now_or_never();
+    let expected = [(PROC, 1), (DEV, 0), ("several", 1)];
+    assert_eq!(
+        under_way(),
+        expected.map(|(disk, now)| (disk.to_owned(), now, 2))
+    );
+    drop((first, several, aside));
+    assert!(under_way().iter().all(|(_, now, _)| *now == 0));
+}
+
 /// Where the spool is elsewhere, mail for anybody needs two disks, and takes a turn of that kind.
 #[test]
 fn where_all_mail_goes_counts_for_everybody() {
@@ -140,4 +182,51 @@ fn where_all_mail_goes_counts_for_everybody() {
         disks.check(&recipient(&[PROC])).is_err(),
         "a spool that fails"
     );
+}
+
+/// A change of the configuration, with a turn that is taken meanwhile.
+#[test]
+fn a_file_system_that_is_known_has_no_more_turns() {
+    let known = Known::default();
+    let make = |roots: &[&str], deliveries| {
+        let roots: Vec<_> = roots.iter().map(|path| root(path)).collect();
+        Disks::among(&known, &roots, deliveries, 1)
+    };
+    let before = make(&[PROC], 2);
+    let mut turns = vec![turn(&before, &[&[PROC]]), turn(&before, &[&[PROC]])];
+    assert!(turns.iter().all(Option::is_some));
+    let same = make(&[PROC, DEV], 2);
+    assert_eq!(known.kinds(), 3);
+    assert!(turn(&same, &[&[PROC]]).is_none(), "all are taken already");
+    assert!(turn(&same, &[&[DEV]]).is_some());
+    let more = make(&[PROC], 3);
+    assert!(turn(&more, &[&[PROC]]).is_none(), "it does not hold yet");
+    more.settle();
+    turns.push(turn(&more, &[&[PROC]]));
+    assert!(turns[2].is_some() && turn(&before, &[&[PROC]]).is_none());
+    let less = make(&[PROC], 1);
+    less.settle();
+    for _ in 0..2 {
+        turns.pop();
+        assert!(turn(&less, &[&[PROC]]).is_none(), "one is still taken");
+    }
+    turns.pop();
+    let only = turn(&less, &[&[PROC]]);
+    assert!(only.is_some() && turn(&less, &[&[PROC]]).is_none());
+    more.settle();
+    assert!(turn(&less, &[&[PROC]]).is_some(), "three again");
+}
+
+#[test]
+fn a_disk_that_failed_before_is_still_left_alone() {
+    let known = Known::default();
+    let before = Disks::among(&known, &[root(PROC)], 1, 1);
+    before.failed([&root(PROC)], &io::Error::from(Errno::IO));
+    let after = Disks::among(&known, &[root(PROC)], 1, 5);
+    after.settle();
+    drop(before);
+    assert!(after.check(&recipient(&[PROC])).is_err());
+    drop(after);
+    let anew = Disks::among(&known, &[root(PROC)], 1, 1);
+    assert_eq!(anew.check(&recipient(&[PROC])), Ok(()));
 }

@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex};
 
 use super::Names;
 use super::bundle::{Bundles, Packed, Written};
-use super::group::Group;
 use super::handle::sync_folder;
 use super::staged::{Staged, State};
+use crate::group::Group;
 use crate::locks::lock;
 
 /// Those who lead at once: while the names of one batch are synced, the next one writes its data.

@@ -31,7 +31,6 @@ mod eol;
 mod file;
 mod flush;
 mod gates;
-mod group;
 mod handle;
 mod holding;
 mod journal;
@@ -54,7 +53,7 @@ mod unnamed;
 
 pub use bundle::{Bundles, Look, bundle_of};
 pub use eol::{Tally, append_lf, crlf_size, make_lf, to_lf};
-pub use journal::{JournalFailed, Recovered, Recovery};
+pub use journal::{Backlog, JournalFailed, Recovered, Recovery};
 pub use location::{Location, Owner};
 pub use message::{Message, Stream};
 pub use name::Names;

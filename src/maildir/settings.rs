@@ -24,7 +24,7 @@ impl Durability {
 }
 
 /// How a [`Store`](super::Store) works.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// What is synced.
     pub durability: Durability,

@@ -14,13 +14,13 @@ use super::commit::{publish, withdraw};
 use super::file::{Attributes, Written, create_unique, write as write_file};
 use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
-use super::journal::{self, Journal, Recovered, Workings};
+use super::journal::{self, Backlog, Journal, Recovered, Workings};
 use super::lane::Lanes;
 use super::maildirs::{Maildirs, is_missing};
 use super::message::Message;
 use super::staged::{Place, Staged, State, Unfinished};
 use super::{Durability, Location, Names, Owner, ProbeError, Settings, probe, quota};
-use crate::locks::write;
+use crate::locks::{read, write};
 
 /// Delivers messages into Maildirs. To be shared by all threads.
 #[derive(Debug)]
@@ -53,6 +53,11 @@ impl Store {
             journals: RwLock::default(),
             settings,
         }
+    }
+
+    /// How it works.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Whether there is a Maildir at `location`, that is, one with a `new/`.
@@ -154,8 +159,9 @@ impl Store {
     }
 
     /// Opens the logs below these roots, with durability [`Journal`](Durability::Journal), and
-    /// delivers what is in them; with another only the latter. To be called once, before any
-    /// message is staged: without it a store works as with [`Full`](Durability::Full).
+    /// delivers what is in them; with another only the latter. To be called before any message is
+    /// staged below them: without it a store works as with [`Full`](Durability::Full). Logs that are
+    /// open already are left alone.
     ///
     /// # Errors
     ///
@@ -177,6 +183,9 @@ impl Store {
         };
         let mut recovered = Vec::new();
         for root in roots {
+            if read(&self.journals).contains_key(root) {
+                continue;
+            }
             if let Some((outcome, journal)) = journal::recover(root, &with)? {
                 let root = Arc::clone(root);
                 if let Some(journal) = journal {
@@ -186,6 +195,14 @@ impl Store {
             }
         }
         Ok(recovered)
+    }
+
+    /// How the logs are that are open, by the root that they are below.
+    pub fn backlogs(&self) -> Vec<(Arc<Path>, Backlog)> {
+        let journals = read(&self.journals);
+        let all = journals.iter();
+        all.map(|(root, journal)| (Arc::clone(root), journal.backlog()))
+            .collect()
     }
 
     /// Delivers what is in the logs, and closes them: all at once, as one may be on a disk that

@@ -1,6 +1,6 @@
 //! `Debugger`: shows in the log what passes, but never a body.
 
-use log::{Level, debug, log_enabled};
+use log::{Level, log, log_enabled};
 
 use super::{Delivery, Field, Fields, Pending, Processor, Staged};
 use crate::content::begins_with_header;
@@ -14,12 +14,28 @@ const FIELDS: usize = 100;
 /// Octets of the value of a field that are shown, at most.
 const VALUE: usize = 1000;
 
-/// Logs the envelope, the fields of the header, and what earlier processors found, at level `debug`.
+/// Logs the envelope, the fields of the header, and what earlier processors found, at level `debug`
+/// unless another one is [asked for](Self::at).
 ///
 /// What the log may tell of addresses (`log.addresses`) holds here too: where it is not all, a
 /// field is shown without its value, as addresses, names and subjects stand in many of them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Debugger;
+#[derive(Clone, Copy, Debug)]
+pub struct Debugger {
+    level: Level,
+}
+
+impl Default for Debugger {
+    fn default() -> Self {
+        Self::at(Level::Debug)
+    }
+}
+
+impl Debugger {
+    /// One that logs at this level.
+    pub fn at(level: Level) -> Self {
+        Self { level }
+    }
+}
 
 impl Processor for Debugger {
     fn name(&self) -> &'static str {
@@ -28,19 +44,20 @@ impl Processor for Debugger {
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
-            if log_enabled!(Level::Debug) {
-                show(delivery)?;
+            if log_enabled!(self.level) {
+                show(delivery, self.level)?;
             }
             Ok(Staged::Done)
         })
     }
 }
 
-fn show(delivery: &Delivery) -> Result<(), Failure> {
+fn show(delivery: &Delivery, level: Level) -> Result<(), Failure> {
     let envelope = &delivery.mail.envelope;
     let id = envelope.id.as_str();
     let content = &delivery.mail.content;
-    debug!(
+    log!(
+        level,
         id = id,
         client = envelope.client.address.map(|address| address.to_string()),
         helo = envelope.client.helo,
@@ -57,14 +74,14 @@ fn show(delivery: &Delivery) -> Result<(), Failure> {
     let mut fields = header(&head, head.len() < content.len());
     for field in fields.by_ref().take(FIELDS) {
         let (name, value) = (shown(field.name(&head)), shown(field.value(&head)));
-        debug!(id = id, field = name, value = value; "field");
+        log!(level, id = id, field = name, value = value; "field");
     }
     let more = fields.count();
     if more > 0 {
-        debug!(id = id, fields = more; "and more fields");
+        log!(level, id = id, fields = more; "and more fields");
     }
     if let Some(headers) = &delivery.headers {
-        debug!(id = id, subject = headers.subject, message_id = headers.message_id; "parsed");
+        log!(level, id = id, subject = headers.subject, message_id = headers.message_id; "parsed");
     }
     Ok(())
 }

@@ -95,6 +95,27 @@ impl Delivery {
         self.mail.content.parts(self.kept())
     }
 
+    /// Trace fields and content as they are for a recipient, in memory and with CRLF line ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading content from disk.
+    #[cfg(feature = "redis")]
+    pub(super) fn whole(&self, recipient: &Recipient) -> io::Result<Vec<u8>> {
+        let trace = self.trace.as_ref().zip(recipient.destinations.first());
+        let fields = trace.map(|(trace, first)| trace.fields(recipient, first));
+        let mut whole = fields
+            .unwrap_or_default()
+            .replace('\n', "\r\n")
+            .into_bytes();
+        whole.reserve(self.mail.content.len());
+        self.content().each(|piece| {
+            whole.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
     /// The content without what is to be left out, as slices: all of it, where it is in memory.
     pub(super) fn octets(&self) -> Option<Vec<&[u8]>> {
         let content = self.mail.content.octets()?;
@@ -159,7 +180,7 @@ impl Delivery {
     }
 
     /// The parts of the content that are not left out and not empty.
-    fn kept(&self) -> impl Iterator<Item = Range<usize>> {
+    pub(super) fn kept(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = std::iter::once(0).chain(self.omitted.iter().map(|range| range.end));
         let ends = self.omitted.iter().map(|range| range.start);
         let ends = ends.chain([self.mail.content.len()]);

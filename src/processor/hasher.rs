@@ -41,6 +41,9 @@ pub(super) fn keys(delivery: &Delivery) -> io::Result<Cow<'_, [String]>> {
 }
 
 fn digests(delivery: &Delivery) -> io::Result<Vec<String>> {
+    if let Some(keys) = delivery.mail.keys.get(delivery.indices()) {
+        return Ok(keys.to_vec());
+    }
     let mut message = blake3::Hasher::new();
     // The length keeps content and addresses apart.
     message.update(&(delivery.mail.content.len() as u64).to_le_bytes());

@@ -8,6 +8,55 @@
 //! `stage`, `commit` and `abort` run on the thread of a delivery and may block
 //! it. `validate` runs where sockets are served: what blocks there belongs into
 //! `smol::unblock`.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use maiasaura::envelope::Recipient;
+//! use maiasaura::failure::Failure;
+//! use maiasaura::processor::{Delivery, Pending, Processor, Sender, Staged};
+//! use maiasaura::smtp::reply;
+//! use maiasaura::{Config, Daemon};
+//!
+//! /// Wants no mail without a sender, and none without a subject.
+//! struct Picky;
+//!
+//! impl Processor for Picky {
+//!     fn name(&self) -> &str {
+//!         "Picky"
+//!     }
+//!
+//!     fn validate<'a>(&'a self, _: &'a Recipient, sender: Sender<'a>) -> Pending<'a, Result<(), Failure>> {
+//!         Box::pin(async move {
+//!             match sender.reverse_path.to_string().is_empty() {
+//!                 true => Err(Failure::new(reply::USER_UNKNOWN, "Picky takes no bounces")),
+//!                 false => Ok(()),
+//!             }
+//!         })
+//!     }
+//!
+//!     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+//!         Box::pin(async move {
+//!             let headers = delivery.headers.as_ref(); // HeadersParser stands before it
+//!             match headers.and_then(|headers| headers.subject.as_deref()) {
+//!                 Some(_) => Ok(Staged::Done),
+//!                 None => Err(Failure::new(reply::LOCAL_FAULT, "Picky saw no subject")),
+//!             }
+//!         })
+//!     }
+//! }
+//!
+//! let mut config = Config::default();
+//! config.validate.push("Picky".into());
+//! config.save = ["HeadersParser", "Picky", "MailDir"].map(String::from).to_vec();
+//! let daemon = Daemon::new(config).processor("Picky", || Ok(Arc::new(Picky)));
+//! # daemon.service().map(drop)?;
+//! # Ok::<(), maiasaura::StartError>(())
+//! ```
+//!
+//! One that has something to commit returns [`Staged::Until`]; `examples/processor.rs` has such a
+//! one, with a section of the configuration ([`Daemon::processor_with`](crate::Daemon::processor_with))
+//! and with [`start`](Processor::start) and [`shutdown`](Processor::shutdown).
 
 mod compressor;
 mod debugger;
@@ -20,7 +69,13 @@ mod hasher;
 mod header;
 mod headers_parser;
 mod maildir;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod queued;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod stream;
 mod text;
 mod trace;
 mod wildcard;
@@ -32,19 +87,30 @@ pub use compressor::Compressor;
 pub use debugger::Debugger;
 pub use delivery::{Delivery, Headers};
 #[cfg(feature = "fastcgi")]
-pub use fastcgi::{FastCgi, Postman, Times};
+pub use fastcgi::{FastCgi, Postman};
 pub use files::Files;
 pub use hasher::Hasher;
 pub use header::Header;
 pub use headers_parser::HeadersParser;
 pub use maildir::{LineEnds, MailDir};
+#[cfg(feature = "mysql")]
+pub use mysql::{Bodies, MySql, Scribe};
+#[cfg(all(feature = "mysql", feature = "redis"))]
+pub use mysql::{Depot, GuerrillaDbRedis};
 pub use queued::Queued;
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisPostman};
+#[cfg(feature = "redis")]
+pub use stream::Stream;
 pub use trace::Trace;
 pub use wildcard::Wildcard;
 
 use self::fields::{Field, Fields};
 use self::hasher::keys;
+#[cfg(feature = "mysql")]
+use self::headers_parser::read_headers;
 use self::text::Text;
+pub use crate::answers::Times;
 use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ReversePath;
@@ -77,6 +143,12 @@ pub trait Processor: Send + Sync {
     /// Does all that can fail and lets nothing of it be seen yet. What has to
     /// follow is returned; dropping it without a commit must leave no trace.
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>>;
+
+    /// Gets what it needs before the first message; called once, when nobody is served yet. If it
+    /// fails, nobody will be: the daemon does not start, and says why.
+    fn start(&self) -> Pending<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Lets go of what it holds; called once, after the last delivery.
     fn shutdown(&self) -> Pending<'_, ()> {

@@ -105,7 +105,7 @@ impl Recipients {
                 return Err(no_mailbox(KEY, address, &failure));
             }
         }
-        if self.users.must_exist() {
+        if self.users.may_lack() {
             self.last_resort = Some(self.single(KEY, &appointed)?);
             // Once more: now it is known that this one may be made.
             self.last_resort = Some(self.single(KEY, &appointed)?);

@@ -57,6 +57,8 @@ pub enum UserRule {
     Any,
     /// It does when its Maildir is there.
     Existing,
+    /// It does when a source outside of the configuration says so.
+    Asked,
     /// It is among the users.
     Listed,
     /// Every host has a postmaster (RFC 5321 section 4.5.1).
@@ -153,6 +155,7 @@ impl fmt::Display for UserRule {
         f.write_str(match self {
             Self::Any => "everybody has a mailbox",
             Self::Existing => "who has a Maildir has a mailbox",
+            Self::Asked => "is asked about outside of the configuration",
             Self::Listed => "is among the users",
             Self::Postmaster => "every host has a postmaster",
         })

@@ -50,6 +50,7 @@ pub(super) fn recipients(settings: &Settings) -> Result<Recipients, SettingError
         postmaster,
         last_resort: None,
         catch_all: None,
+        source: None,
         hosts: loader.hosts,
         names: loader.names,
     };
@@ -160,6 +161,7 @@ impl Loader {
         match users {
             Users::Any => return Ok(Directory::Any(Home::default())),
             Users::Existing => return Ok(Directory::Existing(Home::default())),
+            Users::Asked(_) => return Ok(Directory::Asked(Home::default())),
             Users::List(list) => {
                 for (index, text) in list.iter().enumerate() {
                     let key = self.key(&format!("recipients.users[{index}]"), text)?;

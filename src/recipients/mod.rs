@@ -17,6 +17,7 @@ mod names;
 mod pattern;
 mod route;
 mod settings;
+mod source;
 mod syntax;
 mod template;
 mod trie;
@@ -31,11 +32,15 @@ use std::sync::Arc;
 
 pub use explain::{Explanation, Step, UserRule};
 pub use pattern::{HostMatch, HostPatterns, PatternError};
-pub use settings::{DetailFolder, SettingError, Settings, Subaddress, User, Users};
+pub use settings::{
+    Asking, DetailFolder, Question, SettingError, Settings, Subaddress, User, Users,
+};
+pub use source::{Pending, UserSource};
 pub use template::root_of;
 
 use self::hosts::Hosts;
 use self::names::{ByAddress, Names};
+use self::source::Asked;
 use self::template::Template;
 use self::users::Directory;
 use crate::envelope::{Destination, Recipient};
@@ -59,6 +64,8 @@ pub struct Recipients {
     last_resort: Option<Destination>,
     /// Where mail for an unknown user goes.
     catch_all: Option<Destination>,
+    /// Who knows the users, where that is not written down.
+    source: Option<Arc<Asked>>,
 }
 
 impl Recipients {
@@ -73,6 +80,25 @@ impl Recipients {
     /// nobody takes the mail of that user.
     pub fn resolve(&self, path: &ForwardPath) -> Result<Recipient, Failure> {
         self.explain(path).outcome
+    }
+
+    /// As [`resolve`](Self::resolve), and where a source knows the users, it is asked: the mailboxes that
+    /// there are, or those that stand in for them.
+    ///
+    /// Fails with 451 4.3.0 when the source cannot say.
+    pub async fn find(&self, path: &ForwardPath) -> Result<Recipient, Failure> {
+        let found = self.resolve(path)?;
+        match &self.source {
+            Some(source) => self.ask(source, found).await,
+            None => Ok(found),
+        }
+    }
+
+    /// Has this source asked for users.
+    #[must_use]
+    pub fn with_source(self, source: Arc<dyn UserSource>, asking: Asking) -> Self {
+        let source = Some(Arc::new(Asked::new(source, asking)));
+        Self { source, ..self }
     }
 
     /// The same, with the rules that led there.

@@ -219,15 +219,15 @@ impl Recipients {
     }
 
     /// Whether this is where the postmaster's mail must not get lost.
-    fn is_last_resort(&self, mailbox: &Mailbox) -> bool {
+    pub(super) fn is_last_resort(&self, mailbox: &Mailbox) -> bool {
         self.last_resort
             .as_ref()
             .is_some_and(|last| last.mailbox == *mailbox)
     }
 
-    /// Who takes the mail of a mailbox whose Maildir must exist and does not.
+    /// Who takes the mail of a mailbox that must exist and does not.
     fn stand_in(&self, mailbox: &Mailbox) -> Option<&Destination> {
-        if !self.users.must_exist() {
+        if !self.users.may_lack() {
             return None;
         }
         let stand_in = if is_postmaster(mailbox.local_part()) {

@@ -1,8 +1,10 @@
 //! What can be said about recipients, and what can be wrong with it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::pattern::PatternError;
+use crate::answers::Times;
 use crate::maildir::{Owner, Quota};
 
 /// Whose mail is taken, and where it goes.
@@ -63,6 +65,26 @@ pub enum Users {
     List(Vec<String>),
     /// These, with what is special about each.
     Map(BTreeMap<String, User>),
+    /// Whom a source outside of the configuration knows.
+    Asked(Question),
+}
+
+/// What a source of users is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Who is asked, such as `mysql`; empty for a source that the program brings along.
+    pub of: String,
+    /// What, in the language of that source.
+    pub text: String,
+}
+
+/// How a source of users is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking {
+    /// How long it may take to answer.
+    pub timeout: Duration,
+    /// How long its answers are believed.
+    pub times: Times,
 }
 
 /// What is special about one user.

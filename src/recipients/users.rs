@@ -22,6 +22,8 @@ pub(super) enum Directory {
     Any(Home),
     /// Whose Maildir is there.
     Existing(Home),
+    /// Whom a source outside of the configuration knows.
+    Asked(Home),
     /// Those who are named.
     Listed(ByAddress<Home>),
 }
@@ -31,14 +33,14 @@ impl Directory {
     pub(super) fn listed(&self) -> Option<&ByAddress<Home>> {
         match self {
             Self::Listed(homes) => Some(homes),
-            Self::Any(_) | Self::Existing(_) => None,
+            Self::Any(_) | Self::Existing(_) | Self::Asked(_) => None,
         }
     }
 
     /// The home of a folded mailbox.
     pub(super) fn get(&self, mailbox: &Mailbox) -> Option<&Home> {
         match self {
-            Self::Any(home) | Self::Existing(home) => Some(home),
+            Self::Any(home) | Self::Existing(home) | Self::Asked(home) => Some(home),
             Self::Listed(homes) => homes.get(mailbox),
         }
     }
@@ -48,10 +50,16 @@ impl Directory {
         matches!(self, Self::Existing(_))
     }
 
+    /// Whether there may be no mailbox where one is found: the disk, or a source, has the last word.
+    pub(super) fn may_lack(&self) -> bool {
+        matches!(self, Self::Existing(_) | Self::Asked(_))
+    }
+
     pub(super) fn rule(&self) -> UserRule {
         match self {
             Self::Any(_) => UserRule::Any,
             Self::Existing(_) => UserRule::Existing,
+            Self::Asked(_) => UserRule::Asked,
             Self::Listed(_) => UserRule::Listed,
         }
     }

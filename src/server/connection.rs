@@ -27,6 +27,7 @@ use super::{Service, Shutdown};
 use crate::chain::{Fate, Known};
 use crate::envelope::{Client, Mail, Recipient};
 use crate::failure::Failure;
+use crate::logbook::Logbook;
 use crate::smtp::address::ForwardPath;
 use crate::smtp::reply::{self, Reply};
 use crate::smtp::{Profile, Session, Step, Submission};
@@ -72,12 +73,13 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         encryption: Option<Encryption>,
         service: Arc<Service>,
         place: Place,
+        log: SessionLog,
     ) -> Self {
         let intake = Intake::new(service.limits.share());
         Self {
             stream: Transport::Plain(stream),
             encryption,
-            log: SessionLog::new(&client),
+            log,
             client,
             session: Session::new(Arc::clone(&profile)),
             profile,
@@ -99,6 +101,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         }
         let farewell = Instant::now() + FAREWELL;
         let _ = self.alarm.before(farewell, self.stream.close()).await;
+        self.log.refused_by_session(self.session.refused());
         self.log.closed(&self.session);
     }
 
@@ -118,6 +121,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
 
     async fn serve(&mut self, stop: &mut Stop) {
         loop {
+            self.log.refused_by_session(self.session.refused());
             match self.session.step() {
                 Step::Send(octets) => {
                     let deadline = self.clock.write_deadline(&self.service.timeouts);
@@ -288,7 +292,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Connection<S> {
         // Not on the threads for blocking work: it may be waiting for those.
         if let Err(error) = thread::Builder::new()
             .name("late".into())
-            .spawn(run_to_its_end)
+            .spawn(Logbook::carried_over(run_to_its_end))
         {
             log::error!(error:% = error; "a late delivery is broken off");
         }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::counts::Counts;
 use crate::locks::lock;
 
 /// Counts connections and octets of mail in flight against their limits.
@@ -17,8 +18,9 @@ pub struct Limits {
     in_flight: Arc<AtomicU64>,
 }
 
+/// The places that are taken.
 #[derive(Debug, Default)]
-struct Places {
+pub(super) struct Places {
     taken: usize,
     by_address: HashMap<IpAddr, usize>,
 }
@@ -33,6 +35,16 @@ impl Limits {
             memory,
             places: Arc::default(),
             in_flight: Arc::default(),
+        }
+    }
+
+    /// The same limits, with what is counted already.
+    #[must_use]
+    pub fn sharing(self, counts: &Counts) -> Self {
+        Self {
+            places: Arc::clone(&counts.places),
+            in_flight: Arc::clone(&counts.in_flight),
+            ..self
         }
     }
 
@@ -53,6 +65,21 @@ impl Limits {
             per_ip: self.connections_per_ip,
             places: Arc::clone(&self.places),
         })
+    }
+
+    /// How many connections there may be, and how many octets of mail in memory.
+    pub fn most(&self) -> (usize, u64) {
+        (self.connections, self.memory)
+    }
+
+    /// Connections now.
+    pub fn connections(&self) -> usize {
+        lock(&self.places).taken
+    }
+
+    /// Octets of mail in memory now.
+    pub fn memory(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// An empty share of the memory for mail.
@@ -191,6 +218,23 @@ mod tests {
         drop((first, second, fourth));
         assert!(lock(&limits.places).by_address.is_empty());
         assert_eq!(lock(&limits.places).taken, 0);
+    }
+
+    #[test]
+    fn who_came_before_the_limits_were_changed_counts() {
+        let counts = Counts::default();
+        let before = Limits::new(4, 2, 100).sharing(&counts);
+        let after = Limits::new(2, 1, 50).sharing(&counts);
+        let first = admit(&before, "192.0.2.1");
+        let mut mail = before.share();
+        assert!(first.is_some() && mail.grow(40, true));
+        assert!(admit(&after, "192.0.2.1").is_none(), "one from one address");
+        let second = admit(&after, "192.0.2.2");
+        assert!(second.is_some());
+        assert!(admit(&after, "192.0.2.3").is_none(), "two in all");
+        assert!(!after.share().grow(11, true) && mail.grow(60, true));
+        drop((first, second, mail));
+        assert!(admit(&after, "192.0.2.1").is_some() && after.share().grow(50, true));
     }
 
     #[test]

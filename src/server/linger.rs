@@ -1,9 +1,12 @@
 //! Waiting a moment on the spot for a client that was just answered.
 
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::counts::Counts;
 
 /// How long: a client on the same network speaks again within a few milliseconds.
 const MOMENT: Timespec = Timespec {
@@ -20,7 +23,7 @@ const MOMENT: Timespec = Timespec {
 #[derive(Debug)]
 pub struct Linger {
     most: usize,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Linger {
@@ -28,8 +31,15 @@ impl Linger {
     pub fn new(most: usize) -> Self {
         Self {
             most,
-            waiting: AtomicUsize::new(0),
+            waiting: Arc::default(),
         }
+    }
+
+    /// The same, where those count that wait already.
+    #[must_use]
+    pub fn sharing(self, counts: &Counts) -> Self {
+        let waiting = Arc::clone(&counts.lingering);
+        Self { waiting, ..self }
     }
 
     /// Blocks until there is something to read, for a moment at most.

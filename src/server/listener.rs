@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use smol::Async;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::Trust;
+use super::door::Door;
 use super::passed::PassedSockets;
-use super::socket_file::{self, Access, SocketFile};
+use super::socket_file::{self, Access, AccessChange, SocketFile};
 use super::tls::Encryption;
 use crate::envelope::Client;
+use crate::logbook::Logbook;
 use crate::smtp::Profile;
 
 /// Connections that may wait to be accepted. With the usual 128, a burst of
@@ -43,19 +45,32 @@ pub struct Listener {
     pub trust: Arc<Trust>,
     /// How it is encrypted, if it can be.
     pub encryption: Option<Encryption>,
-    socket: ListeningSocket,
+    /// Where lines about its clients go, if not into the log of the process.
+    pub logbook: Option<Logbook>,
+    pub(super) site: Site,
 }
 
-/// A bound socket that nobody has taken over yet.
+/// A bound socket that nobody has taken over yet, or one that is kept.
 #[derive(Debug)]
-pub struct Bound(Address, ListeningSocket);
+pub struct Bound {
+    address: Address,
+    site: Site,
+}
+
+/// Which socket.
+#[derive(Debug)]
+pub(super) enum Site {
+    /// One that was just bound, for an address as it was asked for.
+    New(Address, ListeningSocket),
+    /// One at which clients come in already; who may connect to it may have been changed.
+    Kept(Arc<Door>, Option<AccessChange>),
+}
 
 #[derive(Debug)]
 pub(super) enum ListeningSocket {
     Tcp(Async<TcpListener>),
     Unix {
         /// Goes before the socket does, so that nobody finds a file without a listener.
-        #[expect(dead_code, reason = "it is kept for its end")]
         file: Option<SocketFile>,
         socket: Async<UnixListener>,
     },
@@ -70,44 +85,71 @@ pub(super) enum Stream {
 impl Address {
     /// Binds and listens; of several sockets that systemd passes under one name, takes the first.
     pub fn bind(&self, passed: &mut PassedSockets) -> io::Result<Bound> {
-        match self {
-            Self::Tcp(address) => {
-                let socket = Async::new(tcp(*address)?)?;
-                let address = Self::Tcp(socket.get_ref().local_addr()?);
-                Ok(Bound(address, ListeningSocket::Tcp(socket)))
+        self.bind_beside(&[], passed)
+    }
+
+    /// The same, where `others` are about to be closed and may be in the way until then.
+    pub(super) fn bind_beside(
+        &self,
+        others: &[Arc<Door>],
+        passed: &mut PassedSockets,
+    ) -> io::Result<Bound> {
+        let mut address = self.clone();
+        let socket = match self {
+            Self::Tcp(wanted) => {
+                let socket = Async::new(tcp_beside(*wanted, others)?)?;
+                address = Self::Tcp(socket.get_ref().local_addr()?);
+                ListeningSocket::Tcp(socket)
             }
             Self::Unix(path, access) => {
                 let (socket, file) = socket_file::listen(path, *access)?;
                 let (file, socket) = (Some(file), Async::new(socket)?);
-                Ok(Bound(self.clone(), ListeningSocket::Unix { file, socket }))
+                ListeningSocket::Unix { file, socket }
             }
-            Self::Systemd(name) => Ok(Bound(self.clone(), passed.take(name)?)),
-        }
+            Self::Systemd(name) => passed.take(name)?,
+        };
+        let site = Site::New(self.clone(), socket);
+        Ok(Bound { address, site })
     }
 }
 
 impl Bound {
-    /// Where it listens.
-    pub fn address(&self) -> &Address {
-        &self.0
+    /// One that is kept; an error where it cannot be given the mode and group that are wanted.
+    pub(super) fn kept(door: Arc<Door>, wanted: &Address) -> io::Result<Self> {
+        let mut address = door.offering().address.clone();
+        let mut change = None;
+        if let (Address::Unix(_, old), Address::Unix(path, new)) = (&address, wanted) {
+            change = (old != new)
+                .then(|| AccessChange::make(path, new.after(*old)))
+                .transpose()?;
+            address = wanted.clone();
+        }
+        let site = Site::Kept(door, change);
+        Ok(Self { address, site })
     }
 
-    /// The socket alone, if it is one of TCP.
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The socket alone, if it is a new one of TCP.
     pub fn into_tcp(self) -> Option<Async<TcpListener>> {
-        match self.1 {
-            ListeningSocket::Tcp(socket) => Some(socket),
-            ListeningSocket::Unix { .. } => None,
+        match self.site {
+            Site::New(_, ListeningSocket::Tcp(socket)) => Some(socket),
+            _ => None,
         }
     }
 
     /// Offers `profile` on it.
     pub fn serve(self, profile: Arc<Profile>) -> Listener {
         Listener {
-            address: self.0,
+            address: self.address,
             profile,
             trust: Arc::default(),
             encryption: None,
-            socket: self.1,
+            logbook: None,
+            site: self.site,
         }
     }
 }
@@ -127,9 +169,33 @@ impl Listener {
         self
     }
 
+    /// The same, with a log of its own.
+    #[must_use]
+    pub fn logged(mut self, logbook: Option<Logbook>) -> Self {
+        self.logbook = logbook;
+        self
+    }
+}
+
+impl ListeningSocket {
+    /// Whether clients can still find it: the file of a Unix socket can be removed.
+    pub(super) fn can_be_found(&self) -> bool {
+        match self {
+            Self::Unix { file, .. } => file.as_ref().is_none_or(SocketFile::is_in_place),
+            Self::Tcp(_) => true,
+        }
+    }
+
+    fn tcp(&self) -> Option<&TcpListener> {
+        match self {
+            Self::Tcp(socket) => Some(socket.get_ref()),
+            Self::Unix { .. } => None,
+        }
+    }
+
     pub(super) async fn accept(&self) -> io::Result<(Stream, Client)> {
-        match &self.socket {
-            ListeningSocket::Tcp(socket) => {
+        match self {
+            Self::Tcp(socket) => {
                 let (stream, peer) = socket.accept().await?;
                 // Replies are whole when they are written; there is nothing to wait for.
                 stream.get_ref().set_nodelay(true)?;
@@ -141,7 +207,7 @@ impl Listener {
                 };
                 Ok((Stream::Tcp(stream.into()), client))
             }
-            ListeningSocket::Unix { socket, .. } => {
+            Self::Unix { socket, .. } => {
                 let (stream, _) = socket.accept().await?;
                 Ok((Stream::Unix(stream.into()), Client::default()))
             }
@@ -153,7 +219,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn tcp(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -161,12 +227,40 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     )?;
     // A port must not stay taken by connections of a server that has ended.
     socket.set_reuse_address(true)?;
+    if is_shared {
+        socket.set_reuse_port(true)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Binds although one of `others` listens at the same port and another address, as when 127.0.0.1
+/// becomes 0.0.0.0. Two programs shall not share a port, so it is for this moment only.
+fn tcp_beside(address: SocketAddr, others: &[Arc<Door>]) -> io::Result<TcpListener> {
+    let outcome = tcp(address, false);
+    let sockets = others.iter().filter_map(|door| door.socket.tcp());
+    let is_own = |socket: &&TcpListener| {
+        let local = socket.local_addr();
+        local.is_ok_and(|local| local.port() == address.port())
+    };
+    let own: Vec<&TcpListener> = sockets.filter(is_own).collect();
+    if own.is_empty() || !matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::AddrInUse)
+    {
+        return outcome;
+    }
+    let share = |is_shared| {
+        own.iter()
+            .try_for_each(|socket| SockRef::from(*socket).set_reuse_port(is_shared))
+    };
+    let outcome = share(true).and_then(|()| tcp(address, true));
+    share(false)?;
+    let socket = outcome?;
+    SockRef::from(&socket).set_reuse_port(false)?;
+    Ok(socket)
 }
 
 impl fmt::Display for Address {

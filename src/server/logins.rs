@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::num::NonZero;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use smol::lock::Semaphore;
 
+use super::counts::Counts;
 use super::limits::{Share, network};
 use crate::credentials::{Credentials, Table};
 use crate::envelope::Client;
@@ -42,12 +41,12 @@ pub struct Logins {
     credentials: Arc<Credentials>,
     /// A check of a password takes much memory and a whole core.
     checks: Arc<Semaphore>,
-    refused: Mutex<HashMap<IpAddr, Refused>>,
+    refused: Arc<Mutex<HashMap<IpAddr, Refused>>>,
 }
 
 /// The refused logins of a network.
 #[derive(Clone, Copy, Debug)]
-struct Refused {
+pub(super) struct Refused {
     count: u32,
     since: Instant,
 }
@@ -55,12 +54,24 @@ struct Refused {
 impl Logins {
     /// Logins of the users in a file.
     pub fn new(settings: LoginSettings, credentials: Arc<Credentials>) -> Self {
-        let cores = thread::available_parallelism().map_or(2, NonZero::get);
+        let Counts {
+            checks, refused, ..
+        } = Counts::default();
         Self {
             settings,
             credentials,
-            checks: Arc::new(Semaphore::new(cores)),
-            refused: Mutex::default(),
+            checks,
+            refused,
+        }
+    }
+
+    /// The same, where those logins count that were refused already.
+    #[must_use]
+    pub fn sharing(self, counts: &Counts) -> Self {
+        Self {
+            checks: Arc::clone(&counts.checks),
+            refused: Arc::clone(&counts.refused),
+            ..self
         }
     }
 

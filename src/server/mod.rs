@@ -1,8 +1,14 @@
 //! The server: sockets, time and load around [`Session`](crate::smtp::Session)s.
+//!
+//! A [`Daemon`](crate::Daemon) makes one of a configuration. Read in this order: [`Address`] and
+//! [`Listener`], the [`Service`] behind them, [`Limits`] and [`Timeouts`], and last the [`Server`].
 
 mod alarm;
+mod change;
 mod clock;
 mod connection;
+mod counts;
+mod door;
 mod intake;
 mod introduction;
 mod limits;
@@ -20,15 +26,15 @@ mod tls;
 mod visit;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use smol::channel::{Sender, bounded};
-use smol::io::AsyncWriteExt as _;
-use smol::{Executor, Timer, future};
+use futures_util::future::{Either, join_all, select};
+use smol::channel::{Receiver, bounded};
+use smol::{Executor, Task, Timer, future};
 
 pub use clock::Timeouts;
+pub use counts::Counts;
 pub use introduction::Trust;
 pub use limits::Limits;
 pub use linger::Linger;
@@ -38,143 +44,188 @@ pub use networks::Networks;
 pub use passed::PassedSockets;
 pub use record::SessionLog;
 pub use service::Service;
-pub use shutdown::{Shutdown, Trigger};
+pub use shutdown::{InUse, Shutdown, Trigger};
 pub use socket_file::Access;
 pub use spooler::{Spooler, spool_failure};
 pub use tls::Encryption;
 
-use crate::envelope::Client;
-use crate::smtp::reply::{self, Reply};
-use listener::Stream;
-use visit::Visit;
-
-/// How long an accept loop rests when the system has no descriptor or memory for
-/// another connection; without a rest it would spin.
-const REST: Duration = Duration::from_millis(100);
+use crate::chain::Chain;
+use crate::locks::lock;
+use door::{Door, Hall, Offering};
+use listener::Site;
 
 /// How long processors may take to close. What they have promised is safe without that.
 const CLOSING: Duration = Duration::from_secs(3);
 
-/// Accepts connections on all listeners until `shutdown` is requested; then
-/// closes the listeners, lets every message that has begun arrive, says 421 to
-/// the other clients, and returns. Who is not done by then is cut off.
-pub async fn run(
+/// Sockets at work. What is offered at them can be changed while clients come in: who is there goes
+/// on with what it found.
+pub struct Server {
     executor: Arc<Executor<'static>>,
-    listeners: Vec<Listener>,
-    service: Arc<Service>,
     shutdown: Shutdown,
-) {
-    // Every connection holds a sender: when the last one is dropped, all are done.
-    let (open, all_done) = bounded::<()>(1);
-    for listener in listeners {
-        let door = Door {
-            listener,
+    state: Mutex<State>,
+    /// Every connection holds a sender: when the last one is dropped, all are done.
+    all_done: Receiver<()>,
+    /// Closes the chains whoever still uses them.
+    cut: Trigger,
+    is_cut: Shutdown,
+}
+
+struct State {
+    /// What connections get; none when the server ends.
+    hall: Option<Hall>,
+    doors: Vec<Arc<Door>>,
+    /// Each closes the chain of one configuration, when nobody uses it any more.
+    chains: Vec<Task<()>>,
+    /// For the end.
+    patience: Duration,
+}
+
+/// What was changed about the sockets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Where clients can come now and could not before.
+    pub opened: Vec<Address>,
+    /// Where they cannot any more.
+    pub closed: Vec<Address>,
+}
+
+impl Server {
+    /// One that listens nowhere yet, and ends when `shutdown` is requested.
+    pub fn new(executor: Arc<Executor<'static>>, shutdown: Shutdown) -> Self {
+        let (open, all_done) = bounded(1);
+        let (cut, is_cut) = Shutdown::new();
+        let hall = Hall {
             executor: Arc::clone(&executor),
-            service: Arc::clone(&service),
             shutdown: shutdown.clone(),
-            open: open.clone(),
+            open,
         };
-        executor.spawn(door.accept_all()).detach();
+        Self {
+            executor,
+            shutdown,
+            state: Mutex::new(State {
+                hall: Some(hall),
+                doors: Vec::new(),
+                chains: Vec::new(),
+                patience: Duration::ZERO,
+            }),
+            all_done,
+            cut,
+            is_cut,
+        }
     }
-    drop(open);
-    shutdown.requested().await;
-    let grace = Timer::after(service.timeouts.shutdown);
-    if let Either::Right(_) = select(Box::pin(all_done.recv()), grace).await {
-        log::warn!("some sessions did not end in time and are cut off");
+
+    /// Takes connections on these listeners and on no others from now on, for `service`.
+    ///
+    /// Each connection is for one service, that of the moment when it is accepted, and keeps it
+    /// until it ends; so does a delivery that outlasts it. Then the chain is told to close. A
+    /// listener that is not named any more still serves who has connected to it.
+    pub async fn open(&self, listeners: Vec<Listener>, service: Arc<Service>) -> Moved {
+        let mut moved = Moved::default();
+        let before = self.swap(listeners, &service, &mut moved);
+        drop(service);
+        moved.closed = before
+            .iter()
+            .map(|door| door.offering().address.clone())
+            .collect();
+        let closed = async {
+            join_all(before.into_iter().map(Door::close)).await;
+        };
+        let late = async {
+            Timer::after(CLOSING).await;
+            log::warn!("a listener did not close in time");
+        };
+        future::or(closed, late).await;
+        moved
     }
-    let close = service.chain.shutdown();
-    if let Either::Right(_) = select(Box::pin(close), Timer::after(CLOSING)).await {
+
+    /// Puts new doors in the place of the old ones, and returns those that are to be closed.
+    fn swap(
+        &self,
+        listeners: Vec<Listener>,
+        service: &Arc<Service>,
+        moved: &mut Moved,
+    ) -> Vec<Arc<Door>> {
+        let mut state = lock(&self.state);
+        let Some(hall) = state.hall.clone() else {
+            return Vec::new();
+        };
+        let mut doors = Vec::new();
+        for listener in listeners {
+            let (offering, site) = Offering::of(listener, Arc::clone(service));
+            doors.push(match site {
+                Site::New(asked, socket) => {
+                    moved.opened.push(offering.address.clone());
+                    Door::open(asked, socket, offering, hall.clone())
+                }
+                Site::Kept(door, access) => {
+                    if let Some(access) = access {
+                        access.keep();
+                    }
+                    door.offer(offering);
+                    door
+                }
+            });
+        }
+        state.patience = service.timeouts.shutdown;
+        state.chains.retain(|chain| !chain.is_finished());
+        state.chains.push(self.keep(service));
+        let mut before = std::mem::replace(&mut state.doors, doors);
+        before.retain(|door| !state.doors.iter().any(|kept| Arc::ptr_eq(kept, door)));
+        before
+    }
+
+    /// Closes the chain of a service when nobody uses it any more.
+    fn keep(&self, service: &Service) -> Task<()> {
+        let (over, is_cut) = (service.in_use.over(), self.is_cut.clone());
+        let chain = Arc::clone(&service.chain);
+        self.executor.spawn(async move {
+            future::or(over.requested(), is_cut.requested()).await;
+            close(&chain).await;
+            // With it goes what it wrote to, and a log that is closed is emptied first.
+            smol::unblock(move || drop(chain)).await;
+        })
+    }
+
+    /// Waits for the shutdown; then closes the listeners, lets every message that has begun arrive,
+    /// says 421 to the other clients, and returns. Who is not done by then is cut off.
+    pub async fn finish(&self) {
+        self.shutdown.requested().await;
+        let (doors, chains, grace) = {
+            let mut state = lock(&self.state);
+            state.hall = None;
+            let doors = std::mem::take(&mut state.doors);
+            (doors, std::mem::take(&mut state.chains), state.patience)
+        };
+        drop(doors);
+        let grace = Timer::after(grace);
+        if let Either::Right(_) = select(Box::pin(self.all_done.recv()), grace).await {
+            log::warn!("some sessions did not end in time and are cut off");
+        }
+        self.cut.pull();
+        join_all(chains).await;
+    }
+
+    /// How long the end may take, as the last configuration has it.
+    pub fn patience(&self) -> Duration {
+        lock(&self.state).patience
+    }
+
+    /// How many configurations are in use: one, and those that sessions from before still have.
+    pub fn generations(&self) -> usize {
+        let chains = &lock(&self.state).chains;
+        chains.iter().filter(|chain| !chain.is_finished()).count()
+    }
+
+    fn doors(&self) -> Vec<Arc<Door>> {
+        lock(&self.state).doors.clone()
+    }
+}
+
+async fn close(chain: &Chain) {
+    let close = Box::pin(chain.shutdown());
+    if let Either::Right(_) = select(close, Timer::after(CLOSING)).await {
         log::warn!("a processor did not close in time and is left as it is");
     }
-}
-
-/// One listener and all that a connection through it needs.
-struct Door {
-    listener: Listener,
-    executor: Arc<Executor<'static>>,
-    service: Arc<Service>,
-    shutdown: Shutdown,
-    open: Sender<()>,
-}
-
-impl Door {
-    async fn accept_all(self) {
-        while !self.shutdown.is_requested() {
-            let stopped = async {
-                self.shutdown.requested().await;
-                None
-            };
-            match future::or(async { Some(self.listener.accept().await) }, stopped).await {
-                None => break,
-                Some(Ok((stream, client))) => self.admit(stream, client),
-                Some(Err(error)) => self.rest(&error).await,
-            }
-        }
-    }
-
-    fn admit(&self, stream: Stream, client: Client) {
-        let Listener { address, trust, .. } = &self.listener;
-        if let Some(cause) = trust.refusal(&client) {
-            record::shut_out(&client, address, &cause);
-            return;
-        }
-        let counted = client.address.filter(|_| !trust.awaits_name(&client));
-        let Some(place) = self.service.limits.admit(counted) else {
-            record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
-            // Within TLS it would take a handshake to say so.
-            if !self.is_implicit() {
-                let say = turn_away(stream, reply::TOO_MANY_CONNECTIONS);
-                self.executor.spawn(say).detach();
-            }
-            return;
-        };
-        let visit = Visit {
-            peer: client,
-            place,
-            address: address.clone(),
-            profile: Arc::clone(&self.listener.profile),
-            encryption: self.listener.encryption.clone(),
-            trust: Arc::clone(trust),
-            service: Arc::clone(&self.service),
-            shutdown: self.shutdown.clone(),
-        };
-        let open = self.open.clone();
-        let conversation = async move {
-            match stream {
-                Stream::Tcp(stream) => visit.receive(stream).await,
-                Stream::Unix(stream) => visit.receive(stream).await,
-            }
-            drop(open);
-        };
-        self.executor.spawn(conversation).detach();
-    }
-
-    fn is_implicit(&self) -> bool {
-        let encryption = self.listener.encryption.as_ref();
-        encryption.is_some_and(|encryption| encryption.implicit)
-    }
-
-    /// A client that went away before it was accepted is nothing; a lack of
-    /// descriptors passes when others leave.
-    async fn rest(&self, error: &io::Error) {
-        if error.kind() != io::ErrorKind::ConnectionAborted {
-            log::error!(listener:% = self.listener.address, error:% = error; "cannot accept a connection, waiting");
-            Timer::after(REST).await;
-        }
-    }
-}
-
-/// Says why and closes; a client that does not listen is not waited for.
-async fn turn_away(stream: Stream, reply: Reply) {
-    let mut octets = Vec::new();
-    reply.write(&mut octets);
-    let say = async {
-        match stream {
-            Stream::Tcp(mut stream) => stream.write_all(&octets).await,
-            Stream::Unix(mut stream) => stream.write_all(&octets).await,
-        }
-    };
-    let _ = future::or(say, moment()).await;
 }
 
 /// As long as a client may take to hear that it is not welcome.

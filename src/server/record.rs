@@ -1,22 +1,24 @@
-//! What the log says: one line per message, one per refusal, the same keys in the same order.
+//! What the log says, and the events: one line per message, one per refusal, the same keys in the
+//! same order.
 
 use std::fmt::Display;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use super::Address;
 use crate::chain::Fate;
 use crate::envelope::{self, Client, Mail, Recipient, Tls};
-use crate::failure::Failure;
+use crate::events::{Event, Events, Message, Peer, Refusal, Refused};
+use crate::failure::{Failure, status};
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::sasl::Mechanism;
-use crate::smtp::{Reply, Session, reply};
+use crate::smtp::{self, Reply, Session, reply};
 
 /// Refused recipients that are logged one by one in a session; the others are only counted.
 const REFUSALS: u32 = 5;
 
-/// Writes the lines of one session.
+/// Writes the lines of one session, and tells its events.
 #[derive(Debug)]
 pub struct SessionLog {
     client: String,
@@ -25,6 +27,8 @@ pub struct SessionLog {
     /// The version of TLS; empty while the connection is plain.
     tls: String,
     refused: u32,
+    peer: Peer,
+    events: Events,
 }
 
 impl SessionLog {
@@ -32,14 +36,12 @@ impl SessionLog {
     pub fn local() -> Self {
         Self {
             client: "local".to_owned(),
-            proxy: None,
-            tls: String::new(),
-            refused: 0,
+            ..Self::new(&Client::default(), "local".into(), Events::default())
         }
     }
 
-    /// The lines about a client.
-    pub fn new(client: &Client) -> Self {
+    /// The lines about a client of a listener.
+    pub fn new(client: &Client, listener: Arc<str>, events: Events) -> Self {
         Self {
             client: peer(client),
             proxy: client.proxy.map(|proxy| proxy.to_string()),
@@ -48,15 +50,17 @@ impl SessionLog {
                 .as_ref()
                 .map_or_else(String::new, |tls| tls.version.clone()),
             refused: 0,
+            peer: Peer::new(listener, client),
+            events,
         }
     }
 
     /// A proxy has told that this is the client.
     pub fn introduced(&mut self, client: &Client) {
-        let refused = self.refused;
+        let (refused, listener) = (self.refused, Arc::clone(&self.peer.listener));
         *self = Self {
             refused,
-            ..Self::new(client)
+            ..Self::new(client, listener, self.events.clone())
         };
     }
 
@@ -66,6 +70,11 @@ impl SessionLog {
 
     /// A recipient was refused.
     pub fn refused(&mut self, path: &ForwardPath, reverse_path: &ReversePath, failure: &Failure) {
+        self.tell_refused(|| {
+            let (path, reverse_path) = (path.clone(), reverse_path.clone());
+            let of = Refused::Recipient { path, reverse_path };
+            (of, failure.clone())
+        });
         self.refused += 1;
         if self.refused > REFUSALS {
             return;
@@ -104,6 +113,11 @@ impl SessionLog {
 
     fn outcome(&self, mail: &Mail, recipients: &[&Recipient], fate: &Fate, delay: Duration) {
         let envelope = &mail.envelope;
+        self.events.tell(|| {
+            let at = (Arc::clone(&self.peer.listener), mail.content.len());
+            let message = Message::new(envelope, at, recipients, delay, fate);
+            Event::Message(Box::new(message))
+        });
         let origin = envelope.client.origin.as_deref();
         let (status, reply, cause) = match fate {
             Ok(()) => ("delivered", None, None),
@@ -151,6 +165,11 @@ impl SessionLog {
             mechanism = mechanism.map(Mechanism::name);
             "login"
         );
+        self.events.tell(|| Event::LoggedIn {
+            peer: self.peer.clone(),
+            login: login.to_owned(),
+            mechanism: mechanism.map(Mechanism::name),
+        });
     }
 
     /// It has tried to; nobody who guesses passwords fills the log faster than he may guess.
@@ -170,6 +189,13 @@ impl SessionLog {
             cause = cause;
             "login refused"
         );
+        self.events.tell(|| Event::NotLoggedIn {
+            peer: self.peer.clone(),
+            login: login.to_owned(),
+            mechanism: mechanism.map(Mechanism::name),
+            reply: reply.clone(),
+            cause: cause.to_owned(),
+        });
     }
 
     /// The connection is encrypted from here on.
@@ -186,14 +212,49 @@ impl SessionLog {
             certificate = certificate.map(|it| it.fingerprint.as_str());
             "encrypted"
         );
+        self.events.tell(|| Event::Encrypted {
+            peer: self.peer.clone(),
+            version: tls.version.clone(),
+            cipher: tls.cipher.clone(),
+        });
     }
 
     /// The handshake failed: every scanner has one, so it is no more than an information.
     pub fn not_secured(&self, cause: &str) {
         info!(client = self.client, cause = cause; "handshake failed");
+        self.events.tell(|| Event::NotEncrypted {
+            peer: self.peer.clone(),
+            cause: cause.to_owned(),
+        });
     }
 
-    /// The content of a message could not be kept.
+    /// What the session itself has refused: in the log it has a line at the end of the session.
+    pub fn refused_by_session(&self, refusals: &[smtp::Refusal]) {
+        for smtp::Refusal { reply, is_content } in refusals {
+            self.tell_refused(|| {
+                let of = if *is_content {
+                    Refused::Content
+                } else {
+                    Refused::Command
+                };
+                (of, reply.clone().into())
+            });
+        }
+    }
+
+    fn tell_refused(&self, refused: impl FnOnce() -> (Refused, Failure)) {
+        self.events.tell(|| {
+            let (of, Failure { reply, cause }) = refused();
+            Event::Refused(Refusal {
+                peer: self.peer.clone(),
+                of,
+                reply: Some(reply),
+                cause,
+            })
+        });
+    }
+
+    /// The content of a message could not be kept; the session tells it when it was refused.
     pub fn not_kept<R>(&self, session: &Session<R>, failure: &Failure) {
         warn!(
             client = self.client,
@@ -238,15 +299,60 @@ impl SessionLog {
     }
 }
 
+/// The time that a connection is there.
+pub(super) struct Presence {
+    peer: Peer,
+    events: Events,
+    begun: Instant,
+}
+
+impl Presence {
+    /// Somebody has connected, and may stay.
+    pub(super) fn begin(peer: Peer, events: &Events) -> Self {
+        events.tell(|| Event::Connected(peer.clone()));
+        Self {
+            peer,
+            events: events.clone(),
+            begun: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let end = || Event::Disconnected(self.peer.clone(), self.begun.elapsed());
+        self.events.tell(end);
+    }
+}
+
 /// A client was sent away before it could say anything.
-pub(super) fn turned_away(client: &Client, reply: &Reply) {
+pub(super) fn turned_away(client: &Client, listener: &Arc<str>, reply: &Reply, events: &Events) {
     let proxy = client.proxy.map(|proxy| proxy.to_string());
     warn!(client = peer(client), proxy = proxy, status = status(reply), reply:% = reply; "connection refused");
+    tell_turned_away(client, listener, events, || (Some(reply.clone()), None));
 }
 
 /// A peer that should be a proxy is none that we know, or does not behave as one.
-pub(super) fn shut_out(peer: &Client, listener: &Address, cause: &dyn Display) {
+pub(super) fn shut_out(peer: &Client, listener: &Arc<str>, cause: &dyn Display, events: &Events) {
     warn!(client = self::peer(peer), listener:% = listener, cause:% = cause; "connection refused");
+    tell_turned_away(peer, listener, events, || (None, Some(cause.to_string())));
+}
+
+fn tell_turned_away(
+    client: &Client,
+    listener: &Arc<str>,
+    events: &Events,
+    why: impl FnOnce() -> (Option<Reply>, Option<String>),
+) {
+    events.tell(|| {
+        let (reply, cause) = why();
+        Event::Refused(Refusal {
+            peer: Peer::new(Arc::clone(listener), client),
+            of: Refused::Connection,
+            reply,
+            cause,
+        })
+    });
 }
 
 /// The fingerprint of the client's certificate.
@@ -259,12 +365,4 @@ pub(super) fn peer(client: &Client) -> String {
     client
         .address
         .map_or_else(|| "unix".to_owned(), |address| address.to_string())
-}
-
-fn status(reply: &Reply) -> &'static str {
-    if reply.is_permanent() {
-        "refused"
-    } else {
-        "deferred"
-    }
 }

@@ -3,24 +3,27 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Limits, Linger, Logins, Spooler, Timeouts};
+use super::{InUse, Limits, Linger, Logins, Spooler, Timeouts};
 use crate::chain::{Chain, Fate, Known, Sender};
 use crate::content::Content;
 use crate::disks::Turn;
 use crate::envelope::{Client, Envelope, Ids, Mail, Recipient, Transmission};
+use crate::events::Events;
 use crate::failure::Failure;
+use crate::health::Health;
 use crate::recipients::Recipients;
 use crate::smtp::address::{ForwardPath, ReversePath};
 use crate::smtp::command::Greeting;
 use crate::smtp::{Profile, Protocol, Submission};
 
-/// Recipients, chain, limits: everything behind the sockets.
+/// Recipients, chain, limits: everything behind the sockets, as one configuration has it. Sessions
+/// that began with it keep it until they end.
 #[derive(Debug)]
 pub struct Service {
     /// Which addresses are ours.
     pub recipients: Recipients,
     /// What is done with mail for them.
-    pub chain: Chain,
+    pub chain: Arc<Chain>,
     /// How many clients, how much mail.
     pub limits: Limits,
     /// How long.
@@ -32,7 +35,13 @@ pub struct Service {
     /// Who may log in, where that is possible.
     pub logins: Option<Logins>,
     /// Names for messages.
-    pub ids: Ids,
+    pub ids: Arc<Ids>,
+    /// Whether anybody still needs the chain.
+    pub in_use: InUse,
+    /// Who is told what happens.
+    pub events: Events,
+    /// Where it is written down what works.
+    pub health: Health,
 }
 
 impl Service {
@@ -43,7 +52,7 @@ impl Service {
         client: &Client,
         reverse_path: &ReversePath,
     ) -> Result<Recipient, Failure> {
-        let recipient = self.recipients.resolve(path)?;
+        let recipient = self.recipients.find(path).await?;
         self.chain
             .validate(
                 &recipient,

@@ -10,6 +10,28 @@ pub struct Trigger(Sender<()>);
 #[derive(Clone, Debug)]
 pub struct Shutdown(Receiver<()>);
 
+/// Tells others when it is dropped: nobody uses any more what it is part of.
+#[derive(Debug)]
+pub struct InUse {
+    #[expect(dead_code, reason = "it tells by its end")]
+    trigger: Trigger,
+    over: Shutdown,
+}
+
+impl Default for InUse {
+    fn default() -> Self {
+        let (trigger, over) = Shutdown::new();
+        Self { trigger, over }
+    }
+}
+
+impl InUse {
+    /// What tells.
+    pub fn over(&self) -> Shutdown {
+        self.over.clone()
+    }
+}
+
 impl Shutdown {
     /// A shutdown and what triggers it. Dropping the trigger triggers too.
     pub fn new() -> (Trigger, Self) {

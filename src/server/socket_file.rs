@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::listener::BACKLOG;
@@ -34,10 +34,64 @@ pub(super) struct SocketFile {
     identity: (u64, u64),
 }
 
+/// Another mode and group for a socket that listens. What was before comes back when this is
+/// dropped, unless it is kept.
+#[derive(Debug)]
+pub(super) struct AccessChange {
+    path: PathBuf,
+    before: Option<Access>,
+}
+
+impl AccessChange {
+    pub(super) fn make(path: &Path, access: Access) -> io::Result<Self> {
+        let file = fs::symlink_metadata(path)?;
+        // A group that stays need not be given, which might not be allowed.
+        let group = access.group.filter(|group| *group != file.gid());
+        let before = Access {
+            mode: file.mode() & 0o7777,
+            group: group.map(|_| file.gid()),
+        };
+        let access = Access { group, ..access };
+        let change = Self {
+            path: path.to_owned(),
+            before: Some(before),
+        };
+        access.give(path)?;
+        Ok(change)
+    }
+
+    pub(super) fn keep(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for AccessChange {
+    fn drop(&mut self) {
+        let restored = self.before.map(|before| before.give(&self.path));
+        if let Some(Err(error)) = restored {
+            log::error!(socket:% = self.path.display(), error:% = error; "cannot take back who may connect");
+        }
+    }
+}
+
 impl Access {
     /// A mode, and the group that comes by itself.
     pub const fn with_mode(mode: u32) -> Self {
         Self { mode, group: None }
+    }
+
+    /// The same in the place of `before`: a group that was given is taken back.
+    pub(super) fn after(self, before: Self) -> Self {
+        let own = || getegid().as_raw();
+        let group = self.group.or_else(|| before.group.map(|_| own()));
+        Self { group, ..self }
+    }
+
+    fn give(self, path: &Path) -> io::Result<()> {
+        if let Some(group) = self.group {
+            chown(path, None, Some(group)).map_err(|error| not_given(group, &error))?;
+        }
+        fs::set_permissions(path, Permissions::from_mode(self.mode))
     }
 }
 
@@ -58,10 +112,7 @@ pub(super) fn listen(path: &Path, access: Access) -> io::Result<(UnixListener, S
         identity: identity(&fs::symlink_metadata(path)?),
     };
     // Nobody can connect before it listens, so group and mode are right from the first moment.
-    if let Some(group) = access.group {
-        chown(path, None, Some(group)).map_err(|error| not_given(group, &error))?;
-    }
-    fs::set_permissions(path, Permissions::from_mode(access.mode))?;
+    access.give(path)?;
     socket.listen(BACKLOG)?;
     Ok((socket.into(), file))
 }
@@ -119,10 +170,16 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
+impl SocketFile {
+    pub(super) fn is_in_place(&self) -> bool {
+        let file = fs::symlink_metadata(&self.path);
+        file.is_ok_and(|file| identity(&file) == self.identity)
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let file = fs::symlink_metadata(&self.path);
-        if file.is_ok_and(|file| identity(&file) == self.identity) {
+        if self.is_in_place() {
             let _ = fs::remove_file(&self.path);
         }
     }

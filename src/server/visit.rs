@@ -9,8 +9,9 @@ use smol::{Timer, future};
 use super::connection::Connection;
 use super::introduction::{Introduced, Refusal, Trust};
 use super::limits::Place;
+use super::record::{self, SessionLog};
 use super::tls::Encryption;
-use super::{Address, Service, Shutdown, record};
+use super::{Service, Shutdown};
 use crate::envelope::Client;
 use crate::smtp::{Profile, reply};
 
@@ -18,7 +19,7 @@ use crate::smtp::{Profile, reply};
 pub(super) struct Visit {
     pub peer: Client,
     pub place: Place,
-    pub address: Address,
+    pub listener: Arc<str>,
     pub profile: Arc<Profile>,
     pub encryption: Option<Encryption>,
     pub trust: Arc<Trust>,
@@ -35,6 +36,7 @@ impl Visit {
         let Introduced { client, may_vouch } = introduced;
         let Self {
             mut place,
+            listener,
             mut profile,
             encryption,
             service,
@@ -43,11 +45,12 @@ impl Visit {
         } = self;
         let is_named = !may_vouch && client.proxy.is_some();
         if is_named && !place.move_to(client.address) {
-            record::turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
+            let reply = reply::TOO_MANY_CONNECTIONS;
+            record::turned_away(&client, &listener, &reply, &service.events);
             // Within TLS it would take a handshake to say so.
             if !encryption.is_some_and(|encryption| encryption.implicit) {
                 let mut octets = Vec::new();
-                reply::TOO_MANY_CONNECTIONS.write(&mut octets);
+                reply.write(&mut octets);
                 let _ = future::or(stream.write_all(&octets), super::moment()).await;
             }
             return;
@@ -58,7 +61,8 @@ impl Visit {
                 ..(*profile).clone()
             });
         }
-        Connection::new(stream, client, profile, encryption, service, place)
+        let log = SessionLog::new(&client, listener, service.events.clone());
+        Connection::new(stream, client, profile, encryption, service, place, log)
             .converse(shutdown)
             .await;
     }
@@ -79,7 +83,8 @@ impl Visit {
             // Load balancers look every few seconds whether the port is open.
             Err(Refusal::Silent) => None,
             Err(refusal) => {
-                record::shut_out(&self.peer, &self.address, &refusal);
+                let events = &self.service.events;
+                record::shut_out(&self.peer, &self.listener, &refusal, events);
                 None
             }
         }

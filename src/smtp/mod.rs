@@ -17,5 +17,5 @@ pub mod xclient;
 
 pub use profile::{Auth, Profile, Protocol, StartTls};
 pub use reply::Reply;
-pub use session::{Attempt, Session, Step};
+pub use session::{Attempt, Refusal, Session, Step};
 pub use transaction::Submission;

@@ -24,6 +24,7 @@ use super::transaction::{Submission, Transaction};
 use super::xclient::Identity;
 pub use auth::Attempt;
 use auth::Standing;
+pub use saying::Refusal;
 use vouching::Vouching;
 
 /// Replies waiting to be sent, in octets, before no further command is looked
@@ -128,6 +129,8 @@ pub struct Session<R> {
     faults: u32,
     refusals: u32,
     last_refusal: Option<Reply>,
+    /// Those of the last step.
+    refused: Vec<Refusal>,
     idle_commands: u32,
     messages: u32,
     shutting_down: bool,
@@ -151,6 +154,7 @@ impl<R> Session<R> {
             faults: 0,
             refusals: 0,
             last_refusal: None,
+            refused: Vec::new(),
             idle_commands: 0,
             messages: 0,
             shutting_down: false,
@@ -165,6 +169,7 @@ impl<R> Session<R> {
 
     /// What to do next.
     pub fn step(&mut self) -> Step<'_, R> {
+        self.refused = Vec::new();
         if mem::take(&mut self.sent) {
             self.output.clear();
             self.output.shrink_to(OUTPUT_KEPT);

@@ -10,6 +10,7 @@ use super::agenda::Agenda;
 use super::breaker::Breaker;
 use super::worker::{Ended, Outcome, Settings};
 use super::{Queue, State, now};
+use crate::health::Part;
 use crate::maildir::{Look, bundle_of};
 
 /// How many milliseconds it waits before it tries again to remove a letter.
@@ -33,6 +34,8 @@ pub(super) struct Desk {
     done: HashSet<Arc<str>>,
     /// How far bundles were looked through.
     looked: HashMap<String, u64>,
+    /// Where it is written down whether the consumer answers.
+    part: Option<Part>,
 }
 
 /// What is to be done next.
@@ -49,7 +52,7 @@ pub(super) enum Next {
 }
 
 impl Desk {
-    pub(super) fn new(queue: Queue, settings: &Settings) -> Self {
+    pub(super) fn new(queue: Queue, settings: &Settings, part: Option<Part>) -> Self {
         Self {
             queue,
             at_once: settings.at_once,
@@ -60,6 +63,7 @@ impl Desk {
             is_closed: false,
             done: HashSet::new(),
             looked: HashMap::new(),
+            part,
         }
     }
 
@@ -241,12 +245,15 @@ impl Desk {
 
     fn answered(&mut self) {
         if self.breaker.answered() {
+            self.part.as_ref().map(Part::well);
             log::info!(consumer = self.queue.name(), letters = self.agenda.len(); "it answers again");
         }
     }
 
     fn failed(&mut self) {
         if self.breaker.failed(now()) {
+            let down = "the application does not answer, its letters wait";
+            self.part.as_ref().map(|part| part.hampered(down));
             log::warn!(consumer = self.queue.name(), letters = self.agenda.len(); "it seems to be down: one letter at a time is tried until it answers");
         }
     }

@@ -20,6 +20,7 @@
 
 mod agenda;
 mod breaker;
+mod census;
 mod consumer;
 mod dead;
 mod desk;
@@ -38,6 +39,7 @@ mod worker;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use census::Census;
 pub use consumer::{Answer, Consumer, Pending};
 pub use dead::{DEAD, DeadLetters, Reason};
 pub use letter::Letter;

@@ -54,7 +54,7 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) fn new(worker: Worker) -> Self {
-        let desk = Desk::new(worker.queue.clone(), &worker.settings);
+        let desk = Desk::new(worker.queue.clone(), &worker.settings, worker.part.clone());
         let (to_patience, patience) = bounded(1);
         let (here, all_gone) = bounded(1);
         Self {

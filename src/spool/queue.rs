@@ -167,6 +167,11 @@ impl Queue {
         Ok(letters)
     }
 
+    /// The names of all bundles.
+    pub(super) fn bundles(&self) -> io::Result<Vec<String>> {
+        self.bundles.all()
+    }
+
     /// The letters in a bundle, behind the place `from`.
     pub(super) fn look(&self, bundle: &str, from: u64) -> io::Result<Look> {
         match self.bundles.look(bundle, from) {

@@ -106,13 +106,19 @@ impl Slip {
         }
     }
 
-    pub(super) fn read(json: &[u8]) -> io::Result<Self> {
+    /// Reads such a line.
+    pub fn read(json: &[u8]) -> io::Result<Self> {
         let slip: Self = serde_json::from_slice(json)?;
         if slip.version > VERSION {
             let message = format!("its version is {}, ours {VERSION}", slip.version);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(slip)
+    }
+
+    /// One line of JSON, without its end.
+    pub fn json(&self) -> io::Result<String> {
+        Ok(serde_json::to_string(self)?)
     }
 
     /// Appends it to `line` as JSON, without a line end.

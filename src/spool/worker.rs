@@ -13,6 +13,8 @@ use smol::future::or;
 
 use super::office::Office;
 use super::{Answer, Consumer, DeadLetters, Letter, Queue, Reason, Schedule, State, now};
+use crate::events::{self, Event, Events, LetterFate};
+use crate::health::Part;
 
 /// The shortest time after which it is tried again to bury a letter.
 const BURY_AGAIN: Duration = Duration::from_secs(10);
@@ -50,6 +52,8 @@ pub struct Worker {
     pub(super) settings: Settings,
     dead: DeadLetters,
     consumer: Arc<dyn Consumer>,
+    events: Events,
+    pub(super) part: Option<Part>,
 }
 
 /// What became of one attempt.
@@ -86,6 +90,18 @@ impl Worker {
             settings,
             dead,
             consumer,
+            events: Events::default(),
+            part: None,
+        }
+    }
+
+    /// The same, where each attempt is told, and whether the consumer answers is written down.
+    #[must_use]
+    pub fn telling(self, events: Events, part: Part) -> Self {
+        Self {
+            events,
+            part: Some(part),
+            ..self
         }
     }
 
@@ -161,6 +177,7 @@ impl Worker {
             Answer::Delivered => {
                 let (id, to) = (&about.id, &about.to);
                 log::info!(id = id, consumer = self.queue.name(), to = to, attempts = attempts; "handed over");
+                self.tell(about, attempts, || LetterFate::HandedOver);
                 return self.remove(name);
             }
             Answer::Never { why } => (None, why, true),
@@ -173,6 +190,7 @@ impl Worker {
         let next = after.and_then(|after| schedule.next(name, queued, attempts, time, after));
         let Some(next) = next else {
             log::error!(id = id, consumer = consumer, to = to, attempts = attempts, cause = why; "not handed over: a dead letter");
+            self.tell(about, attempts, || LetterFate::Dead { why: why.clone() });
             let why = if answered {
                 why
             } else {
@@ -180,8 +198,25 @@ impl Worker {
             };
             return self.bury(name, attempts, why, answered);
         };
-        log::warn!(id = id, consumer = consumer, to = to, attempts = attempts, seconds = next.saturating_sub(time) / 1000, cause = why; "not handed over yet");
+        let pause = Duration::from_millis(next.saturating_sub(time));
+        log::warn!(id = id, consumer = consumer, to = to, attempts = attempts, seconds = pause.as_secs(), cause = why; "not handed over yet");
+        self.tell(about, attempts, || LetterFate::Waits {
+            after: pause,
+            why: why.clone(),
+        });
         self.wait(name, attempts, why, next)
+    }
+
+    fn tell(&self, about: &About, attempts: u32, fate: impl FnOnce() -> LetterFate) {
+        self.events.tell(|| {
+            Event::Letter(events::Letter {
+                queue: self.queue.name().to_owned(),
+                id: about.id.clone(),
+                recipient: about.to.clone(),
+                attempts,
+                fate: fate(),
+            })
+        });
     }
 
     fn wait(&self, name: &str, attempts: u32, error: String, next: u64) -> Outcome {

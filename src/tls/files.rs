@@ -26,8 +26,22 @@ pub trait Certificates: ResolvesServerCert {
     fn is_ready(&self) -> bool;
     /// What they say, the one for unknown names first.
     fn facts(&self) -> Vec<Facts>;
+    /// How it stands with the next one, where it is obtained by itself.
+    fn renewal(&self) -> Option<Renewal> {
+        None
+    }
     /// Looks whether there are newer ones, and says in the log what became of that. May block.
     fn refresh(&self);
+}
+
+/// How it stands with a certificate that is obtained by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// When the one that is there is due to be renewed, in seconds since 1970; none where there is
+    /// none yet.
+    pub due: Option<i64>,
+    /// Attempts to obtain one that have failed, in a row.
+    pub failures: u32,
 }
 
 /// Certificates from PEM files. The first is used for names that none is for.

@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use self::facts::{Facts, fingerprint};
-pub use self::files::{Certificates, Files};
+pub use self::files::{Certificates, Files, Renewal};
 pub use self::offer::{Demand, Offer, Settings, Version, provider};
 pub use self::pem::{Identity, Pair, certificates};
 

@@ -10,7 +10,7 @@ use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::version::{TLS12, TLS13};
 
 use super::clients::Clients;
-use super::files::{Certificates, Files, Stamps};
+use super::files::{Certificates, Files, Renewal, Stamps};
 use super::{Facts, Pair, TlsError};
 use crate::locks::{lock, read, write};
 
@@ -102,6 +102,11 @@ impl Offer {
     /// What the certificates say.
     pub fn facts(&self) -> Vec<Facts> {
         self.certificates.facts()
+    }
+
+    /// How it stands with the next certificate, where it is obtained by itself.
+    pub fn renewal(&self) -> Option<Renewal> {
+        self.certificates.renewal()
     }
 
     /// Whether a client must show a certificate that is trusted.

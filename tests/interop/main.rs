@@ -6,12 +6,15 @@ mod curl;
 mod deliver;
 mod dovecot;
 mod logins;
+mod logrotate;
 mod maildir;
 mod mutt;
 mod notmuch;
 mod php;
 mod postfix;
 mod program;
+#[cfg(feature = "metrics")]
+mod prometheus;
 mod proxies;
 mod python;
 mod readme;

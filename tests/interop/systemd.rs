@@ -1,6 +1,7 @@
 //! systemd: its sockets, what it is told, and the units that are shipped for it.
 
 use std::fs;
+use std::io::Read as _;
 use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
@@ -175,6 +176,12 @@ fn tells_the_service_manager() {
     let time = time.and_then(|time| time.trim_end().parse::<u64>().ok());
     assert!(time.is_some_and(|time| time > 0), "{reloading}");
     assert_eq!(activation.notice(), ready);
+    // The sockets that were passed are kept.
+    let mut greeting = [0; 4];
+    let greeted = TcpStream::connect(("127.0.0.1", activation.port))
+        .and_then(|mut client| client.read_exact(&mut greeting));
+    greeted.expect("it is served");
+    assert_eq!(&greeting, b"220 ");
     service.signal(Signal::TERM);
     let stopping = "STOPPING=1\nSTATUS=finishing what has begun\nEXTEND_TIMEOUT_USEC=";
     let notice = activation.notice();

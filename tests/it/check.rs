@@ -151,6 +151,35 @@ fn check_looks_at_the_endpoint_for_nginx() {
     }
 }
 
+#[cfg(feature = "metrics")]
+#[test]
+fn check_looks_at_where_figures_are_told() {
+    for (yaml, code, said) in [
+        (
+            "metrics: {address: '127.0.0.1:0'}",
+            0,
+            "ok    metrics 127.0.0.1:0",
+        ),
+        (
+            "metrics: {address: '0.0.0.0:0'}",
+            0,
+            "warn  metrics: whoever can connect there sees the figures",
+        ),
+        (
+            "metrics: {address: '192.0.2.1:1'}",
+            78,
+            "FAULT metrics 192.0.2.1:1: ",
+        ),
+    ] {
+        let (_, ended) = configured(yaml, &["check"]);
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        assert!(
+            ended.stdout.iter().any(|line| line.starts_with(said)),
+            "{ended:#?}"
+        );
+    }
+}
+
 /// A certificate, a key, and what `check` says about them.
 #[test]
 #[rustfmt::skip]

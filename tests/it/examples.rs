@@ -79,3 +79,39 @@ fn a_message_from_example_to_example() {
         .expect("the receiver waits for it");
     assert_eq!(receiver.end().code, Some(0));
 }
+
+/// A processor of one's own keeps a register, if it can.
+#[test]
+fn a_processor_of_ones_own() {
+    let folder = Folder::new();
+    let yaml = include_str!("../../examples/processor.yaml");
+    let yaml = format!("{yaml}listeners: [{{address: \"127.0.0.1:0\"}}]\n");
+    fs::write(folder.path("mine.yaml"), &yaml).expect("it can be written");
+    let mut receiver = start(&folder, "processor", &["mine.yaml"]);
+    let line = receiver.stdout.wait("listening on ", 1).remove(0);
+    let address = line.trim_start_matches("listening on ");
+    let address = address.trim_end_matches(", press Enter to stop");
+    let message = b"Subject: =?utf-8?q?h=C3=A9?=\n\nIt works.\n";
+    let sent = send(
+        &folder,
+        &[address, "me@localhost", "you@localhost"],
+        message,
+    );
+    assert_eq!(sent.code, Some(0), "{sent:#?}");
+    receiver.stdin().write_all(b"\n").expect("it waits for it");
+    assert_eq!(receiver.end().code, Some(0));
+    let register = fs::read_to_string(folder.path("register.txt")).expect("it was written");
+    let size = message.len() + 3;
+    let rest = format!(" me@localhost you@localhost {size} \"hé\"\n");
+    assert!(register.ends_with(&rest), "{register}");
+
+    let wrong = yaml.replace("./register.txt", "./no/register.txt");
+    fs::write(folder.path("mine.yaml"), wrong).expect("it can be written");
+    let ended = start(&folder, "processor", &["mine.yaml"]).end();
+    assert_eq!(ended.code, Some(1));
+    let said = ended.stderr.join("\n");
+    assert!(
+        said.contains("Register cannot start: ./no/register.txt: No such file"),
+        "{said}"
+    );
+}

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use maiasaura::config::{Config, Environment};
-use maiasaura::daemon::{Daemon, Running};
+use maiasaura::daemon::{Daemon, Reloaded, Running};
 use maiasaura::maildir::{self, Store};
 use maiasaura::server::Address;
 use maiasaura::spool::{Place, Queue};
@@ -52,6 +52,7 @@ pub struct Folder(TempDir);
 pub struct House {
     pub folder: Folder,
     running: Option<Running>,
+    addresses: Vec<Address>,
 }
 
 /// A message in a Maildir.
@@ -176,20 +177,48 @@ impl House {
         Self::furnished(folder, yaml, |daemon| daemon)
     }
 
+    /// Starts one that may not be able to.
+    pub fn try_new(yaml: &str) -> Result<Self, String> {
+        Self::try_furnished(Folder::new(), yaml, |daemon| daemon)
+    }
+
     fn furnished(folder: Folder, yaml: &str, furnish: impl FnOnce(Daemon) -> Daemon) -> Self {
-        let config = Config::parse(&configuration(yaml), "test", &folder.environment())
-            .unwrap_or_else(|error| panic!("{error}"));
+        let house = Self::try_furnished(folder, yaml, furnish);
+        house.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn try_furnished(
+        folder: Folder,
+        yaml: &str,
+        furnish: impl FnOnce(Daemon) -> Daemon,
+    ) -> Result<Self, String> {
+        let config = Config::parse(&configuration(yaml), "test", &folder.environment());
+        let config = config.map_err(|error| error.to_string())?;
         let running = furnish(Daemon::new(config)).start();
-        let running = running.unwrap_or_else(|error| panic!("{error}"));
-        Self {
+        let running = running.map_err(|error| error.to_string())?;
+        Ok(Self {
             folder,
+            addresses: running.addresses(),
             running: Some(running),
-        }
+        })
+    }
+
+    /// Changes its configuration; says what was changed, or why not.
+    pub fn reload(&mut self, yaml: &str) -> Result<Reloaded, String> {
+        let config = Config::parse(&configuration(yaml), "test", &self.folder.environment());
+        let config = config.map_err(|error| error.to_string())?;
+        let outcome = self.running().reload(config);
+        self.addresses = self.running().addresses();
+        outcome.map_err(|error| error.to_string())
+    }
+
+    pub fn running(&self) -> &Running {
+        self.running.as_ref().expect("it runs")
     }
 
     /// Where its listeners are.
     pub fn addresses(&self) -> &[Address] {
-        self.running.as_ref().expect("it runs").addresses()
+        &self.addresses
     }
 
     pub fn address(&self) -> &Address {
@@ -199,8 +228,13 @@ impl House {
     /// Where nginx may ask.
     #[cfg(feature = "auth-http")]
     pub fn auth_http(&self) -> std::net::SocketAddr {
-        let running = self.running.as_ref().expect("it runs");
-        running.auth_http().expect("it is configured")
+        self.running().auth_http().expect("it is configured")
+    }
+
+    /// Where figures are told.
+    #[cfg(feature = "metrics")]
+    pub fn metrics(&self) -> std::net::SocketAddr {
+        self.running().metrics().expect("it is configured")
     }
 
     /// A client of the first listener, after the greetings.

@@ -10,40 +10,71 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 22] = [
+const STAIR: [&str; 33] = [
     "smtp",
     "proxy",
     "locks",
     "stamp",
+    "group",
+    "answers",
+    "logbook",
     "credentials",
     "maildir",
     "failure",
     "content",
     "envelope",
+    "events",
+    "health",
     "recipients",
     "fastcgi",
+    "redis",
+    "mysql",
     "disks",
     "tls",
     "acme",
     "spool",
+    "stream",
     "processor",
     "chain",
+    "work",
     "server",
+    "http",
     "auth_http",
+    "metrics",
     "config",
     "daemon",
     "cli",
 ];
 
 /// Modules before it that a module may not use all the same.
-const STRANGERS: [(&str, &[&str]); 8] = [
+const STRANGERS: [(&str, &[&str]); 14] = [
     ("proxy", &["smtp"]),
     ("maildir", &["smtp", "proxy"]),
     ("content", &["smtp", "failure"]),
     ("envelope", &["failure"]),
+    ("events", &["proxy", "credentials", "maildir", "content"]),
+    (
+        "health",
+        &["smtp", "maildir", "failure", "content", "envelope"],
+    ),
     (
         "fastcgi",
         &["maildir", "failure", "content", "envelope", "recipients"],
+    ),
+    (
+        "stream",
+        &[
+            "smtp",
+            "maildir",
+            "content",
+            "recipients",
+            "fastcgi",
+            "disks",
+        ],
+    ),
+    (
+        "redis",
+        &["maildir", "content", "envelope", "recipients", "fastcgi"],
     ),
     (
         "acme",
@@ -59,6 +90,11 @@ const STRANGERS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("server", &["maildir", "fastcgi", "spool", "processor"]),
+    (
+        "http",
+        &["maildir", "fastcgi", "spool", "processor", "chain", "disks"],
+    ),
+    ("metrics", &["fastcgi", "processor", "chain", "auth_http"]),
     (
         "auth_http",
         &["maildir", "fastcgi", "spool", "processor", "chain", "disks"],
@@ -230,4 +266,24 @@ fn unsafe_code_is_denied_but_where_a_reason_is_given() {
         assert!(sites == 0 || UNSAFE.contains(&path.as_str()), "{path}");
         assert!(!text.contains("allow(unsafe_code"), "{path}");
     }
+}
+
+/// The page of the crate leads to every room that its users may enter.
+#[test]
+fn the_map_names_every_public_room() {
+    let map = include_str!("../../src/lib.rs");
+    let page: String = map.lines().filter(|line| line.starts_with("//!")).collect();
+    let mut hidden = false;
+    let mut count = 0;
+    for line in map.lines() {
+        if let Some(room) = line.strip_prefix("pub mod ") {
+            let room = room.trim_end_matches(';');
+            let is_named = [format!("[`{room}`]"), format!("[`{room}::")];
+            let is_named = is_named.iter().any(|link| page.contains(link));
+            assert_ne!(hidden, is_named, "{room}");
+            count += usize::from(!hidden);
+        }
+        hidden = line.contains("doc(hidden)") || (hidden && line.starts_with("#["));
+    }
+    assert!(count >= 10, "{count} public rooms");
 }

@@ -10,7 +10,10 @@ mod check;
 mod client;
 mod delivery;
 mod dialogues;
+mod events;
 mod examples;
+#[cfg(feature = "metrics")]
+mod exposition;
 #[cfg(feature = "fastcgi")]
 mod fastcgi;
 mod handshakes;
@@ -19,13 +22,18 @@ mod import;
 mod large;
 mod layers;
 mod limits;
+mod listener_logs;
 mod lmtp;
 mod logins;
 mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod model;
 mod octets;
+mod own_processors;
 mod passwd;
 mod paths;
+mod pid_file;
 mod pipe;
 mod player;
 mod process;
@@ -34,6 +42,7 @@ mod program;
 mod proxy;
 mod queue;
 mod recipients;
+mod reload;
 mod session;
 mod signals;
 mod socket;

@@ -1,5 +1,10 @@
 //! Who gets a message, and where it lies: from RCPT to the folders on the disk.
 
+use std::sync::Arc;
+
+use maiasaura::recipients::{Pending, UserSource};
+use maiasaura::smtp::address::Mailbox;
+
 use crate::client::{Client, mail_data};
 use crate::house::{Folder, House};
 
@@ -243,4 +248,38 @@ fn details_lead_to_folders() {
         found.sort();
         assert_eq!(found, expected, "{folder}");
     }
+}
+
+struct OnlyAlice;
+
+impl UserSource for OnlyAlice {
+    fn name(&self) -> &'static str {
+        "only alice"
+    }
+
+    fn knows<'a>(&'a self, mailbox: &'a Mailbox) -> Pending<'a, Result<bool, String>> {
+        Box::pin(async {
+            match mailbox.local_part() {
+                "alice" => Ok(true),
+                "bob" => Ok(false),
+                _ => Err("out of order".into()),
+            }
+        })
+    }
+}
+
+#[test]
+fn a_program_that_knows_its_users_is_asked() {
+    let house = House::with(NOT_SYNCED, |daemon| daemon.recipients(Arc::new(OnlyAlice)));
+    delivers(&house, "Alice+x@example.org");
+    let mut client = house.client();
+    for (to, expected) in [
+        ("bob@example.org", "550 5.1.1 "),
+        ("carol@example.org", "451 4.3.0 "),
+        ("alice@elsewhere.example", "550 5.7.1 "),
+    ] {
+        let reply = send(&mut client, to);
+        assert!(reply.starts_with(expected), "{to}: {reply}");
+    }
+    assert_eq!(boxes(&house.folder), ["example.org/alice 1"]);
 }

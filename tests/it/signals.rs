@@ -104,16 +104,6 @@ fn the_second_signal_ends_at_once() {
     }
 }
 
-#[test]
-fn a_reload_is_refused_in_words() {
-    let folder = Folder::new();
-    let program = Program::serve(&folder, "");
-    program.signal(Signal::HUP);
-    program.stderr.wait("restart to apply", 1);
-    program.client().wants("NOOP", "250 ");
-    program.stop();
-}
-
 /// Delivers until the server is gone; the names of the messages that were acknowledged.
 fn deliver_until_it_ends(
     address: &Address,

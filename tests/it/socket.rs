@@ -11,7 +11,7 @@ use maiasaura::envelope::{Mail, Recipient, Transmission};
 use maiasaura::failure::Failure;
 use maiasaura::processor::{Commit, Delivery as Passing, Pending, Processor, Sender, Staged};
 use maiasaura::server::{
-    self, Access, Address, Encryption, Listener, PassedSockets, Service, Shutdown, Trigger,
+    Access, Address, Encryption, Listener, PassedSockets, Server, Service, Shutdown, Trigger,
 };
 use maiasaura::smtp::{Auth, Profile, Protocol, StartTls, reply};
 use maiasaura::tls::{self, Certificates};
@@ -203,7 +203,11 @@ impl Wire {
         if let Some((listener, service, shutdown)) = self.waiting.take() {
             self.thread = Some(thread::spawn(|| {
                 let executor = Arc::new(smol::Executor::new());
-                let serve = server::run(Arc::clone(&executor), vec![listener], service, shutdown);
+                let server = Server::new(Arc::clone(&executor), shutdown);
+                let serve = async {
+                    server.open(vec![listener], service).await;
+                    server.finish().await;
+                };
                 smol::block_on(executor.run(serve));
             }));
         }

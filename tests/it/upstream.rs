@@ -8,6 +8,7 @@ mod maildir;
 mod php;
 mod processors;
 mod proxy;
+mod reload;
 mod smtp;
 mod tables;
 mod tls;

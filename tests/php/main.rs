@@ -9,6 +9,7 @@ mod fpm;
 mod guide;
 mod inline;
 mod letter;
+mod maildiranasaurus;
 mod queued;
 
 #[path = "../it/client.rs"]

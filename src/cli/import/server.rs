@@ -21,7 +21,7 @@ pub(super) struct Server {
     pub(super) max_size: Option<Said<u64>>,
     pub(super) timeout: Option<Said<u64>>,
     pub(super) max_clients: Option<Said<u64>>,
-    /// What else its listener has: encryption, proxies.
+    /// What else its listener has: encryption, proxies, a log.
     pub(super) doors: Vec<Entry>,
     pub(super) notes: Vec<String>,
 }

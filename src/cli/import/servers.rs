@@ -3,7 +3,7 @@
 
 use super::backend;
 use super::doors::{self, Tls};
-use super::draft::{Draft, Said};
+use super::draft::Draft;
 use super::form::Form;
 use super::hosts::{self, Reading};
 use super::log;
@@ -25,6 +25,7 @@ pub(super) fn import(draft: &mut Draft, form: Form) {
     let mut servers: Vec<Server> = (0..count)
         .map(|number| server(draft, number, form))
         .collect();
+    logs(draft, &mut servers);
     if servers.is_empty() {
         draft.tell_of(
             "servers",
@@ -37,7 +38,7 @@ pub(super) fn import(draft: &mut Draft, form: Form) {
         });
     }
     server::put(draft, servers);
-    logs(draft, count);
+    log::pid_file(draft, "pid_file");
     backend::import(draft, form);
 }
 
@@ -108,31 +109,15 @@ fn tls(draft: &mut Draft, place: &str, form: Form) -> Option<Entry> {
     Some(entry)
 }
 
-/// One log for all; that of the servers where they agree and there is no other.
-fn logs(draft: &mut Draft, servers: usize) {
+/// The main log, and those of the servers.
+fn logs(draft: &mut Draft, servers: &mut [Server]) {
     let main = draft.some_text("log_file");
-    let mut own: Vec<Said<String>> = Vec::new();
-    for number in 0..servers {
-        own.extend(draft.some_text(&format!("servers[{number}].log_file")));
-    }
-    let chosen = main.as_ref().or(own.first()).map(|said| said.value.clone());
-    let Some(chosen) = chosen else { return };
-    if let Some(said) = main.as_ref().or(own.first()) {
-        log::file(draft, said);
-    }
-    for said in own {
-        if said.value == chosen {
-            let same = "the log is one for all listeners, and this one";
-            if main.is_some() {
-                draft.tell(&[said.from], same);
-            }
-        } else {
-            let why = format!(
-                "listeners have no logs of their own: all is in {chosen}, and each line says which \
-                 client it is about"
-            );
-            draft.tell(&[said.from], why);
-        }
+    let own: Vec<_> = (0..servers.len())
+        .map(|number| draft.some_text(&format!("servers[{number}].log_file")))
+        .collect();
+    let entries = log::files(draft, main.as_ref(), &own);
+    for (server, entry) in servers.iter_mut().zip(entries) {
+        server.doors.extend(entry);
     }
 }
 

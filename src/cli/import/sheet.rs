@@ -4,7 +4,7 @@
 use crate::config::{quoted, written};
 
 /// The order of sections.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 17] = [
     "hostname",
     "listeners",
     "smtp",
@@ -14,10 +14,14 @@ const ORDER: [&str; 13] = [
     "save",
     "wildcard",
     "fastcgi",
+    "mysql",
+    "redis",
+    "debugger",
     "tls",
     "limits",
     "timeouts",
     "log",
+    "pid_file",
 ];
 const WIDTH: usize = 100;
 

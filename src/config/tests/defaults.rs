@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::{complaint, parse};
-use crate::config::{Config, DEFAULTS, Environment, FastcgiConfig, PhpAddress};
+use crate::config::{
+    Config, DEFAULTS, Environment, FastcgiConfig, MysqlConfig, PhpAddress, RedisConfig,
+};
 use crate::recipients::Recipients;
 
 #[test]
@@ -43,7 +45,9 @@ fn the_file_has_every_key() {
         "{}",
         "listeners: [{}]",
         "auth_http: {}",
+        "metrics: {}",
         "listeners: [{tls: {}}]",
+        "listeners: [{log: {}}]",
         "tls: {}",
         "tls: {certificates: [{}]}",
         "tls: {acme: {}}",
@@ -51,12 +55,17 @@ fn the_file_has_every_key() {
         "smtp: {}",
         "recipients: {}",
         "recipients: {users: {alice: {}}}",
+        "recipients: {answers: {}}",
         "recipients: {subaddress: {}}",
         "maildir: {}",
         "wildcard: {}",
         "fastcgi: {}",
         "fastcgi: {validate: {}}",
+        "mysql: {}",
+        "redis: {}",
+        "stream: {}",
         "header: {}",
+        "debugger: {}",
         "compressor: {}",
         "spool: {}",
         "limits: {}",
@@ -92,7 +101,7 @@ fn recipes_work() {
         assert_ne!(config, Config::default());
         recipes += 1;
     }
-    assert_eq!(recipes, 9);
+    assert_eq!(recipes, 10);
 }
 
 /// What is commented out in the file is the section with its defaults.
@@ -110,12 +119,36 @@ fn the_section_for_php_holds_its_defaults() {
     assert_eq!(config.fastcgi, Some(defaults));
 }
 
+#[test]
+fn the_section_for_mysql_holds_its_defaults() {
+    let (_, section) = DEFAULTS.split_once("\n# mysql:").unwrap();
+    let (section, _) = section.split_once("\n\n").unwrap();
+    let text = format!("mysql:{}", section.replace("\n# ", "\n"));
+    let config = parse(&text).unwrap();
+    assert_eq!(config.mysql, Some(MysqlConfig::default()));
+}
+
+/// The same for Redis.
+#[test]
+fn the_section_for_redis_holds_its_defaults() {
+    let (_, section) = DEFAULTS.split_once("\n# redis:").unwrap();
+    let (section, _) = section.split_once("\n\n").unwrap();
+    let text = format!("redis:{}", section.replace("\n# ", "\n"));
+    let config = parse(&text).unwrap();
+    let defaults = RedisConfig {
+        address: vec!["127.0.0.1:6379".into()],
+        ..RedisConfig::default()
+    };
+    assert_eq!(config.redis, Some(defaults));
+}
+
 /// The table of processors in README.md.
 #[test]
 fn the_readme_has_every_key_of_a_processor() {
     let readme = include_str!("../../../README.md");
     for (processor, sections) in [
         ("Header", &["header: {}"][..]),
+        ("Debugger", &["debugger: {}"]),
         ("Compressor", &["compressor: {}"]),
         ("Wildcard", &["wildcard: {}"]),
         (
@@ -126,10 +159,13 @@ fn the_readme_has_every_key_of_a_processor() {
                 "recipients: {subaddress: {}}",
             ],
         ),
+        ("MySQL", &["mysql: {}"]),
         (
             "FastCGI",
             &["fastcgi: {}", "fastcgi: {validate: {}}", "spool: {}"],
         ),
+        ("Redis", &["redis: {}"]),
+        ("Stream", &["stream: {}"]),
     ] {
         let start = format!("| {processor} |");
         let row = readme.lines().find(|line| line.starts_with(&start));

@@ -7,7 +7,7 @@ use super::parse;
 use crate::config::Config;
 use crate::maildir::{Durability, Owner, Quota};
 use crate::processor::LineEnds;
-use crate::recipients::{DetailFolder, Recipients, Users};
+use crate::recipients::{DetailFolder, Question, Recipients, Users};
 use crate::server::{Access, Address, Networks, Trust};
 use crate::smtp;
 use crate::smtp::address::Domain;
@@ -130,6 +130,15 @@ fn users() {
     };
     assert_eq!(read("any"), Users::Any);
     assert_eq!(read("existing"), Users::Existing);
+    let question = Question {
+        of: "mysql".into(),
+        text: "SELECT 1".into(),
+    };
+    assert_eq!(read("{mysql: SELECT 1}"), Users::Asked(question));
+    let Users::Map(users) = read("{mysql: {quota: 1KiB}, redis: }") else {
+        panic!("users may have such names")
+    };
+    assert_eq!(users.len(), 2);
     assert_eq!(read("[a, 7]"), Users::List(vec!["a".into(), "7".into()]));
     let Users::Map(users) =
         read("{a: {uid: mail}, b: {uid: 4294967294, gid: 5, quota: 1KiB, path: x}, c: , d: {}}")

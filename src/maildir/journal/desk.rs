@@ -185,6 +185,11 @@ impl Desk {
         Some((sequence, place))
     }
 
+    /// Entries that must not be forgotten.
+    pub(super) fn kept(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The frame is durable: its entries can be delivered.
     pub(super) fn written(&mut self, sequence: u64) {
         for (number, kept) in self.entries.range_mut(frame_of(sequence)) {

@@ -16,6 +16,7 @@
 //! | `ticket` | one write for all who wait |
 //! | `checkpoint`, `letter` | from the log into the Maildirs |
 
+mod backlog;
 mod checkpoint;
 mod desk;
 mod files;
@@ -36,6 +37,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use backlog::Backlog;
 use desk::{Desk, Withdrawal};
 use files::{Files, TailFile};
 pub(super) use open::{Recover, recover};
@@ -46,8 +48,8 @@ pub(super) use tail::Number;
 use tail::Place;
 use ticket::{Ticket, Verdict};
 
-use super::group::Group;
 use super::{Location, Message};
+use crate::group::Group;
 use crate::locks::{lock, woken};
 
 /// The size of a log.

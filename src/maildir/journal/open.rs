@@ -12,9 +12,9 @@ use super::desk::Desk;
 use super::files::{self, Files, Opened, TailFile};
 use super::scan::scan;
 use super::{Journal, Shared, Workings};
+use crate::group::Group;
 use crate::locks::lock;
 use crate::maildir::Owner;
-use crate::maildir::group::Group;
 use crate::maildir::maildirs::Maildirs;
 
 /// What came of the log below a root.

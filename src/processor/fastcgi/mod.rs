@@ -10,7 +10,6 @@
 //! With `delivery: queued` the message goes into a queue, and a [`Postman`] hands
 //! it over.
 
-mod cache;
 mod postman;
 
 use std::collections::BTreeMap;
@@ -22,21 +21,20 @@ use std::time::SystemTime;
 use smol::Timer;
 use smol::future::or;
 
-pub use cache::Times;
 pub use postman::Postman;
 
 use super::{Delivery, Pending, Processor, Queued, Sender, Staged, keys};
+use crate::answers::{self, Answers, Kind, Times};
 use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
 use crate::fastcgi::{self, Answer, Bridge, Content, Letter, Stored, Verdict};
 use crate::smtp::reply;
-use cache::Cache;
 
 /// Asks and feeds PHP.
 #[derive(Debug)]
 pub struct FastCgi {
     bridge: Arc<Bridge>,
-    cache: Cache,
+    answers: Answers<Verdict>,
     queued: Option<Queued>,
 }
 
@@ -53,7 +51,7 @@ impl FastCgi {
     pub fn new(bridge: Arc<Bridge>, times: Times) -> Self {
         Self {
             bridge,
-            cache: Cache::new(times),
+            answers: Answers::new("PHP", times),
             queued: None,
         }
     }
@@ -155,13 +153,23 @@ impl Processor for FastCgi {
         let asked = asked(recipient, sender);
         let name = asked.rcpt.clone();
         let ask = async move { self.bridge.ask(&asked).await };
-        Box::pin(verdict(self.cache.verdict(name, ask)))
+        Box::pin(verdict(self.answers.answer(name, ask)))
     }
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         match &self.queued {
             Some(queued) => queued.stage(delivery),
             None => Box::pin(async move { self.hand_all(delivery).await.map(|()| Staged::Done) }),
+        }
+    }
+}
+
+impl answers::Answer for Verdict {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Passed => Kind::Yes,
+            Self::Refused { .. } => Kind::No,
+            Self::Unknown { .. } => Kind::Unknown,
         }
     }
 }

@@ -4,6 +4,7 @@ mod paths;
 mod patterns;
 mod refused;
 mod rules;
+mod source;
 
 use std::collections::BTreeMap;
 

@@ -74,6 +74,8 @@ impl<R> Session<R> {
             Err(reply) if reply.code() == 535 => self.login_refused(&reply),
             Err(reply) => drop(self.idle(&reply, false)),
         }
+        // The driver knows.
+        self.refused.clear();
     }
 
     /// Tells who the client is where a peer that is believed says so, or that nobody knows.

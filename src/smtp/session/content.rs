@@ -138,6 +138,7 @@ impl<R> Session<R> {
             self.transaction = None;
             self.vouching.origin = None;
             self.answer(&reply);
+            self.it_was_content();
             return Some(Event::Discard);
         }
         if empty {
@@ -179,6 +180,7 @@ impl<R> Session<R> {
         if let Some(reply) = &transaction.progress.refusal {
             self.idle_commands += 1;
             self.note(reply);
+            self.it_was_content();
             for _ in 0..self.profile.replies_after_data(recipients) {
                 reply.write(&mut self.output);
             }

@@ -3,7 +3,22 @@
 use super::{Session, State};
 use crate::smtp::reply::{self, Reply};
 
+/// Something that the session has refused by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the client was told, or would have been if it could read.
+    pub reply: Reply,
+    /// Whether it was the content of a message; else it was a command.
+    pub is_content: bool,
+}
+
 impl<R> Session<R> {
+    /// What was refused in the last step. What the driver was asked about is not among it, unless it
+    /// was the content, with [`refuse`](Self::refuse).
+    pub fn refused(&self) -> &[Refusal] {
+        &self.refused
+    }
+
     /// Says `reply`; counts it if the client broke the protocol, and has enough
     /// of that at the limit.
     pub(super) fn answer(&mut self, reply: &Reply) {
@@ -47,5 +62,17 @@ impl<R> Session<R> {
     pub(super) fn note(&mut self, refusal: &Reply) {
         self.refusals += 1;
         self.last_refusal = Some(refusal.clone());
+        // As many at most as there is room for replies: these are forgotten with the next step.
+        self.refused.push(Refusal {
+            reply: refusal.clone(),
+            is_content: false,
+        });
+    }
+
+    /// What was refused last was the content of a message.
+    pub(super) fn it_was_content(&mut self) {
+        if let Some(refusal) = self.refused.last_mut() {
+            refusal.is_content = true;
+        }
     }
 }

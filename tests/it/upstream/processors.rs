@@ -299,3 +299,16 @@ fn a_bad_pattern_is_refused_at_start() {
         }
     }
 }
+
+/// Upstream: `log_received_mails` shows mail at level info, whatever else is logged.
+#[test]
+fn a_debugger_can_be_heard_where_nothing_else_is_so_talkative() {
+    let folder = Folder::new();
+    let yaml = "save: Debugger|MailDir\ndebugger: {level: warn}\nlog: {level: warn}";
+    let program = Program::serve(&folder, yaml);
+    program.client().deliver(SENDER, &[BOB], MAIL);
+    let lines = program.stderr.wait(" WARN  ", 2);
+    assert!(lines[0].contains(" envelope id="), "{lines:#?}");
+    assert!(lines[1].contains(" field=Subject value=t"), "{lines:#?}");
+    assert_eq!(program.stop().stderr.len(), 2);
+}

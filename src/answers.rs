@@ -1,0 +1,167 @@
+//! What somebody outside said of recipients, for a while.
+//!
+//! A recipient is asked about once at a time: who asks meanwhile waits and gets the
+//! same answer. When the one who is asked cannot say, the last thing it said counts for some time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use smol::lock::Mutex as Turn;
+
+use crate::locks::lock;
+
+/// How often a full cache is looked through, at most.
+const PURGE_EVERY: Duration = Duration::from_secs(1);
+
+/// How long answers are believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Good recipients.
+    pub positive: Duration,
+    /// Refused ones.
+    pub negative: Duration,
+    /// Beyond that, while nobody can say.
+    pub stale_if_error: Duration,
+    /// Recipients that are remembered.
+    pub entries: usize,
+}
+
+/// What kind of answer one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Yes,
+    No,
+    /// It cannot be said now.
+    Unknown,
+}
+
+/// What is said of a recipient.
+pub(crate) trait Answer: Clone {
+    fn kind(&self) -> Kind;
+}
+
+/// The answers of one who is asked.
+#[derive(Debug)]
+pub(crate) struct Answers<A> {
+    /// Who that is, for the log.
+    who: String,
+    times: Times,
+    known: Mutex<Known<A>>,
+}
+
+#[derive(Debug)]
+struct Known<A> {
+    slots: HashMap<String, Arc<Turn<Slot<A>>>>,
+    purged: Option<Instant>,
+}
+
+/// What is known of one recipient.
+#[derive(Debug)]
+struct Slot<A> {
+    /// The last thing that was said.
+    said: Option<(Instant, A)>,
+    /// The last time that it could not be said.
+    failed: Option<(Instant, A)>,
+}
+
+impl<A> Default for Slot<A> {
+    fn default() -> Self {
+        let (said, failed) = (None, None);
+        Self { said, failed }
+    }
+}
+
+impl<A: Answer> Answers<A> {
+    pub(crate) fn new(who: &str, times: Times) -> Self {
+        let known = Known {
+            slots: HashMap::new(),
+            purged: None,
+        };
+        Self {
+            who: who.to_owned(),
+            times,
+            known: Mutex::new(known),
+        }
+    }
+
+    /// What is known of a recipient, or else what `ask` finds out.
+    pub(crate) async fn answer(&self, name: String, ask: impl Future<Output = A>) -> A {
+        let began = Instant::now();
+        let slot = self.slot(name, began);
+        let mut slot = slot.lock().await;
+        let now = Instant::now();
+        if let Some((at, answer)) = &slot.said
+            && now < *at + self.fresh(answer)
+        {
+            return answer.clone();
+        }
+        // Who waited while it could not be said does not wait once more.
+        let shared = slot.failed.take_if(|(at, _)| *at >= began);
+        let (answer, is_shared) = match shared {
+            Some((at, answer)) => {
+                slot.failed = Some((at, answer.clone()));
+                (answer, true)
+            }
+            None => (ask.await, false),
+        };
+        let now = Instant::now();
+        if answer.kind() != Kind::Unknown {
+            slot.said = Some((now, answer.clone()));
+            return answer;
+        }
+        if !is_shared {
+            slot.failed = Some((now, answer.clone()));
+        }
+        match &slot.said {
+            Some((at, said)) if now < *at + self.fresh(said) + self.times.stale_if_error => {
+                log::warn!(
+                    "{} cannot say whether it knows a recipient; its last answer counts",
+                    self.who
+                );
+                said.clone()
+            }
+            _ => answer,
+        }
+    }
+
+    fn fresh(&self, answer: &A) -> Duration {
+        match answer.kind() {
+            Kind::Yes => self.times.positive,
+            Kind::No => self.times.negative,
+            Kind::Unknown => Duration::ZERO,
+        }
+    }
+
+    /// The place of a recipient; one that is forgotten at once when there is no room.
+    fn slot(&self, name: String, now: Instant) -> Arc<Turn<Slot<A>>> {
+        let mut known = lock(&self.known);
+        if let Some(slot) = known.slots.get(&name) {
+            return Arc::clone(slot);
+        }
+        let is_due = known
+            .purged
+            .is_none_or(|purged| now >= purged + PURGE_EVERY);
+        if known.slots.len() >= self.times.entries && is_due {
+            known.purged = Some(now);
+            known.slots.retain(|_, slot| self.is_of_use(slot, now));
+        }
+        let slot = Arc::default();
+        if known.slots.len() < self.times.entries {
+            known.slots.insert(name, Arc::clone(&slot));
+        }
+        slot
+    }
+
+    fn is_of_use(&self, slot: &Turn<Slot<A>>, now: Instant) -> bool {
+        // Somebody is asking.
+        let Some(slot) = slot.try_lock() else {
+            return true;
+        };
+        let said = slot.said.as_ref();
+        said.is_some_and(|(at, said)| now < *at + self.fresh(said) + self.times.stale_if_error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

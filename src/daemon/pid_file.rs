@@ -1,0 +1,370 @@
+//! The pid file: for scripts that send signals, and against a second instance.
+//!
+//! Who runs holds a lock on the file, so whether one that is found is somebody's is never guessed
+//! from the number in it: numbers are given again, after a restart of the machine first of all.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use rustix::fs::{Access, AtFlags, CWD, OFlags, RenameFlags, accessat, renameat_with};
+use rustix::io::Errno;
+
+/// More octets than a pid has, with its line end.
+const LONGEST: u64 = 21;
+/// Whoever takes the place of a file again and again is no instance of ours.
+const ATTEMPTS: usize = 100;
+
+/// Our pid, in a file that is ours as long as this lives.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    /// Holds the lock.
+    file: File,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum PidFileError {
+    /// Another instance holds it.
+    #[error("{} is held by a maiasaura that runs, with pid {pid}: stop it, or give each a pid_file of its own", .path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        pid: String,
+    },
+    /// There is a file of somebody who means something else with it.
+    #[error("{} holds no pid: remove it if nobody needs it, or choose another path", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be written.
+    #[error("cannot write {}: {error}{}", .path.display(), hint(.path, .error))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// What is found in the place of a pid file.
+#[derive(Debug)]
+enum Found {
+    Nothing,
+    /// Nobody's; it is locked while we have it, so that only one takes its place.
+    Stale(File, String),
+}
+
+impl PidFile {
+    /// Writes our pid there. It is whole as soon as it is seen, and takes the place of one that an
+    /// instance has left which did not end by itself.
+    pub fn write(path: &Path) -> Result<Self, PidFileError> {
+        let fault = |error| PidFileError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        let path = &std::path::absolute(path).map_err(fault)?;
+        // Before anything is made: what stands there may be somebody else's.
+        find(path)?;
+        let (draft, file) = draft(path).map_err(fault)?;
+        let taken = take(path, &draft);
+        if taken.is_err() {
+            let _ = fs::remove_file(&draft);
+        }
+        taken?;
+        Ok(Self {
+            path: path.clone(),
+            file,
+        })
+    }
+
+    /// Whether it could be written, without doing so.
+    pub fn probe(path: &Path) -> Result<(), PidFileError> {
+        find(path)?;
+        let folder = folder(path);
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        accessat(CWD, folder, access, AtFlags::EACCESS).map_err(|error| PidFileError::Io {
+            path: path.to_owned(),
+            error: error.into(),
+        })
+    }
+
+    /// Whether it is the file at `path`.
+    pub fn is_at(&self, path: &Path) -> bool {
+        std::path::absolute(path).is_ok_and(|path| path == self.path)
+    }
+
+    /// Removes it, if it is still the one that was written. That happens by itself in the end, too.
+    pub fn remove(&self) {
+        let is_ours = || {
+            let (own, there) = (self.file.metadata()?, fs::symlink_metadata(&self.path)?);
+            Ok::<_, io::Error>((own.dev(), own.ino()) == (there.dev(), there.ino()))
+        };
+        if is_ours().unwrap_or(false) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+/// A file beside it with our pid in it, locked.
+fn draft(path: &Path) -> io::Result<(PathBuf, File)> {
+    let pid = process::id();
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{pid}"));
+    let draft = path.with_file_name(name);
+    // One of this name is that of a process which had our pid and is no more.
+    if let Err(error) = fs::remove_file(&draft)
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&draft)?;
+    file.lock()?;
+    file.write_all(format!("{pid}\n").as_bytes())?;
+    Ok((draft, file))
+}
+
+/// Moves the draft to its place.
+fn take(path: &Path, draft: &Path) -> Result<(), PidFileError> {
+    let fault = |error: io::Error| PidFileError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    for _ in 0..ATTEMPTS {
+        match find(path)? {
+            Found::Nothing => match renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE) {
+                Ok(()) => return Ok(()),
+                // Somebody was faster.
+                Err(Errno::EXIST) => {}
+                // A file system without it; the lock below is missing then, which only matters to
+                // two that start at the same moment.
+                Err(Errno::INVAL) => return fs::rename(draft, path).map_err(fault),
+                Err(error) => return Err(fault(error.into())),
+            },
+            Found::Stale(_locked, pid) => {
+                fs::rename(draft, path).map_err(fault)?;
+                log::warn!(file:% = path.display(), pid = pid; "the pid file of an instance that did not end by itself was replaced");
+                return Ok(());
+            }
+        }
+    }
+    Err(fault(ErrorKind::ResourceBusy.into()))
+}
+
+/// What is there; an error if it is somebody's.
+fn find(path: &Path) -> Result<Found, PidFileError> {
+    let fault = |error| PidFileError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    for _ in 0..ATTEMPTS {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(path);
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound && folder(path).is_dir() => {
+                return Ok(Found::Nothing);
+            }
+            Err(error) => return Err(fault(error)),
+        };
+        let own = file.metadata().map_err(fault)?;
+        let path = path.to_owned();
+        if !own.is_file() {
+            return Err(PidFileError::Foreign { path });
+        }
+        let mut text = String::new();
+        let outcome = (&mut file).take(LONGEST + 1).read_to_string(&mut text);
+        let pid = text.trim().to_owned();
+        let is_pid = pid.bytes().all(|octet| octet.is_ascii_digit());
+        if outcome.is_err() || text.len() as u64 > LONGEST || !is_pid {
+            return Err(PidFileError::Foreign { path });
+        }
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(PidFileError::Taken { path, pid }),
+            Err(TryLockError::Error(error)) => return Err(fault(error)),
+        }
+        // Only who has locked what is still there may replace it.
+        let is_there = |there: fs::Metadata| (there.dev(), there.ino()) == (own.dev(), own.ino());
+        if fs::symlink_metadata(&path).is_ok_and(is_there) {
+            return Ok(Found::Stale(file, pid));
+        }
+    }
+    Err(fault(ErrorKind::ResourceBusy.into()))
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// How to mend it, where that is known.
+fn hint(path: &Path, error: &io::Error) -> String {
+    let folder = folder(path).display();
+    match error.kind() {
+        ErrorKind::NotFound => {
+            format!("; mend it with: mkdir -p {folder}, or with systemd by RuntimeDirectory=")
+        }
+        ErrorKind::PermissionDenied => {
+            format!(
+                "; this user may not write into {folder}: give it to the user, or choose another"
+            )
+        }
+        _ if Errno::from_io_error(error) == Some(Errno::LOOP) => {
+            "; it is a link: remove it, or name what it leads to".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    fn text(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name();
+        entries
+            .map(|entry| name(entry).into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn it_is_there_while_it_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let held = PidFile::write(&path).unwrap();
+        assert_eq!(text(&path), format!("{}\n", process::id()));
+        assert_eq!(names(folder.path()), ["pid"]);
+        let error = PidFile::write(&path).unwrap_err().to_string();
+        let said = format!("with pid {}: stop it", process::id());
+        assert!(error.contains(&said), "{error}");
+        assert_eq!(names(folder.path()), ["pid"]);
+        drop(held);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_nobodys_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        for left in ["", "1", "99999999\n", &format!("{}\n", process::id())] {
+            fs::write(&path, left).unwrap();
+            PidFile::probe(&path).unwrap();
+            let _held = PidFile::write(&path).unwrap();
+            assert_eq!(text(&path), format!("{}\n", process::id()), "{left:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pid_file_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        for foreign in ["root:x:0:0\n", "-1", "1 2", "\0", &"1".repeat(100)] {
+            fs::write(&path, foreign).unwrap();
+            for outcome in [PidFile::write(&path).map(drop), PidFile::probe(&path)] {
+                let error = outcome.unwrap_err().to_string();
+                assert!(error.contains("holds no pid: remove it"), "{error}");
+            }
+            assert_eq!(text(&path), foreign);
+        }
+        fs::remove_file(&path).unwrap();
+        let target = folder.path().join("target");
+        fs::write(&target, "1").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let error = PidFile::write(&path).unwrap_err().to_string();
+        assert!(error.contains("it is a link"), "{error}");
+        assert_eq!(text(&target), "1");
+        let error = PidFile::write(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("holds no pid"), "{error}");
+        let error = PidFile::write(&folder.path().join("no/pid")).unwrap_err();
+        assert!(error.to_string().contains("mkdir -p "), "{error}");
+    }
+
+    #[test]
+    fn what_is_anothers_by_now_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let held = PidFile::write(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let other = PidFile::write(&path).unwrap();
+        drop(held);
+        assert!(path.exists());
+        drop(other);
+        assert!(!path.exists());
+    }
+
+    /// Of many that start at once, with and without an old file, one has it at each moment.
+    #[test]
+    fn there_is_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let holders = AtomicUsize::new(0);
+        let taken = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for round in 0..200 {
+                        // Processes have a draft each; threads of this one stand for them.
+                        match take_turn(&path) {
+                            Ok(held) => {
+                                assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                                taken.fetch_add(1, Ordering::SeqCst);
+                                holders.fetch_sub(1, Ordering::SeqCst);
+                                if round % 2 == 0 {
+                                    drop(held);
+                                } else {
+                                    // As one that was killed.
+                                    let PidFile { file, .. } = &held;
+                                    file.unlock().unwrap();
+                                    std::mem::forget(held);
+                                }
+                            }
+                            Err(PidFileError::Taken { .. }) => {}
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                });
+            }
+        });
+        assert!(taken.into_inner() > 0);
+    }
+
+    /// As [`PidFile::write`], with a draft for each thread.
+    fn take_turn(path: &Path) -> Result<PidFile, PidFileError> {
+        let folder = tempfile::tempdir_in(path.parent().unwrap()).unwrap();
+        let (draft, file) = draft(&folder.path().join("pid")).unwrap();
+        take(path, &draft)?;
+        Ok(PidFile {
+            path: path.to_owned(),
+            file,
+        })
+    }
+}

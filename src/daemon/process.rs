@@ -1,0 +1,83 @@
+//! What belongs to the process and not to a single daemon: its logs, its pid, its descriptors.
+
+use std::sync::Arc;
+
+use super::logging::{Logging, listener_log_settings};
+use super::pid_file::{PidFile, PidFileError};
+use super::{Running, StartError};
+use crate::config::{Config, ConfigError, Source};
+use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
+use crate::logbook::Logbook;
+
+/// Nobody would read a file that somebody else's log does not know of.
+const FOREIGN: &str = "the log of this process is another one, so that nothing would be written there; call \
+                       maiasaura::daemon::Logging::start first, or leave this key out";
+
+impl Running {
+    /// How many file descriptors may be needed when all limits are reached.
+    pub fn descriptors(&self) -> u64 {
+        let config = self.config();
+        let deliveries = config.limits.deliveries * self.parts.disks.kinds();
+        config.descriptors(deliveries)
+    }
+
+    /// Opens the files of the log anew, after they were renamed away; nothing is lost meanwhile.
+    /// It does nothing where [`Logging::start`] was not called.
+    pub fn reopen_logs(&self) {
+        let Some(logging) = Logging::of_process() else {
+            return;
+        };
+        logging.reopen();
+        let events = self.events();
+        events.tell(|| Event::ConfigChange(ConfigChange::ReopenLogFile));
+        for listener in &self.config().listeners {
+            if listener.log.file.is_some() {
+                events.tell(|| {
+                    Event::ServerChange(ServerChange {
+                        listener: listener.address.to_string(),
+                        change: ListenerChange::ReopenLogFile,
+                    })
+                });
+            }
+        }
+    }
+}
+
+/// The log of a listener, if it has one of its own.
+pub(super) fn logbook(
+    config: &Config,
+    source: &Source,
+    index: usize,
+) -> Result<Option<Logbook>, ConfigError> {
+    let Some(settings) = listener_log_settings(config, &config.listeners[index]) else {
+        return Ok(None);
+    };
+    let key = format!("listeners[{index}].log");
+    let Some(logging) = Logging::of_process() else {
+        return Err(source.error(&key, FOREIGN));
+    };
+    let error = |error| {
+        let key = format!("{key}.file");
+        source.error(&key, settings.target.fault(&error))
+    };
+    logging.logbook(&settings).map(Some).map_err(error)
+}
+
+/// Our pid in a file, where that is wanted; the file from `before` where it is the same.
+pub(super) fn pid_file(
+    config: &Config,
+    source: &Source,
+    before: Option<&Arc<PidFile>>,
+) -> Result<Option<Arc<PidFile>>, StartError> {
+    let Some(path) = &config.pid_file else {
+        return Ok(None);
+    };
+    if let Some(before) = before.filter(|before| before.is_at(path)) {
+        return Ok(Some(Arc::clone(before)));
+    }
+    match PidFile::write(path) {
+        Ok(file) => Ok(Some(Arc::new(file))),
+        Err(error @ PidFileError::Taken { .. }) => Err(StartError::Taken(error)),
+        Err(error) => Err(source.error("pid_file", error).into()),
+    }
+}

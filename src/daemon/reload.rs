@@ -1,0 +1,182 @@
+//! From one configuration to the next: first all that can fail, then all that can be noticed.
+
+use std::collections::HashSet;
+use std::io;
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use super::acme::Doors;
+use super::auth_http::Plan;
+use super::generation::Generation;
+use super::logging::Change as LogChange;
+use super::metrics::FiguresPlan;
+use super::running::{Current, Running};
+use super::workers::Surroundings;
+use super::{PidFile, StartError, binding, log_settings, own, process, recovery, roots};
+use crate::config::{Config, ConfigError, Source};
+use crate::maildir::Durability;
+use crate::server::{Listener, Moved, Service};
+
+/// A configuration that can take the place of the present one: nothing that could fail is left.
+pub(super) struct Prepared {
+    generation: Generation,
+    service: Service,
+    listeners: Vec<Listener>,
+    questions: (Plan, FiguresPlan),
+    doors: Option<Doors>,
+    log: Option<LogChange>,
+    pid_file: Option<Arc<PidFile>>,
+}
+
+impl Running {
+    /// Does all that can fail.
+    pub(super) fn prepare(
+        &self,
+        config: Config,
+        source: &Source,
+        current: &mut Current,
+    ) -> Result<Prepared, StartError> {
+        let before = current.generation.as_ref();
+        let (mut generation, mut service) = Generation::new(config, source, &self.parts, before)?;
+        generation.equip(&mut service, source, &self.parts, before)?;
+        recover(&generation, before, &mut current.recovered)?;
+        let is_same = before.is_some_and(|before| before.acme.is(&generation.acme));
+        let passed = &mut current.passed;
+        let config = &generation.config;
+        let offers = &generation.offers;
+        let listeners = binding::listeners((config, source), offers, &self.server, passed)?;
+        let doors = (!is_same).then(|| generation.acme.doors(config, passed));
+        let doors = doors.transpose()?;
+        binding::all_are_taken(passed)?;
+        let endpoint = current.endpoint.plan(config, &listeners)?;
+        let questions = (endpoint, current.figures.plan(config)?);
+        let log = self.log_change(before, config, source)?;
+        self.threads.grow_to(self.wanted_threads(&generation))?;
+        let pid_file = process::pid_file(config, source, current.pid_file.as_ref())?;
+        own::start(&service, source)?;
+        Ok(Prepared {
+            generation,
+            service,
+            listeners,
+            questions,
+            doors,
+            log,
+            pid_file,
+        })
+    }
+
+    /// How the log is to be changed; it was opened before the first configuration was taken.
+    fn log_change(
+        &self,
+        before: Option<&Generation>,
+        config: &Config,
+        source: &Source,
+    ) -> Result<Option<LogChange>, ConfigError> {
+        let Some((logging, before)) = self.parts.logging.as_ref().zip(before) else {
+            return Ok(None);
+        };
+        let (before, after) = (log_settings(&before.config), log_settings(config));
+        if before == after {
+            return Ok(None);
+        }
+        let error = |error| source.error("log.file", after.target.fault(&error));
+        logging.prepare(&after).map(Some).map_err(error)
+    }
+
+    /// Puts it in the place of the present one.
+    pub(super) async fn commit(&self, prepared: Prepared, current: &mut Current) -> Moved {
+        let Prepared {
+            generation,
+            service,
+            listeners,
+            questions,
+            doors,
+            log,
+            pid_file,
+        } = prepared;
+        current.pid_file = pid_file;
+        if let Some(log) = log {
+            log.apply();
+        }
+        let service = Arc::new(service);
+        let addresses = listeners.iter().map(|listener| listener.address.clone());
+        current.addresses = addresses.collect();
+        generation.disks.settle();
+        let jobs = generation
+            .consumers
+            .jobs(&generation.config, &generation.store);
+        let surroundings = Surroundings {
+            executor: &self.executor,
+            shutdown: &self.shutdown,
+            events: &self.parts.events,
+            health: &self.parts.health,
+        };
+        self.workers.set(jobs, &surroundings);
+        if let Some(doors) = doors {
+            current.acme = generation
+                .acme
+                .start(doors, &self.executor, &self.parts.health);
+        }
+        self.answer(questions, (&generation, &service, &listeners), current)
+            .await;
+        generation.offers.refresh();
+        current.upkeep.set(&generation, &self.executor);
+        current.generation = Some(generation);
+        current.number += 1;
+        self.server.open(listeners, service).await
+    }
+
+    /// Answers questions over HTTP as this configuration says.
+    async fn answer(
+        &self,
+        (endpoint, figures): (Plan, FiguresPlan),
+        (generation, service, listeners): (&Generation, &Arc<Service>, &[Listener]),
+        current: &mut Current,
+    ) {
+        let (executor, shutdown) = (&self.executor, &self.shutdown);
+        let nginx = &mut current.endpoint;
+        nginx.carry_out(endpoint, service, executor, shutdown).await;
+        let about = (generation, &self.parts);
+        let prometheus = &mut current.figures;
+        prometheus
+            .carry_out(figures, about, (service, listeners), (executor, shutdown))
+            .await;
+    }
+
+    /// A delivery blocks its thread, and as many clients may be waited for on one each; beside these
+    /// there are always some that serve sockets.
+    fn wanted_threads(&self, generation: &Generation) -> usize {
+        let config = &generation.config;
+        let serving = match config.threads {
+            0 => thread::available_parallelism().map_or(2, NonZero::get),
+            threads => threads,
+        };
+        let each = config.limits.deliveries;
+        serving + each * self.parts.disks.kinds() + each
+    }
+}
+
+/// Looks at roots that are new, and brings to their Maildirs what was promised before a crash.
+fn recover(
+    generation: &Generation,
+    before: Option<&Generation>,
+    recovered: &mut HashSet<Arc<Path>>,
+) -> io::Result<()> {
+    let Generation { store, disks, .. } = generation;
+    let known: HashSet<&Arc<Path>> = before
+        .iter()
+        .flat_map(|before| before.disks.roots().flatten())
+        .collect();
+    roots::probe(store, disks, |root| !known.contains(root));
+    let has_logs = store.settings().durability == Durability::Journal;
+    let mut roots: Vec<Arc<Path>> = disks.roots().flatten().cloned().collect();
+    // Where another store may have a log open, that one looks after it.
+    roots.retain(|root| has_logs || !recovered.contains(root));
+    for outcome in store.recover(&roots)? {
+        recovery::report(&outcome);
+    }
+    recovered.extend(roots);
+    Ok(())
+}

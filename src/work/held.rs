@@ -1,0 +1,155 @@
+//! What a worker has taken and not yet finished: places and times, no content.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use crate::locks::lock;
+use crate::stream::{Entry, Parcel, Place};
+
+/// Failures in a row after which nothing new is taken until something goes well.
+const STORM: u32 = 5;
+
+/// What a worker has taken and not yet finished.
+#[derive(Debug, Default)]
+pub(super) struct Held(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    tasks: HashMap<Place, Task>,
+    working: usize,
+    /// Deliveries in a row that failed.
+    failures: u32,
+}
+
+#[derive(Debug)]
+struct Task {
+    attempts: u32,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// A thread has it, or will have it at once.
+    Working,
+    /// It is tried again at this time, in milliseconds since 1970.
+    Waits(u64),
+    /// It is delivered, and Redis could not be told yet.
+    Delivered(Box<Entry>),
+}
+
+impl Held {
+    /// It goes to a thread; says whether it was not with one already.
+    pub(super) fn begin(&self, place: Place) -> bool {
+        let mut known = lock(&self.0);
+        let task = known.tasks.entry(place).or_insert(Task {
+            attempts: 0,
+            stage: Stage::Waits(0),
+        });
+        let is_free = matches!(task.stage, Stage::Waits(_));
+        if is_free {
+            task.stage = Stage::Working;
+            known.working += 1;
+        }
+        is_free
+    }
+
+    /// How often it was tried, this time included.
+    pub(super) fn attempt(&self, place: &Place) -> u32 {
+        let mut known = lock(&self.0);
+        let task = known.tasks.get_mut(place);
+        task.map_or(1, |task| {
+            task.attempts += 1;
+            task.attempts
+        })
+    }
+
+    /// It is done with, whatever became of it.
+    pub(super) fn end(&self, place: &Place) {
+        self.leave(place, None);
+    }
+
+    /// It is tried again at `next`.
+    pub(super) fn wait(&self, place: &Place, next: u64) {
+        self.leave(place, Some(Stage::Waits(next)));
+    }
+
+    /// It is delivered, and Redis is to be told.
+    pub(super) fn delivered(&self, entry: &Entry) {
+        let place = (entry.partition, entry.id.clone());
+        let stripped = Entry {
+            parcel: entry
+                .parcel
+                .as_ref()
+                .map_err(Clone::clone)
+                .map(|parcel| Parcel {
+                    content: Vec::new(),
+                    ..parcel.clone()
+                }),
+            ..entry.clone()
+        };
+        self.leave(&place, Some(Stage::Delivered(Box::new(stripped))));
+    }
+
+    fn leave(&self, place: &Place, stage: Option<Stage>) {
+        let mut known = lock(&self.0);
+        let Some(task) = known.tasks.get_mut(place) else {
+            return;
+        };
+        let was_working = matches!(task.stage, Stage::Working);
+        match stage {
+            Some(stage) => task.stage = stage,
+            None => drop(known.tasks.remove(place)),
+        }
+        known.working -= usize::from(was_working);
+    }
+
+    /// How a delivery went.
+    pub(super) fn went(&self, well: bool) {
+        let mut known = lock(&self.0);
+        known.failures = if well {
+            0
+        } else {
+            known.failures.saturating_add(1)
+        };
+    }
+
+    /// How many more may be taken, of `most` at work and `waiting` that wait.
+    pub(super) fn room(&self, most: usize, waiting: usize) -> usize {
+        let known = lock(&self.0);
+        let waits = known.tasks.len() - known.working;
+        if waits >= waiting || waits > 0 && known.failures >= STORM {
+            return 0;
+        }
+        most.saturating_sub(known.working)
+    }
+
+    /// Those whose time has come by `now`, at most `most`.
+    pub(super) fn due(&self, now: u64, most: usize) -> Vec<Place> {
+        let known = lock(&self.0);
+        let due = known.tasks.iter().filter(|(_, task)| match task.stage {
+            Stage::Waits(next) => next <= now,
+            _ => false,
+        });
+        due.map(|(place, _)| place.clone()).take(most).collect()
+    }
+
+    /// Those of which Redis is still to be told.
+    pub(super) fn untold(&self) -> Vec<Entry> {
+        let known = lock(&self.0);
+        let untold = known.tasks.values().filter_map(|task| match &task.stage {
+            Stage::Delivered(entry) => Some(Entry::clone(entry)),
+            _ => None,
+        });
+        untold.collect()
+    }
+
+    /// All of them.
+    pub(super) fn places(&self) -> Vec<Place> {
+        lock(&self.0).tasks.keys().cloned().collect()
+    }
+
+    /// Whether it is here already.
+    pub(super) fn has(&self, place: &Place) -> bool {
+        lock(&self.0).tasks.contains_key(place)
+    }
+}

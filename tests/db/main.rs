@@ -1,0 +1,27 @@
+//! With a real MariaDB: rows as they come to be there, everything that goes wrong with a database, and
+//! `kill -9` of both. `tests/run` installs it; where it is missing that is a failure that names its
+//! package.
+
+mod both;
+mod guerrilla;
+mod import;
+mod kill;
+mod mariadb;
+mod queued;
+mod rows;
+mod schema;
+mod trouble;
+mod users;
+
+#[path = "../it/client.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod client;
+#[path = "../it/house.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod house;
+#[path = "../it/process.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod process;
+#[path = "../interop/service.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod service;
