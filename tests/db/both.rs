@@ -34,7 +34,10 @@ impl Redis {
     fn run(&mut self) {
         let mut command = Command::new("redis-server");
         command
-            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .args(["--port", "0", "--save", "", "--appendonly", "yes"])
+            .args(["--appendfsync", "always", "--dir"])
+            .arg(self.folder.path())
+            .arg("--unixsocket")
             .arg(self.socket());
         self.service = Some(Service::start("redis", &mut command, self.folder.path()));
         let socket = self.socket();

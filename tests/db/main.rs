@@ -1,6 +1,12 @@
 //! With a real MariaDB: rows as they come to be there, everything that goes wrong with a database, and
 //! `kill -9` of both. `tests/run` installs it; where it is missing that is a failure that names its
 //! package.
+//!
+//! What go-guerrilla does wrong with databases has a test each: a Compressor that is empty for the second
+//! row or the Maildir (`rows`, `both`), a hash that all recipients share (`rows`), values that do not fit
+//! (`guerrilla`), 554 for an outage and connections that are never made again (`trouble`), 550 for users whom
+//! nobody can look up (`users`), only the first recipient (`both`), 250 before the row is there and rows that are
+//! there several times (`rows`, `kill`).
 
 mod both;
 mod guerrilla;

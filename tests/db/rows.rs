@@ -245,3 +245,28 @@ fn columns_have_the_names_that_they_are_given() {
         "a lon\tbob@example.org"
     );
 }
+
+/// Another configuration for a receiver at work: another database, and back.
+#[test]
+fn reloads() {
+    let (one, other) = (Database::with_table(), Database::with_table());
+    let mut house = house(&one, INLINE);
+    for number in 0..4 {
+        let database = if number % 2 == 0 { &one } else { &other };
+        let yaml = format!("{CHAIN}{}", database.section(INLINE));
+        house
+            .reload(&yaml)
+            .unwrap_or_else(|error| panic!("{error}"));
+        let mail = format!("Subject: {number}\r\n\r\n");
+        delivers(&house, &["bob@example.org"], mail.as_bytes());
+    }
+    assert_eq!((one.count(), other.count()), (2, 2));
+    let wrong = house.reload(&format!("{CHAIN}mysql: {{password_file: /nonexistent}}"));
+    let error = wrong.expect_err("it cannot be read");
+    assert!(
+        error.contains("mysql.password_file: /nonexistent: "),
+        "{error}"
+    );
+    delivers(&house, &["bob@example.org"], b"Subject: last\r\n\r\n");
+    assert_eq!(other.count(), 3, "the one from before goes on");
+}

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use maiasaura::failure::Failure;
+use maiasaura::health::State;
 use maiasaura::mysql::{self, Endpoint, Settings, Tls};
 use maiasaura::processor::{Commit, Delivery, Pending, Processor, Staged};
 use maiasaura::smtp::reply;
@@ -120,9 +121,18 @@ fn a_server_that_comes_later() {
     let house = house(&database, HASTY);
     is_deferred(&house);
     assert_eq!(house.folder.mail_count(), 0, "nothing is left of it");
+    assert!(matches!(state(&house), Some(State::Ill(why)) if why.contains("sock: ")));
     server.run();
     recovers(&house);
+    assert_eq!(state(&house), Some(State::Well));
     assert_eq!((database.count(), house.folder.mail_count()), (1, 1));
+}
+
+/// How it is on the board.
+fn state(house: &House) -> Option<State> {
+    let states = house.running().health().states();
+    let mut states = states.into_iter();
+    states.find_map(|(part, state)| (&*part == "mysql").then_some(state))
 }
 
 /// Connections from before are found to be dead, and nobody notices.
