@@ -1,6 +1,6 @@
 //! `maiasaura work`: a worker in the foreground.
 
-use super::{Exit, Fault, Loaded, Outcome, say};
+use super::{Exit, Fault, Loaded, Outcome, descriptors, say};
 use crate::config::Config;
 use crate::daemon::{self, Daemon, Logging, Request, notify};
 
@@ -25,6 +25,7 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Work) -> Outcome {
     let logging = Logging::start(&daemon::log_settings(&config))
         .map_err(|error| Fault::new(Exit::Config, source.error("log.file", error)))?;
     let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
+    descriptors::raise();
     let lines = welcome(&config);
     let running = Daemon::from_source(config, source).work()?;
     for line in lines {

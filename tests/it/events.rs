@@ -204,6 +204,7 @@ fn an_observer_from_the_start_hears_all_and_may_panic() {
     client.is_left();
     house.close();
     let expected = [
+        "server_change:start_server",
         "connection:opened",
         "message:delivered",
         "connection:closed",
