@@ -36,7 +36,7 @@ struct Register {
 
 impl Register {
     /// Errors of the constructor are shown with the line of the section.
-    fn new(settings: Settings) -> Result<Arc<dyn Processor>, String> {
+    fn make(settings: Settings) -> Result<Arc<dyn Processor>, String> {
         if settings.file.as_os_str().is_empty() {
             return Err("file is empty; write the path of one".into());
         }
@@ -46,7 +46,7 @@ impl Register {
 }
 
 impl Processor for Register {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "Register"
     }
 
@@ -134,7 +134,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1);
     let path = path.unwrap_or_else(|| "examples/processor.yaml".into());
     let (config, source) = Config::load(Some(Path::new(&path)))?;
-    let daemon = Daemon::from_source(config, source).processor_with("Register", Register::new);
+    let daemon = Daemon::from_source(config, source).processor_with("Register", Register::make);
     let running = daemon.start()?;
     println!(
         "listening on {}, press Enter to stop",

@@ -65,7 +65,7 @@
 //!
 //! `fastcgi` (on by default): PHP over FastCGI. `acme`: certificates from Let's Encrypt.
 //! `auth-http`: what nginx's mail proxy asks. `metrics`: figures for Prometheus. `redis`: values and
-//! streams in Redis, and workers. The sections of the configuration are there without
+//! streams in Redis, and workers. `mysql`: rows in MySQL, and users. The sections of the configuration are there without
 //! the features, and say what is missing.
 
 // In the order of the table above; then the rooms below, which their users name seldom.
@@ -115,6 +115,9 @@ pub mod logbook;
 #[cfg(feature = "metrics")]
 #[doc(hidden)]
 pub mod metrics;
+#[cfg(feature = "mysql")]
+#[doc(hidden)]
+pub mod mysql;
 #[doc(hidden)]
 pub mod proxy;
 #[cfg(feature = "redis")]

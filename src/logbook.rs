@@ -154,16 +154,19 @@ mod tests {
     fn other_threads_and_tasks_are_given_the_book() {
         let lines = Lines::default();
         let executor = smol::Executor::new();
-        let task = smol::block_on(Logbook::around(Some(Logbook::new(lines.clone())), async {
+        let around = Logbook::around(Some(Logbook::new(lines.clone())), async {
             thread::spawn(Logbook::carried_over(|| write("thread")))
                 .join()
                 .expect("it does not panic");
             thread::spawn(|| write("stranger"))
                 .join()
                 .expect("it does not panic");
-            executor.spawn(Logbook::carried(async { write("task") }))
-        }));
-        smol::block_on(executor.run(task));
+            executor
+                .spawn(Logbook::carried(async { write("task") }))
+                .detach();
+        });
+        smol::block_on(around);
+        assert!(executor.try_tick());
         assert_eq!(*lock(&lines.0), ["thread", "task"]);
     }
 

@@ -1,5 +1,5 @@
-//! MailDiranasaurus on this crate: a receiver with MailDir and FastCGI, in a page. README.md beside
-//! this file is the way from the old one to this one.
+//! `MailDiranasaurus` on this crate: a receiver with `MailDir` and FastCGI, in a page. README.md
+//! beside this file is the way from the old one to this one.
 //!
 //! ```sh
 //! cargo run --example maildiranasaurus -- serve -c examples/maildiranasaurus/maildiranasaurus.yaml
@@ -8,7 +8,9 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use maiasaura::daemon::{LogSettings, Logging, Request, Running, log_settings, requests};
+use maiasaura::daemon::{
+    LogSettings, Logging, Request, Running, descriptors, log_settings, requests,
+};
 use maiasaura::{Config, Daemon};
 
 const USAGE: &str = "usage: maildiranasaurus serve [-c FILE] [-p PID-FILE] | version";
@@ -57,7 +59,9 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // MailDir and FastCGI are there already; `.processor` and `.processor_with` add yours.
     let daemon = Daemon::from_source(config, source).logging(&logging);
     let signals = requests()?;
+    descriptors::raise();
     let running = daemon.start()?;
+    descriptors::warn(running.descriptors());
     for address in running.addresses() {
         log::info!("listening on {address}");
     }

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use super::acme;
 #[cfg(feature = "fastcgi")]
 use super::doctor;
-use super::{Exit, Fault, Loaded, Outcome, certificates, descriptors, files, say};
+use super::{Exit, Fault, Loaded, Outcome, certificates, files, say};
 use crate::config::{Config, ListenerConfig};
 use crate::credentials::Credentials;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, descriptors};
 use crate::disks::Disks;
 use crate::maildir::{self, Store};
 use crate::recipients::{User, Users};
@@ -54,9 +54,9 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, check: &Check) -> Outcome {
     faults += super::questions::faults(&config);
     faults += u32::from(!users_can_log_in(&config));
     faults += files::faults(&config);
-    let disks = Disks::new(&roots, config.limits.deliveries, config.limits.disk_errors);
-    descriptors::tell(config.descriptors(disks.deliveries(config.limits.deliveries)));
+    tell_of_descriptors(&config, &roots);
     hosts(&config, service.recipients.is_catch_all_host());
+    faults += mysql_faults(&config);
     faults += redis_faults(&config);
     faults += php_faults(&config, &roots, check)?;
     match faults {
@@ -79,6 +79,17 @@ fn php_faults(config: &Config, roots: &[Arc<Path>], check: &Check) -> Result<u32
 #[cfg(not(feature = "fastcgi"))]
 fn php_faults(_: &Config, _: &[Arc<Path>], _: &Check) -> Result<u32, Fault> {
     Ok(0)
+}
+
+#[cfg(feature = "mysql")]
+fn mysql_faults(config: &Config) -> u32 {
+    super::mysql::faults(config)
+}
+
+/// This program was built without MySQL.
+#[cfg(not(feature = "mysql"))]
+fn mysql_faults(_: &Config) -> u32 {
+    0
 }
 
 #[cfg(feature = "redis")]
@@ -136,6 +147,18 @@ pub(super) fn hint(error: &io::Error, folder: &Path) -> String {
         }
         io::ErrorKind::NotFound => format!("; mend it with: mkdir -p {}", folder.display()),
         _ => String::new(),
+    }
+}
+
+fn tell_of_descriptors(config: &Config, roots: &[Arc<Path>]) {
+    let limits = &config.limits;
+    let disks = Disks::new(roots, limits.deliveries, limits.disk_errors);
+    let needed = config.descriptors(disks.deliveries(limits.deliveries));
+    match descriptors::too_few(needed) {
+        Some((available, remedy)) => say(&format!(
+            "warn  file descriptors: {available} may be opened here, and limits allow for {needed}: {remedy}"
+        )),
+        None => say(&format!("ok    file descriptors: {needed} at most")),
     }
 }
 

@@ -11,18 +11,20 @@ mod certificates;
 mod check;
 mod content;
 mod deliver;
-mod descriptors;
 #[cfg(feature = "fastcgi")]
 mod doctor;
 mod exit;
 mod explain;
 mod files;
 mod import;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod passwd;
 mod questions;
 mod queue;
 #[cfg(feature = "redis")]
 mod redis;
+mod schema;
 mod serve;
 #[cfg(feature = "redis")]
 mod stream;
@@ -51,6 +53,7 @@ Examples:
   maiasaura deliver -f a@x.org b@y.org   deliver a message from standard input
   maiasaura passwd alice                 give alice a password to log in with
   maiasaura queue list                   which mail do applications not have yet?
+  maiasaura schema mysql --apply         make the table that rows go into
   maiasaura import goguerrilla.conf.json > mail.yaml
                                          go on with the configuration of go-guerrilla";
 
@@ -90,6 +93,8 @@ enum Command {
     Stream(stream::Arguments),
     /// Print a configuration of go-guerrilla, MailDiranasaurus or gleez/smtpd as one of ours.
     Import(import::Import),
+    /// The table that MySQL is to have: print it, or --apply it.
+    Schema(schema::Schema),
     /// Users who may log in: add one, change a password, --verify one, --delete one.
     Passwd(passwd::Passwd),
     /// Print the version.
@@ -130,6 +135,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "redis")]
         Some(Command::Stream(arguments)) => stream::run(load, &arguments),
         Some(Command::Import(import)) => import::run(&import),
+        Some(Command::Schema(schema)) => schema::run(load, &schema),
         Some(Command::Passwd(arguments)) => passwd::run(load, &arguments),
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));

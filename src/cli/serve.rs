@@ -7,9 +7,11 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use std::{process, thread};
 
-use super::{Exit, Fault, Loaded, Outcome, descriptors, say};
+use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::{Config, ConfigError, Source};
-use crate::daemon::{self, Daemon, Logging, ReloadError, Request, Running, StartError, notify};
+use crate::daemon::{
+    self, Daemon, Logging, ReloadError, Request, Running, StartError, descriptors, notify,
+};
 use crate::server::Address;
 
 /// What the end may take beside `timeouts.shutdown`: processors close, threads end.

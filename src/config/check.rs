@@ -1,8 +1,8 @@
 //! What single values cannot show: contradictions, and values that would make no server.
 
 use super::{
-    Config, Folder, LimitsConfig, ListenerConfig, Size, auth, auth_http, fastcgi, metrics, redis,
-    stream, tls,
+    Config, Folder, LimitsConfig, ListenerConfig, Size, auth, auth_http, fastcgi, metrics, mysql,
+    redis, stream, tls,
 };
 use crate::content::WORTH;
 use crate::server::{Address, Networks};
@@ -37,6 +37,7 @@ pub(super) fn check(config: &Config) -> Outcome {
     maildir(config)?;
     processors(config)?;
     fastcgi::check::check(config)?;
+    mysql::check::check(config)?;
     redis::check(config)?;
     stream::check(config)?;
     spool(config)?;

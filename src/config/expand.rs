@@ -7,6 +7,10 @@ use super::error::{Fault, Place};
 /// Replaces `${NAME}` by what the environment says, except in comments; `$${` becomes `${`.
 /// Every line stays on its line.
 pub(super) fn expand(text: &str, environment: &Environment) -> Result<String, Fault> {
+    // Long lists seldom have any.
+    if !text.contains("${") {
+        return Ok(text.to_owned());
+    }
     let mut scanner = Scanner {
         text,
         rest: text,

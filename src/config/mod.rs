@@ -37,6 +37,7 @@ mod listeners;
 mod locate;
 mod log;
 mod metrics;
+mod mysql;
 mod networks;
 mod overrides;
 mod own;
@@ -72,6 +73,7 @@ pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, ListenerLogConfig, LogConfig};
 pub use self::metrics::MetricsConfig;
+pub use self::mysql::{DatabaseAddress, DatabaseTls, MysqlConfig};
 pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::redis::RedisConfig;
@@ -120,6 +122,8 @@ pub struct Config {
     pub fastcgi: Option<FastcgiConfig>,
     /// Where Redis is, and what is put there (default: nothing).
     pub redis: Option<RedisConfig>,
+    /// Where MySQL is, and what is written there (default: nothing).
+    pub mysql: Option<MysqlConfig>,
     /// How receivers hand mail to workers through Redis.
     pub stream: StreamConfig,
     /// What the processor Header is told.
@@ -165,6 +169,7 @@ impl Default for Config {
             wildcard: None,
             fastcgi: None,
             redis: None,
+            mysql: None,
             stream: StreamConfig::default(),
             header: HeaderConfig::default(),
             debugger: DebuggerConfig::default(),

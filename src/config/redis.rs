@@ -10,6 +10,11 @@ use super::{Config, Handover};
 #[cfg(feature = "redis")]
 mod settings;
 
+/// Digits of a digest.
+const DIGITS: usize = 64;
+/// With fewer, two messages may well have the same.
+const FEWEST_DIGITS: usize = 32;
+
 /// How to write an address.
 const ADDRESS: &str = "write one such as 127.0.0.1:6379 or unix:/run/redis/redis.sock";
 
@@ -36,6 +41,9 @@ pub struct RedisConfig {
     pub database: u32,
     /// What keys of messages begin with, before the digest (default: nothing).
     pub prefix: String,
+    /// Digits of the digest in a key; 32 are what fits into the column hash of go-guerrilla's table
+    /// (default: 64).
+    pub digits: usize,
     /// How long Redis keeps a message; 0s is for ever (default: 2h).
     pub expire: Time,
     /// When a message is put there (default: inline).
@@ -62,6 +70,7 @@ impl Default for RedisConfig {
             password_file: None,
             database: 0,
             prefix: String::new(),
+            digits: DIGITS,
             expire: Time::hours(2),
             delivery: Handover::Inline,
             durable: false,
@@ -118,6 +127,12 @@ pub(super) fn check(config: &Config) -> Outcome {
     secrets(redis)?;
     let message = "with 0 no mail could go to Redis; write a larger number";
     refuse(redis.connections == 0, "redis.connections", message)?;
+    let message = format!(
+        "{} digits are not from {FEWEST_DIGITS} to {DIGITS}; write 32 for go-guerrilla's table, or leave it out",
+        redis.digits
+    );
+    let odd = !(FEWEST_DIGITS..=DIGITS).contains(&redis.digits);
+    refuse(odd, "redis.digits", message)?;
     times(config, redis)
 }
 

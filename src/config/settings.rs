@@ -232,6 +232,7 @@ impl Config {
         let redis = self.redis.as_ref().map_or(0, |redis| redis.connections);
         let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
         let handed_over = self.spool.at_once.saturating_mul(2);
+        let mysql = self.mysql.as_ref().map_or(0, |mysql| mysql.connections);
         let acme = self.tls.acme.as_ref();
         let challenges = acme.map_or(0, |acme| acme.addresses().len() * PER_CHALLENGE_SOCKET);
         let single = [
@@ -241,6 +242,7 @@ impl Config {
             self.listeners.len().saturating_mul(2),
             handed_over,
             php,
+            mysql,
             redis,
             challenges,
             self.auth_http.as_ref().map_or(0, |_| QUESTIONS),

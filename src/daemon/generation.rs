@@ -9,6 +9,7 @@ use super::acme::Acme;
 use super::certificates::Offers;
 use super::handing::Consumers;
 use super::logging::Logging;
+use super::mysql::Sql;
 use super::own::Own;
 use super::php::Php;
 use super::redis::Redis;
@@ -51,6 +52,7 @@ pub(super) struct Generation {
     pub(super) offers: Offers,
     pub(super) acme: Acme,
     pub(super) redis: Redis,
+    sql: Sql,
     php: Php,
 }
 
@@ -64,13 +66,16 @@ impl Generation {
     ) -> Result<(Self, Service), StartError> {
         let redis = Redis::new(&config, before.map(|before| &before.redis));
         redis.tell(&parts.health);
-        let recipients = recipients::load(&config, parts.users.as_ref(), &redis)
+        let sql = Sql::new(&config, &redis, before.map(|before| &before.sql));
+        sql.tell(&parts.health);
+        let recipients = recipients::load(&config, parts.users.as_ref(), &sql, &redis)
             .map_err(|(key, message)| source.error(&key, message))?;
         let store = parts.store(&config, source)?;
         let php = Php::new(&config, before.map(|before| &before.php));
         let mut consumers = parts.consumers.clone();
         php.add_consumer(&config, &store, &mut consumers);
         redis.add_consumer(&config, &store, &mut consumers);
+        sql.add_consumers(&config, &store, &mut consumers);
         let disks = disks(&config, &consumers, &recipients, &parts.disks);
         let disks = Arc::new(disks.reporting(&parts.health));
         let generation = Self {
@@ -81,6 +86,7 @@ impl Generation {
             offers: Offers::default(),
             acme: Acme::default(),
             redis,
+            sql,
             php,
         };
         let chain = generation.chain(source, &parts.added)?;
@@ -126,6 +132,7 @@ impl Generation {
         self.consumers.register(&mut registry, config, store, disks);
         self.php.register(&mut registry, config, store, disks);
         self.redis.register(&mut registry, config, store, disks);
+        self.sql.register(&mut registry, config, store, disks);
         added.register(&mut registry, config, source)?;
         let (validate, save) = (&config.validate, &config.save);
         Chain::new(&registry, validate, save, Arc::clone(disks))

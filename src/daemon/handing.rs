@@ -42,13 +42,29 @@ pub(super) fn queued(
     Ok(Queued::new(name, queue, Arc::clone(disks)))
 }
 
+/// Whether `save` names the processor that fills this queue.
+#[cfg(any(feature = "fastcgi", feature = "mysql"))]
+pub(super) fn fills_queue(name: &str, config: &Config) -> bool {
+    let is_named = |link: &String| link.trim().eq_ignore_ascii_case(name);
+    config.save.iter().any(is_named)
+}
+
+/// Whether something waits in this queue.
+#[cfg(any(feature = "fastcgi", feature = "mysql"))]
+pub(super) fn has_letters(name: &str, config: &Config, store: &Arc<Store>) -> bool {
+    let queue = config
+        .spool()
+        .and_then(|place| Queue::new(Arc::clone(store), place, name));
+    queue.is_ok_and(|queue| queue.letters().is_ok_and(|letters| !letters.is_empty()))
+}
+
 impl Consumers {
     pub(super) fn add(&mut self, name: &str, consumer: Arc<dyn Consumer>) {
         self.push(name, consumer, None);
     }
 
     /// The same, for one with habits of its own.
-    #[cfg(any(feature = "fastcgi", feature = "redis"))]
+    #[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
     pub(super) fn add_with(&mut self, name: &str, consumer: Arc<dyn Consumer>, habits: Habits) {
         self.push(name, consumer, Some(habits));
     }

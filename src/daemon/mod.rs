@@ -40,6 +40,7 @@ mod auth_http;
 mod binding;
 mod certificates;
 mod changes;
+pub mod descriptors;
 mod generation;
 mod handing;
 #[cfg(any(feature = "auth-http", feature = "metrics"))]
@@ -48,6 +49,8 @@ mod line;
 mod logging;
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
 mod metrics;
+#[cfg_attr(not(feature = "mysql"), path = "no_mysql.rs")]
+mod mysql;
 pub mod notify;
 mod own;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handing::{Consumers, Habits, queued};
+use super::handing::{Consumers, Habits, fills_queue, has_letters, queued};
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
 use crate::fastcgi::Bridge;
 use crate::maildir::Store;
 use crate::processor::{FastCgi, Postman, Processor, Times};
-use crate::spool::Queue;
 
 /// The processor and its queue.
 const NAME: &str = "FastCGI";
@@ -61,13 +60,7 @@ impl Php {
         else {
             return;
         };
-        let waits = || {
-            let queue = config
-                .spool()
-                .and_then(|place| Queue::new(Arc::clone(store), place, NAME));
-            queue.is_ok_and(|queue| queue.letters().is_ok_and(|letters| !letters.is_empty()))
-        };
-        if fills_queue(config) || waits() {
+        if is_queued(config) || has_letters(NAME, config, store) {
             let postman = Arc::clone(postman);
             let settings = bridge.settings();
             // Who would only wait for a connection needs no thread meanwhile.
@@ -98,7 +91,7 @@ impl Php {
     ) -> Result<Arc<dyn Processor>, String> {
         let Line { bridge, times, .. } = self.0.as_ref()?;
         let processor = FastCgi::new(Arc::clone(bridge), *times);
-        if !fills_queue(config) {
+        if !is_queued(config) {
             return Ok(Arc::new(processor));
         }
         let queued = queued(NAME, config, store, disks)?;
@@ -107,9 +100,7 @@ impl Php {
 }
 
 /// Whether mail for PHP goes into a queue.
-fn fills_queue(config: &Config) -> bool {
+fn is_queued(config: &Config) -> bool {
     let section = config.fastcgi.as_ref();
-    let is_queued = section.is_some_and(|section| section.delivery == Handover::Queued);
-    let is_named = |name: &String| name.trim().eq_ignore_ascii_case(NAME);
-    is_queued && config.save.iter().any(is_named)
+    section.is_some_and(|section| section.delivery == Handover::Queued) && fills_queue(NAME, config)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Daemon;
+use super::mysql::Sql;
 use super::redis::Redis;
 use crate::config::Config;
 use crate::recipients::{Question, Recipients, UserSource, Users};
@@ -45,6 +46,7 @@ impl Daemon {
 pub(super) fn load(
     config: &Config,
     own: Option<&Arc<dyn UserSource>>,
+    sql: &Sql,
     redis: &Redis,
 ) -> Result<Recipients, (String, String)> {
     let mut settings = config.recipients();
@@ -57,7 +59,7 @@ pub(super) fn load(
     })?;
     let source = match (own, &settings.users) {
         (Some(own), _) => Arc::clone(own),
-        (None, Users::Asked(question)) => source(config, question, redis)
+        (None, Users::Asked(question)) => source(sql, redis, question)
             .map_err(|message| (format!("recipients.users.{}", question.of), message))?,
         (None, _) => return Ok(recipients),
     };
@@ -65,11 +67,12 @@ pub(super) fn load(
 }
 
 /// Who answers a question of the configuration.
-fn source(_: &Config, question: &Question, redis: &Redis) -> Result<Arc<dyn UserSource>, String> {
+fn source(sql: &Sql, redis: &Redis, question: &Question) -> Result<Arc<dyn UserSource>, String> {
     let Question { of, text } = question;
     match of.as_str() {
+        "mysql" => sql.users(text),
         "redis" => redis.users(text),
-        of => Err(format!(
+        _ => Err(format!(
             "{of} is not in this build: build with `--features {of}`"
         )),
     }

@@ -75,7 +75,8 @@ impl Redis {
         };
         let level = is_named(config, "Compressor").then_some(config.compressor.level);
         let redis =
-            processor::Redis::new(Arc::clone(client), &section.prefix, section.expire.get());
+            processor::Redis::new(Arc::clone(client), &section.prefix, section.expire.get())
+                .digits(section.digits);
         all.add_with(NAME, Arc::new(RedisPostman::new(&redis, level)), habits);
     }
 
@@ -110,7 +111,7 @@ impl Redis {
             .as_ref()
             .ok_or("the section redis is missing")?;
         let processor = processor::Redis::new(client, &section.prefix, section.expire.get());
-        let processor = processor.durable(section.durable);
+        let processor = processor.durable(section.durable).digits(section.digits);
         if !fills_queue(config) {
             return Ok(Arc::new(processor));
         }

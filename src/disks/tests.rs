@@ -118,6 +118,48 @@ fn a_disk_that_fails_takes_no_mail_until_it_works() {
     assert_eq!(disks.check(&recipient(&[DEV])), Ok(()));
 }
 
+/// Another configuration may have found it out: whoever asks writes it down for his own.
+#[test]
+fn what_is_unfit_is_on_the_board_until_it_works() {
+    let (board, known) = (Board::default(), Known::default());
+    let [one, other] = [(); 2].map(|()| Disks::among(&known, &[root(PROC)], 1, 1));
+    let other = other.reporting(&board);
+    let is_ill = || board.states().iter().any(|(_, state)| !state.takes_mail());
+    one.failed([&root(PROC)], &io::Error::from(Errno::IO));
+    assert!(!is_ill());
+    assert!(other.check(&recipient(&[PROC])).is_err());
+    assert!(is_ill());
+    let (name, _) = board.states().remove(0);
+    assert_eq!(*name, format!("disk {PROC}"));
+    // As if it was left alone for long enough, and passed its test.
+    one.systems[0].system.health.recovered();
+    assert_eq!(other.admit(&root(PROC), |_| panic!("it works")), Ok(()));
+    assert!(!is_ill());
+    drop(other);
+    assert_eq!(board.states(), []);
+}
+
+#[test]
+fn deliveries_under_way_are_counted_for_each() {
+    let disks = disks(&[PROC, DEV], 2);
+    let under_way = || {
+        let traffic = disks.traffic().into_iter();
+        traffic
+            .map(|it| (it.disk, it.under_way, it.most))
+            .collect::<Vec<_>>()
+    };
+    let first = turn(&disks, &[&[PROC]]);
+    let several = turn(&disks, &[&[PROC, DEV]]);
+    let aside = disks.turn_aside(&[recipient(&[PROC])]).now_or_never();
+    let expected = [(PROC, 1), (DEV, 0), ("several", 1)];
+    assert_eq!(
+        under_way(),
+        expected.map(|(disk, now)| (disk.to_owned(), now, 2))
+    );
+    drop((first, several, aside));
+    assert!(under_way().iter().all(|(_, now, _)| *now == 0));
+}
+
 /// Where the spool is elsewhere, mail for anybody needs two disks, and takes a turn of that kind.
 #[test]
 fn where_all_mail_goes_counts_for_everybody() {

@@ -14,6 +14,7 @@ mod readings;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use crate::events::{Events, Subscription};
 use crate::health::{Health, State};
 use crate::http::{self, plain};
 use crate::locks::{read, write};
+use crate::maildir::Backlog;
 
 /// How long it may take to read the figures: those that take longer are left out.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -85,7 +87,7 @@ impl Metrics {
         let letters = self.letters.count(&sources).await;
         let mut now = Registry::with_prefix(PREFIX);
         readings::read(&mut now, &sources, &letters);
-        readings::health(&mut now, &self.health.states());
+        readings::health(&mut now, &self.states());
         let mut text = String::with_capacity(16 * 1024);
         encode_registry(&mut text, &self.counted)?;
         encode_registry(&mut text, &now)?;
@@ -93,11 +95,20 @@ impl Metrics {
         Ok(text)
     }
 
+    /// The parts on the board, and logs that are not written to any more: these have nobody above
+    /// them who could say so.
+    fn states(&self) -> Vec<(Arc<str>, State)> {
+        let store = Arc::clone(&read(&self.sources).store);
+        let mut states = self.health.states();
+        states.extend(store.backlogs().iter().filter_map(broken));
+        states
+    }
+
     /// A line for each part, and whether mail is taken.
     fn report(&self) -> (bool, String) {
         let mut text = String::new();
         let mut takes_mail = true;
-        for (part, state) in self.health.states() {
+        for (part, state) in self.states() {
             takes_mail &= state.takes_mail();
             // Writing to a string cannot fail.
             let _ = match &state {
@@ -155,6 +166,12 @@ impl http::Site for Metrics {
     }
 }
 
+fn broken((root, backlog): &(Arc<Path>, Backlog)) -> Option<(Arc<str>, State)> {
+    let name = format!("journal {}", root.display());
+    let cause = backlog.failed.clone()?;
+    Some((name.into(), State::Hampered(cause)))
+}
+
 /// Whether whoever asks knows the older format only.
 fn wants_classic(headers: &HeaderMap) -> bool {
     let accepts = |kind| {
@@ -172,4 +189,27 @@ fn page(status: StatusCode, kind: &str, text: String) -> http::Answer {
 /// A cause may have come from anywhere.
 fn one_line(cause: &str) -> String {
     cause.replace(|c: char| c.is_control(), " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_not_written_to_is_a_part_that_is_hampered() {
+        let backlog = |failed: Option<&str>| Backlog {
+            waiting: 3,
+            failed: failed.map(str::to_owned),
+        };
+        let root: Arc<Path> = Path::new("/var/vmail").into();
+        assert_eq!(broken(&(Arc::clone(&root), backlog(None))), None);
+        let (name, state) = broken(&(root, backlog(Some("EIO")))).unwrap();
+        assert_eq!(*name, *"journal /var/vmail");
+        assert_eq!(state, State::Hampered("EIO".into()));
+    }
+
+    #[test]
+    fn a_cause_has_one_line() {
+        assert_eq!(one_line("a\r\nFAULT b\u{1b}"), "a  FAULT b ");
+    }
 }

@@ -180,7 +180,7 @@ impl Delivery {
     }
 
     /// The parts of the content that are not left out and not empty.
-    fn kept(&self) -> impl Iterator<Item = Range<usize>> {
+    pub(super) fn kept(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = std::iter::once(0).chain(self.omitted.iter().map(|range| range.end));
         let ends = self.omitted.iter().map(|range| range.start);
         let ends = ends.chain([self.mail.content.len()]);

@@ -1,8 +1,11 @@
 //! `HeadersParser`: reads the header fields that other processors ask for.
 
+use std::io;
+
 use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders};
 
 use super::{Delivery, Headers, Pending, Processor, Staged};
+use crate::content::Content;
 use crate::failure::Failure;
 
 /// Octets that are parsed, at most: a field can take thirty times its size in
@@ -38,11 +41,27 @@ impl Processor for HeadersParser {
 
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async move {
-            let head = delivery.mail.content.head(HEADER)?;
-            delivery.headers = self.parser.parse_headers(&*head).map(|m| headers(&m));
+            delivery.headers = self.read(&delivery.mail.content)?;
             Ok(Staged::Done)
         })
     }
+}
+
+impl HeadersParser {
+    fn read(&self, content: &Content) -> io::Result<Option<Headers>> {
+        let head = content.head(HEADER)?;
+        Ok(self.parser.parse_headers(&*head).map(|m| headers(&m)))
+    }
+}
+
+/// The fields, where `HeadersParser` is not in the chain.
+///
+/// # Errors
+///
+/// Those of reading content from disk.
+#[cfg(feature = "mysql")]
+pub(super) fn read_headers(content: &Content) -> io::Result<Option<Headers>> {
+    HeadersParser::default().read(content)
 }
 
 fn headers(message: &Message<'_>) -> Headers {

@@ -69,6 +69,8 @@ mod hasher;
 mod header;
 mod headers_parser;
 mod maildir;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod queued;
 #[cfg(feature = "redis")]
 mod redis;
@@ -91,6 +93,10 @@ pub use hasher::Hasher;
 pub use header::Header;
 pub use headers_parser::HeadersParser;
 pub use maildir::{LineEnds, MailDir};
+#[cfg(feature = "mysql")]
+pub use mysql::{Bodies, MySql, Scribe};
+#[cfg(all(feature = "mysql", feature = "redis"))]
+pub use mysql::{Depot, GuerrillaDbRedis};
 pub use queued::Queued;
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisPostman};
@@ -101,6 +107,8 @@ pub use wildcard::Wildcard;
 
 use self::fields::{Field, Fields};
 use self::hasher::keys;
+#[cfg(feature = "mysql")]
+use self::headers_parser::read_headers;
 use self::text::Text;
 pub use crate::answers::Times;
 use crate::envelope::{Client, Recipient};

@@ -31,6 +31,7 @@ struct Keeper {
     client: Arc<Client>,
     prefix: String,
     expire: Duration,
+    digits: usize,
 }
 
 impl Redis {
@@ -42,10 +43,18 @@ impl Redis {
                 client,
                 prefix,
                 expire,
+                digits: usize::MAX,
             },
             durable: false,
             queued: None,
         }
+    }
+
+    /// The same, with so many digits of the digest in a key.
+    #[must_use]
+    pub fn digits(mut self, digits: usize) -> Self {
+        self.keeper.digits = digits;
+        self
     }
 
     /// The same; whether what is there counts as stored.
@@ -81,6 +90,7 @@ impl Redis {
 impl Keeper {
     fn set(&self, key: &str, octets: &[u8]) -> Command {
         let mut set = command("SET");
+        let key = &key[..self.digits.min(key.len())];
         set.arg([&self.prefix, key].concat()).arg(octets);
         if !self.expire.is_zero() {
             set.arg("EX").arg(self.expire.as_secs());

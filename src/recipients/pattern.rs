@@ -73,7 +73,8 @@ impl HostPatterns {
             .map(|(index, text)| Pattern::new(index, text))
             .collect::<Result<Vec<_>, _>>()?;
         // Stable: of equals the earlier stays first.
-        patterns.sort_by_key(|pattern| Reverse((pattern.form.literals(), pattern.text.len())));
+        let specific = |pattern: &Pattern| (pattern.form.literals(), pattern.text.len());
+        patterns.sort_by_cached_key(|pattern| Reverse(specific(pattern)));
         let mut compiled = Self {
             patterns: Vec::new(),
             exact: HashMap::new(),

@@ -1,6 +1,6 @@
 //! Many patterns walked at once: a trie of tokens, read as a non-deterministic automaton.
 
-use std::collections::HashMap;
+use std::iter::successors;
 
 /// One step of a pattern. What a capture is called does not matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,15 +20,24 @@ pub(super) enum Token {
 #[derive(Clone, Debug)]
 pub(super) struct Trie {
     nodes: Vec<Node>,
-    edges: HashMap<(u32, Token), u32>,
 }
+
+/// The number of a node; no edge leads to the root, so 0 stands for none.
+type Number = u32;
 
 #[derive(Clone, Debug, Default)]
 struct Node {
     /// The token on the edge that leads here; none at the root.
     token: Option<Token>,
     /// The first of the patterns that end here.
-    accepts: Option<usize>,
+    accepts: Option<u32>,
+    /// Where `Any` leads.
+    star: Number,
+    /// The first of those that other tokens lead to. Most nodes have one, and none can have more
+    /// than a host name has characters: so they are a list, which is made faster than a table.
+    child: Number,
+    /// The next of those that its parent leads to.
+    sibling: Number,
 }
 
 /// What came of a walk.
@@ -40,13 +49,12 @@ pub(super) struct Walk {
     pub(super) visited: usize,
 }
 
-const ROOT: u32 = 0;
+const ROOT: Number = 0;
 
 impl Trie {
     pub(super) fn new() -> Self {
         Self {
             nodes: vec![Node::default()],
-            edges: HashMap::new(),
         }
     }
 
@@ -55,19 +63,46 @@ impl Trie {
         let end = tokens
             .iter()
             .fold(ROOT, |node, &token| self.child(node, token));
+        let number = few(number);
         let accepts = &mut self.nodes[end as usize].accepts;
         *accepts = Some(accepts.map_or(number, |other| other.min(number)));
     }
 
-    fn child(&mut self, node: u32, token: Token) -> u32 {
-        let nodes = &mut self.nodes;
-        *self.edges.entry((node, token)).or_insert_with(|| {
-            nodes.push(Node {
-                token: Some(token),
-                accepts: None,
-            });
-            u32::try_from(nodes.len() - 1).expect("fewer octets of patterns than 2^32")
-        })
+    /// Where `token` leads from `node`; a new one, if it has led nowhere.
+    fn child(&mut self, node: Number, token: Token) -> Number {
+        let known = match token {
+            Token::Any => self.star(node),
+            _ => self.children(node).find(|(_, it)| it.token == Some(token)),
+        };
+        if let Some((known, _)) = known {
+            return known;
+        }
+        let new = few(self.nodes.len());
+        let parent = &mut self.nodes[node as usize];
+        let before = match token {
+            Token::Any => &mut parent.star,
+            _ => &mut parent.child,
+        };
+        let sibling = std::mem::replace(before, new);
+        self.nodes.push(Node {
+            token: Some(token),
+            sibling,
+            ..Node::default()
+        });
+        new
+    }
+
+    fn star(&self, node: Number) -> Option<(Number, &Node)> {
+        self.node(self.nodes[node as usize].star)
+    }
+
+    fn children(&self, node: Number) -> impl Iterator<Item = (Number, &Node)> {
+        let first = self.node(self.nodes[node as usize].child);
+        successors(first, |(_, it)| self.node(it.sibling))
+    }
+
+    fn node(&self, number: Number) -> Option<(Number, &Node)> {
+        (number != ROOT).then(|| (number, &self.nodes[number as usize]))
     }
 
     /// Holds `name` against all patterns.
@@ -91,18 +126,23 @@ impl Trie {
             .iter()
             .filter_map(|&state| self.nodes[state as usize].accepts);
         Walk {
-            first: accepted.min(),
+            first: accepted.min().map(|number| number as usize),
             visited,
         }
     }
 
     /// Where `octet` leads from `state`.
-    fn advance(&self, state: u32, octet: u8, next: &mut Vec<u32>) {
+    fn advance(&self, state: Number, octet: u8, next: &mut Vec<Number>) {
         let in_label = octet != b'.';
-        let tokens = [Token::Octet(octet), Token::One, Token::Capture];
-        for token in &tokens[..if in_label { 3 } else { 2 }] {
-            if let Some(&node) = self.edges.get(&(state, *token)) {
-                self.enter(node, next);
+        for (number, child) in self.children(state) {
+            let is_next = match child.token {
+                Some(Token::Octet(wanted)) => wanted == octet,
+                Some(Token::One) => true,
+                Some(Token::Capture) => in_label,
+                Some(Token::Any) | None => false,
+            };
+            if is_next {
+                self.enter(number, next);
             }
         }
         match self.nodes[state as usize].token {
@@ -113,10 +153,14 @@ impl Trie {
     }
 
     /// A `*` may match nothing: who enters a node also stands behind its star.
-    fn enter(&self, node: u32, states: &mut Vec<u32>) {
+    fn enter(&self, node: Number, states: &mut Vec<Number>) {
         states.push(node);
-        if let Some(&star) = self.edges.get(&(node, Token::Any)) {
+        if let Some((star, _)) = self.star(node) {
             states.push(star);
         }
     }
+}
+
+fn few(number: usize) -> u32 {
+    u32::try_from(number).expect("fewer octets of patterns than 2^32")
 }

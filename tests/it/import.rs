@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::house::Folder;
 use crate::process::{Ended, Program, command, run};
 
-/// What no output may show.
+/// What no output may show, but where it is needed.
 const SECRET: &str = "do-not-show-this";
 
 fn samples() -> Vec<PathBuf> {
@@ -104,7 +104,10 @@ fn no_key_is_dropped_without_a_word() {
                 path.display()
             );
         }
-        assert!(!yaml.contains(SECRET), "{}", path.display());
+        let shown: Vec<&str> = yaml.lines().filter(|line| line.contains(SECRET)).collect();
+        let needed = |line: &&str| line.trim_start().starts_with("password: do-not-show-this");
+        assert!(shown.iter().all(needed), "{}: {shown:?}", path.display());
+        assert!(shown.len() <= 1, "{}: {shown:?}", path.display());
     }
 }
 
@@ -271,6 +274,7 @@ fn site(sample: &str, parts: &[(&str, &str)], is_checked: bool) -> Site {
     }
     fs::write(folder.path(sample), text).expect("it can be written");
     let yaml = lines(&run(&folder, &["import", sample], b"").stdout);
+    let yaml = without_databases(&yaml);
     fs::write(folder.path("config.yaml"), &yaml).expect("it can be written");
     let configured = |arguments: &[&str]| {
         let mut command = command(&folder, &[&["-c", "config.yaml"], arguments].concat());
@@ -284,6 +288,22 @@ fn site(sample: &str, parts: &[(&str, &str)], is_checked: bool) -> Site {
     let one_listener = "listeners: [{address: one}]";
     let program = Program::introduced(configured(&["serve"]), one_listener);
     Site { folder, program }
+}
+
+/// Without what `tests/db` has the servers for.
+fn without_databases(yaml: &str) -> String {
+    let mut is_left_out = false;
+    let mut kept = String::new();
+    for line in yaml.lines() {
+        if !line.starts_with([' ', '#']) {
+            is_left_out = ["mysql:", "redis:"].contains(&line);
+        }
+        if !is_left_out {
+            kept.extend([line, "\n"]);
+        }
+    }
+    let names = ["|Redis|MySQL", "|GuerrillaDbRedis"];
+    names.iter().fold(kept, |kept, name| kept.replace(name, ""))
 }
 
 const MAIL: &[u8] = b"Subject: moved\r\n\r\nThe nest is the same.\r\n";

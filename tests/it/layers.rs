@@ -10,7 +10,7 @@ const FILE_LIMIT: usize = 400;
 const FUNCTION_LIMIT: usize = 60;
 
 /// The modules from the ground up: each may use those before it.
-const STAIR: [&str; 32] = [
+const STAIR: [&str; 33] = [
     "smtp",
     "proxy",
     "locks",
@@ -28,6 +28,7 @@ const STAIR: [&str; 32] = [
     "recipients",
     "fastcgi",
     "redis",
+    "mysql",
     "disks",
     "tls",
     "acme",

@@ -57,20 +57,11 @@ impl Processor for Noting {
     }
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[serde(default)]
 struct Settings {
     fault: Option<String>,
     is_impossible: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            fault: None,
-            is_impossible: false,
-        }
-    }
 }
 
 /// Adds `One` and `Two`.

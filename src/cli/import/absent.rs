@@ -1,15 +1,16 @@
 //! Keys that have no counterpart, and what to do instead.
 //!
-//! MySQL, Redis and what else the program may have one day are in this one place, so that
+//! What the program may have one day is in this one place, so that
 //! each moves from here to where it is imported.
 
 use super::draft::Draft;
 use super::ledger::Id;
 
-const MYSQL: &str = "this program writes to no MySQL yet: mail is in Maildirs; to have rows, give \
-                     it to a script of yours with FastCGI";
-const REDIS: &str = "this program writes to no Redis yet: mail is in Maildirs, and stays until \
-                     somebody removes it (such as: find maildirs -path '*/new/*' -mmin +60 -delete)";
+const MYSQL: &str = "the statement is made of the columns that the table has; columns with other names are \
+                     told in mysql.columns";
+const IDLE: &str = "connections are kept, and made again when they break";
+const BATCH: &str =
+    "nobody waits for a batch: rows of messages that come at the same time go into one INSERT";
 const S3: &str = "this program writes to no S3; copy the Maildirs there";
 const NGINX: &str = "nginx's auth_http is answered by a program that was built with --features \
                      auth-http, where the section auth_http has this address";
@@ -26,7 +27,7 @@ const BACKEND: &str = "backends had names in a draft of 1.6 only; a chain says w
 const DASHBOARD: &str = "there is no panel; the log has the numbers (log.format: json)";
 
 /// A key by the last part of its name; one that ends in a dot by a section that it is in.
-const KEYS: [(&str, &str); 52] = [
+const KEYS: [(&str, &str); 39] = [
     ("primary_mail_host", PRIMARY),
     ("GM_PRIMARY_MAIL_HOST", PRIMARY),
     ("save_workers_size", WORKERS),
@@ -34,25 +35,12 @@ const KEYS: [(&str, &str); 52] = [
     ("GM_SAVE_WORKERS", WORKERS),
     ("save_process_size", WORKERS),
     ("validate_process_size", WORKERS),
-    ("mail_table", MYSQL),
-    ("GM_MAIL_TABLE", MYSQL),
-    ("mysql_mail_table", MYSQL),
-    ("mysql_db", MYSQL),
-    ("mysql_host", MYSQL),
-    ("mysql_pass", MYSQL),
-    ("mysql_user", MYSQL),
-    ("sql_driver", MYSQL),
-    ("sql_dsn", MYSQL),
     ("sql_insert", MYSQL),
     ("sql_values", MYSQL),
-    ("sql_max_open_conns", MYSQL),
-    ("sql_max_idle_conns", MYSQL),
-    ("sql_max_conn_lifetime", MYSQL),
-    ("redis_expire_seconds", REDIS),
-    ("redis_interface", REDIS),
-    ("redis_sql_batch_timeout", REDIS),
-    ("redis_mysql_batch_timeout", REDIS),
-    ("GSMTP_MAIL_EXPIRE_SECONDS", REDIS),
+    ("sql_max_idle_conns", IDLE),
+    ("sql_max_conn_lifetime", IDLE),
+    ("redis_sql_batch_timeout", BATCH),
+    ("redis_mysql_batch_timeout", BATCH),
     ("s3_endpoint", S3),
     ("s3_access_key_id", S3),
     ("s3_secret_access_key", S3),

@@ -2,6 +2,7 @@
 //! in sections as version 2.0 was to have them.
 
 use super::chain::{self, Furnished};
+use super::database::{Databases, Wanted};
 use super::draft::{Draft, Said};
 use super::form::Form;
 use super::hosts::{self, Reading};
@@ -28,13 +29,27 @@ pub(super) fn import(draft: &mut Draft, form: Form) {
         chains.any(|said| chain::names(&said.value, name))
     };
     let php = backend.php(draft).put(draft, is_named("FastCGI"));
+    let is_old = form == Form::Typed || Backend::is_old(draft);
+    let has = |ours: &str| {
+        save.iter()
+            .any(|said| chain::names_database(&said.value, ours))
+    };
+    let wanted = Wanted {
+        sql: has("MySQL"),
+        redis: has("Redis"),
+        both: has("GuerrillaDbRedis") || (save.is_none() && is_old),
+    };
+    let (sql, redis) = backend.databases(draft).put(draft, wanted);
     let furnished = Furnished {
         php,
+        sql,
+        redis,
         wildcard: backend.wildcard(draft),
         debugger: backend.debugger(draft, is_named("Debugger")),
     };
     match &save {
         Some(said) => chain::save(draft, said, furnished, ""),
+        None if sql && redis => both_chain(draft),
         None => default_chain(draft, form),
     }
     if let Some(said) = &validate {
@@ -103,6 +118,43 @@ impl Backend {
         }
     }
 
+    /// Whether this is from when there was no chain, but one backend.
+    fn is_old(draft: &Draft) -> bool {
+        let name = draft.ledger.find("backend_name");
+        let key = name.map(|id| draft.ledger.value(id).to_string());
+        key.is_some_and(|name| name.contains("guerrilla-db-redis"))
+    }
+
+    fn databases(&self, draft: &mut Draft) -> Databases {
+        let mut text = |names: &[&str]| {
+            let mut found = None;
+            for name in names {
+                // Who has both has the newer one in mind.
+                found = found.or_else(|| self.text(draft, name));
+            }
+            found
+        };
+        let mut databases = Databases {
+            host: text(&["mysql_host"]),
+            user: text(&["mysql_user"]),
+            password: text(&["mysql_pass"]),
+            database: text(&["mysql_db"]),
+            table: text(&["mail_table", "mysql_mail_table"]),
+            dsn: text(&["sql_dsn"]),
+            driver: text(&["sql_driver"]),
+            redis: text(&["redis_interface"]),
+            ..Databases::default()
+        };
+        databases.connections = self.count(draft, "sql_max_open_conns");
+        databases.expire = self.count(draft, "redis_expire_seconds");
+        databases
+    }
+
+    fn count(&self, draft: &mut Draft, name: &str) -> Option<Said<u64>> {
+        let key = self.key(draft, name)?;
+        draft.count(&key)
+    }
+
     fn wildcard(&self, draft: &mut Draft) -> bool {
         let Some(key) = self.key(draft, "wildcard_hosts") else {
             return false;
@@ -138,6 +190,14 @@ impl Backend {
             php::validate_timeout(draft, &said, php);
         }
     }
+}
+
+/// What there was before there were chains.
+pub(super) fn both_chain(draft: &mut Draft) {
+    let note = "The message goes to Redis and what is known of it to MySQL, as before, and to a Maildir, \
+                since Redis forgets.";
+    let chain = Value::Word("HeadersParser|Hasher|Header|MailDir|GuerrillaDbRedis".to_owned());
+    draft.put("save", chain, &[], note);
 }
 
 /// No chain is written down.

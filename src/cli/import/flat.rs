@@ -1,5 +1,7 @@
 //! The flat form of 2012 to 2016: capital keys, all values texts.
 
+use super::backend;
+use super::database::{Databases, Wanted};
 use super::doors::{self, Tls};
 use super::draft::{Draft, Said};
 use super::hosts::{self, Reading};
@@ -36,7 +38,29 @@ pub(super) fn import(draft: &mut Draft) {
         log::file(draft, &said);
     }
     log::pid_file(draft, "PID_FILE");
-    let note = "HeadersParser, Hasher, Header and MailDir take the place of MySQL and Redis.";
+    databases(draft);
+}
+
+/// There was no chain; all of it went to MySQL and Redis.
+fn databases(draft: &mut Draft) {
+    let databases = Databases {
+        host: draft.some_text("MYSQL_HOST"),
+        user: draft.some_text("MYSQL_USER"),
+        password: draft.some_text("MYSQL_PASS"),
+        database: draft.some_text("MYSQL_DB"),
+        table: draft.some_text("GM_MAIL_TABLE"),
+        expire: draft.count("GSMTP_MAIL_EXPIRE_SECONDS"),
+        ..Databases::default()
+    };
+    let wanted = Wanted {
+        sql: false,
+        redis: false,
+        both: true,
+    };
+    if databases.put(draft, wanted).0 {
+        return backend::both_chain(draft);
+    }
+    let note = "MySQL and Redis are not told; mail is in Maildirs.";
     let chain = Value::Word("HeadersParser|Hasher|Header|MailDir".to_owned());
     draft.put("save", chain, &[], note);
 }

@@ -14,7 +14,7 @@ pub(super) fn file(draft: &mut Draft, said: &Said<String>) {
 pub(super) fn files(
     draft: &mut Draft,
     main: Option<&Said<String>>,
-    servers: Vec<Option<Said<String>>>,
+    servers: &[Option<Said<String>>],
 ) -> Vec<Option<Entry>> {
     let chosen = main.map_or("stderr", |said| &said.value);
     let is_main = |said: &&Said<String>| said.value == chosen;

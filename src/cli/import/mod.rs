@@ -9,6 +9,7 @@ mod absent;
 mod address;
 mod backend;
 mod chain;
+mod database;
 mod doors;
 mod draft;
 mod flat;
@@ -71,7 +72,7 @@ struct Place {
 }
 
 /// Keys that are read, for whoever has written another one.
-const READ: [&str; 36] = [
+const READ: [&str; 47] = [
     "GM_ALLOWED_HOSTS",
     "GM_MAX_CLIENTS",
     "GSMTP_HOST_NAME",
@@ -108,6 +109,17 @@ const READ: [&str; 36] = [
     "maildir_user_map",
     "wildcard_hosts",
     "log_received_mails",
+    "mail_table",
+    "mysql_host",
+    "mysql_user",
+    "mysql_pass",
+    "mysql_db",
+    "sql_dsn",
+    "sql_driver",
+    "sql_max_open_conns",
+    "redis_interface",
+    "redis_expire_seconds",
+    "GM_MAIL_TABLE",
 ];
 
 pub(super) fn run(import: &Import) -> Outcome {

@@ -112,10 +112,10 @@ fn tls(draft: &mut Draft, place: &str, form: Form) -> Option<Entry> {
 /// The main log, and those of the servers.
 fn logs(draft: &mut Draft, servers: &mut [Server]) {
     let main = draft.some_text("log_file");
-    let own = (0..servers.len())
+    let own: Vec<_> = (0..servers.len())
         .map(|number| draft.some_text(&format!("servers[{number}].log_file")))
         .collect();
-    let entries = log::files(draft, main.as_ref(), own);
+    let entries = log::files(draft, main.as_ref(), &own);
     for (server, entry) in servers.iter_mut().zip(entries) {
         server.doors.extend(entry);
     }

@@ -4,7 +4,7 @@
 use crate::config::{quoted, written};
 
 /// The order of sections.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 17] = [
     "hostname",
     "listeners",
     "smtp",
@@ -14,6 +14,8 @@ const ORDER: [&str; 15] = [
     "save",
     "wildcard",
     "fastcgi",
+    "mysql",
+    "redis",
     "debugger",
     "tls",
     "limits",

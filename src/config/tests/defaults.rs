@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::{complaint, parse};
-use crate::config::{Config, DEFAULTS, Environment, FastcgiConfig, PhpAddress, RedisConfig};
+use crate::config::{
+    Config, DEFAULTS, Environment, FastcgiConfig, MysqlConfig, PhpAddress, RedisConfig,
+};
 use crate::recipients::Recipients;
 
 #[test]
@@ -59,6 +61,7 @@ fn the_file_has_every_key() {
         "wildcard: {}",
         "fastcgi: {}",
         "fastcgi: {validate: {}}",
+        "mysql: {}",
         "redis: {}",
         "stream: {}",
         "header: {}",
@@ -116,6 +119,15 @@ fn the_section_for_php_holds_its_defaults() {
     assert_eq!(config.fastcgi, Some(defaults));
 }
 
+#[test]
+fn the_section_for_mysql_holds_its_defaults() {
+    let (_, section) = DEFAULTS.split_once("\n# mysql:").unwrap();
+    let (section, _) = section.split_once("\n\n").unwrap();
+    let text = format!("mysql:{}", section.replace("\n# ", "\n"));
+    let config = parse(&text).unwrap();
+    assert_eq!(config.mysql, Some(MysqlConfig::default()));
+}
+
 /// The same for Redis.
 #[test]
 fn the_section_for_redis_holds_its_defaults() {
@@ -147,6 +159,7 @@ fn the_readme_has_every_key_of_a_processor() {
                 "recipients: {subaddress: {}}",
             ],
         ),
+        ("MySQL", &["mysql: {}"]),
         (
             "FastCGI",
             &["fastcgi: {}", "fastcgi: {validate: {}}", "spool: {}"],

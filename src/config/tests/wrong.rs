@@ -3,7 +3,7 @@
 use super::complaint;
 
 const ALL: &str = "hostname, listeners, auth_http, tls, auth, smtp, recipients, maildir, validate, save, wildcard, \
-                   fastcgi, redis, stream, header, debugger, compressor, processors, spool, limits, timeouts, log, metrics, pid_file, threads";
+                   fastcgi, redis, mysql, stream, header, debugger, compressor, processors, spool, limits, timeouts, log, metrics, pid_file, threads";
 const LIMITS: &str = "message_size, recipients, errors, idle_commands, auth_failures, \
                       auth_failures_per_ip, messages_per_connection, \
                       hops, connections, connections_per_ip, deliveries, disk_errors, memory, data_rate";
@@ -22,6 +22,26 @@ const WRONG: &[(&str, &str)] = &[
     ("recipients: {users: {mysqll: SELECT 1}}", "1:21: recipients.users: unknown source \"mysqll\"; did you mean \"mysql\"? known sources: mysql, redis; a user has a section, such as {quota: 1GB}"),
     ("recipients: {users: {mysql: SELECT 1, alice: {}}}", "1:21: recipients.users: mysql knows the users, so none may be named beside it; write {mysql: ...} alone"),
     ("recipients: {users: {mysql: ''}}", "1:21: recipients.users: mysql is asked nothing; write what it is asked"),
+    ("redis: {address: 'a:1', digits: 31}", "1:33: redis.digits: 31 digits are not from 32 to 64; write 32 for go-guerrilla's table, or leave it out"),
+    ("mysql: {address: 'a b'}", "1:18: mysql.address: \"a b\" is not where a database listens; write an address such as 127.0.0.1:3306 or unix:/run/mysqld/mysqld.sock"),
+    ("mysql: {address: '::1:x'}", "1:18: mysql.address: \"::1:x\" is not where a database listens; write an address such as 127.0.0.1:3306 or unix:/run/mysqld/mysqld.sock"),
+    ("mysql: {password: a, password_file: b}", "1:19: mysql.password: is there beside mysql.password_file; keep one of them"),
+    ("mysql: {user: ''}", "1:15: mysql.user: is empty; write a name"),
+    ("mysql: {database: ''}", "1:19: mysql.database: is empty; write a name"),
+    ("mysql: {tls: maybe}", "1:14: mysql.tls: unknown word \"maybe\"; known words: off, preferred, required, verified"),
+    ("mysql: {tls_ca: x}", "1:17: mysql.tls_ca: is for `tls: verified` only; write that, or take this away"),
+    ("mysql: {table: 'a; DROP TABLE b'}", "1:16: mysql.table: \"a; DROP TABLE b\" is not the name of a table; write letters, digits and _, such as new_mail"),
+    ("mysql: {table: a.b.c}", "1:16: mysql.table: \"a.b.c\" is not the name of a table; write letters, digits and _, such as new_mail"),
+    ("mysql: {columns: {subjekt: x}}", "1:18: mysql.columns: unknown column \"subjekt\"; did you mean \"subject\"? known columns: date, to, from, subject, body, charset, mail, spam_score, hash, content_type, recipient, has_attach, ip_addr, attach_info, return_path, is_tls, message_id, reply_to, sender"),
+    ("mysql: {columns: {subject: 'a`b'}}", "1:28: mysql.columns.subject: \"a`b\" is not the name of a column; write letters, digits and _, or ~ for none"),
+    ("mysql: {columns: {hash: ~}}", "1:25: mysql.columns.hash: cannot be left out: a row is found again by it"),
+    ("mysql: {columns: {sender: FROM}}", "1:18: mysql.columns: from would be written twice; name another column, or ~ for none"),
+    ("mysql: {connections: 0}", "1:22: mysql.connections: with 0 nothing could be written; write a larger number"),
+    ("mysql: {connections: 1001}", "1:22: mysql.connections: 1001 is more than 1000; write a smaller number"),
+    ("mysql: {timeout: 0s}", "1:18: mysql.timeout: no time at all is not enough; write a time such as 10s"),
+    ("mysql: {connect_timeout: 0s}", "1:26: mysql.connect_timeout: no time at all is not enough; write a time such as 10s"),
+    ("mysql: {timeout: 5m, delivery: inline}", "1:18: mysql.timeout: 5m is not shorter than timeouts.delivery (5m), which the client waits for at most; lower the one or raise the other"),
+    ("mysql: {delivery: later}", "1:19: mysql.delivery: unknown word \"later\"; known words: queued, inline"),
     ("limits: {eror: 5}", "1:10: limits: unknown key \"eror\"; did you mean \"errors\"? known keys: {limits}"),
     ("colour: red", "1:1: unknown key \"colour\"; known keys: {all}"),
     ("limits:\n  errors: ten", "2:11: limits.errors: expected a whole number, 0 or more, found \"ten\""),

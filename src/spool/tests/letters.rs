@@ -43,6 +43,25 @@ fn a_letter_is_read_as_it_was_written() {
     }
 }
 
+#[test]
+fn a_census_counts_letters_and_knows_the_oldest() {
+    let nest = Nest::new();
+    assert_eq!(nest.queue.census().unwrap(), Census::default());
+    nest.put("1");
+    nest.put("2");
+    let folder = nest.queue.letters_folder();
+    fs::write(folder.join("1000.M1P1.old"), "").unwrap();
+    // No letters of ours, whoever has put them there.
+    for name in ["note", ".2.hidden", "x.y"] {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    let census = nest.queue.census().unwrap();
+    assert_eq!((census.letters, census.oldest), (3, Some(1000)));
+    fs::remove_file(folder.join("1000.M1P1.old")).unwrap();
+    let oldest = nest.queue.census().unwrap().oldest;
+    assert!(oldest.is_some_and(|oldest| oldest > 1_000_000));
+}
+
 /// A mail program sees the fields of the message, not part of ours.
 #[test]
 fn a_letter_is_mail() {

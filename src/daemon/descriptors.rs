@@ -2,11 +2,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::say;
-
 /// Raises the soft limit to the hard one. Every connection and every open Maildir takes
 /// descriptors; the usual soft limit of 1,024 is for programs that use select(2), as we do not.
-pub(super) fn raise() {
+pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -17,22 +15,18 @@ pub(super) fn raise() {
     }
 }
 
-/// Warns where there may be too few, in one line that says what mends it.
-pub(super) fn warn(needed: u64) {
+/// Warns in the log where there may be too few, in one line that says what mends it; `needed` is
+/// what [`Running::descriptors`](super::Running::descriptors) says.
+pub fn warn(needed: u64) {
     if let Some(available) = lack(getrlimit(Resource::Nofile).current, needed) {
         log::warn!(available = available, needed = needed; "few file descriptors for all that limits allow: {}", remedy(needed));
     }
 }
 
-/// For `check`: what this process could have, as the server will if it is started likewise.
-pub(super) fn tell(needed: u64) {
-    match lack(getrlimit(Resource::Nofile).maximum, needed) {
-        Some(available) => say(&format!(
-            "warn  file descriptors: {available} may be opened here, and limits allow for {needed}: {}",
-            remedy(needed)
-        )),
-        None => say(&format!("ok    file descriptors: {needed} at most")),
-    }
+/// How many this process could have and what to do, if that is too few.
+pub fn too_few(needed: u64) -> Option<(u64, String)> {
+    let available = lack(getrlimit(Resource::Nofile).maximum, needed)?;
+    Some((available, remedy(needed)))
 }
 
 /// How many there are, if that is too few; none is no limit.

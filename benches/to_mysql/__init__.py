@@ -1,0 +1,1 @@
+"""How fast rows and mail get into MySQL."""

@@ -1,0 +1,110 @@
+//! The table: as it is made anew, and what one of go-guerrilla lacks.
+
+use super::column::Holds;
+use super::field::{FIELDS, Field};
+use super::settings::{Settings, quoted};
+use super::survey::Facts;
+
+/// The statement that makes the table.
+pub fn create(settings: &Settings) -> String {
+    let mut lines = vec!["`mail_id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT".to_owned()];
+    let fields = FIELDS.iter().map(|(field, _)| *field);
+    lines.extend(fields.filter_map(|field| line(settings, field)));
+    lines.push("`delivered` BIT(1) NOT NULL DEFAULT b'0'".to_owned());
+    lines.push("`dkim_valid` TINYINT NULL".to_owned());
+    lines.push("PRIMARY KEY (`mail_id`)".to_owned());
+    lines.extend(key(settings, Field::Hash, "UNIQUE KEY `hash_once`"));
+    lines.extend(key(settings, Field::Recipient, "KEY `recipient`"));
+    lines.extend(key(settings, Field::To, "KEY `to`"));
+    lines.extend(key(settings, Field::Date, "KEY `date`"));
+    format!(
+        "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4",
+        settings.quoted_table(),
+        lines.join(",\n  ")
+    )
+}
+
+/// What a table lacks, as statements in their order.
+pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
+    if facts.engine.is_none() {
+        return vec![create(settings)];
+    }
+    let table = settings.quoted_table();
+    let alter = |change: &str| format!("ALTER TABLE {table} {change}");
+    let mut changes = Vec::new();
+    for (field, _) in FIELDS {
+        let Some(name) = settings.column(field) else {
+            continue;
+        };
+        let mut columns = facts.columns.iter();
+        let column = columns.find(|column| column.name.eq_ignore_ascii_case(name));
+        let change = match (field, column) {
+            (_, None) => Some("ADD COLUMN"),
+            (Field::Subject, Some(column)) if column.charset.as_deref() != Some("utf8mb4") => {
+                Some("MODIFY COLUMN")
+            }
+            // Fifteen characters are not enough for IPv6. What is text stays so.
+            (Field::IpAddr, Some(column)) => {
+                if let Holds::Text {
+                    characters: ..45, ..
+                } = column.holds
+                {
+                    let name = quoted(name);
+                    changes.push(alter(&format!(
+                        "MODIFY COLUMN {name} VARCHAR(45) NOT NULL DEFAULT ''"
+                    )));
+                }
+                None
+            }
+            _ => None,
+        };
+        let line = line(settings, field).filter(|_| change.is_some());
+        changes.extend(
+            change
+                .zip(line)
+                .map(|(change, line)| alter(&format!("{change} {line}"))),
+        );
+    }
+    if let Some(hash) = settings.column(Field::Hash) {
+        let is_unique = facts
+            .unique
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(hash));
+        let key = key(settings, Field::Hash, "ADD UNIQUE KEY `hash_once`").filter(|_| !is_unique);
+        changes.extend(key.map(|key| alter(&key)));
+    }
+    changes
+}
+
+fn line(settings: &Settings, field: Field) -> Option<String> {
+    let name = settings.column(field)?;
+    Some(format!("{} {}", quoted(name), definition(field)))
+}
+
+fn key(settings: &Settings, field: Field, kind: &str) -> Option<String> {
+    let name = settings.column(field)?;
+    Some(format!("{kind} ({})", quoted(name)))
+}
+
+fn definition(field: Field) -> &'static str {
+    match field {
+        Field::Date => "DATETIME NOT NULL",
+        Field::Body | Field::Charset => "VARCHAR(32) NOT NULL DEFAULT ''",
+        Field::Mail => "LONGBLOB NOT NULL",
+        Field::SpamScore => "FLOAT NOT NULL DEFAULT 0",
+        Field::Hash => "CHAR(64) CHARACTER SET ascii NOT NULL",
+        Field::HasAttach => "INT NOT NULL DEFAULT 0",
+        Field::IpAddr => "VARBINARY(16) NOT NULL DEFAULT ''",
+        Field::AttachInfo => "TEXT NOT NULL",
+        Field::IsTls => "BIT(1) NOT NULL DEFAULT b'0'",
+        Field::Subject
+        | Field::To
+        | Field::From
+        | Field::ContentType
+        | Field::Recipient
+        | Field::ReturnPath
+        | Field::MessageId
+        | Field::ReplyTo
+        | Field::Sender => "VARCHAR(255) CHARACTER SET utf8mb4 NOT NULL DEFAULT ''",
+    }
+}

@@ -1,0 +1,207 @@
+//! How the server and the table are set up.
+
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, Error, Row as _};
+
+use super::column::{Column, Holds};
+use super::fault::Fault;
+use super::field::FIELDS;
+use super::link::{Blame, Link, Links, wait};
+use super::settings::{Settings, quoted};
+use super::table::{Table, missing_table};
+
+/// How the server and the table are set up.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    settings: Settings,
+    pub(super) facts: Facts,
+}
+
+/// What the server says.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) version: String,
+    /// The largest statement, in octets.
+    pub(super) packet: u64,
+    pub(super) is_read_only: bool,
+    /// Such as `InnoDB`; none if there is no such table.
+    pub(super) engine: Option<String>,
+    pub(super) columns: Vec<Column>,
+    /// The columns that alone must not hold a value twice.
+    pub(super) unique: Vec<String>,
+}
+
+const SERVER: &str = "SELECT CAST(@@version AS CHAR), CAST(@@max_allowed_packet AS UNSIGNED), \
+                      CAST(@@global.read_only AS CHAR)";
+const ENGINE: &str = "SELECT CAST(COALESCE(engine, table_type) AS CHAR) FROM information_schema.tables \
+                      WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
+const COLUMNS: &str = "SELECT CAST(column_name AS CHAR), CAST(data_type AS CHAR), \
+                       CAST(column_type AS CHAR), CAST(character_set_name AS CHAR), \
+                       CAST(COALESCE(character_maximum_length, 0) AS UNSIGNED), \
+                       CAST(COALESCE(character_octet_length, 0) AS UNSIGNED), \
+                       CAST(is_nullable = 'NO' AND column_default IS NULL \
+                       AND extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%GENERATED%' AS UNSIGNED) \
+                       FROM information_schema.columns WHERE table_schema = COALESCE(?, DATABASE()) \
+                       AND table_name = ? ORDER BY ordinal_position";
+const UNIQUE: &str = "SELECT CAST(MIN(column_name) AS CHAR) FROM information_schema.statistics \
+                      WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? \
+                      AND non_unique = 0 GROUP BY index_name HAVING COUNT(*) = 1 AND MIN(sub_part) IS NULL";
+
+impl Survey {
+    pub(super) fn new(links: &Links) -> Result<Self, Fault> {
+        let settings = links.settings().clone();
+        let facts = links.with(Blame::All, |link| facts(link, &settings))?;
+        Ok(Self { settings, facts })
+    }
+
+    /// The version of the server.
+    pub fn version(&self) -> &str {
+        &self.facts.version
+    }
+
+    /// Whether the table is there.
+    pub fn has_table(&self) -> bool {
+        self.facts.engine.is_some()
+    }
+
+    /// Statements that bring the table up to date; the last one gives every row a key of its own.
+    pub fn migration(&self) -> Vec<String> {
+        super::schema::migration(&self.settings, &self.facts)
+    }
+
+    /// What keeps mail from being written.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.facts.is_read_only {
+            faults.push(
+                "the server is read-only: is that a replica? Write the address of the primary"
+                    .to_owned(),
+            );
+        }
+        if let Err(fault) = Table::new(&self.settings, &self.facts) {
+            faults.push(fault.message);
+        }
+        faults
+    }
+
+    /// What is not as good as it could be. `largest` is the size of the largest message that is
+    /// written, if any are.
+    pub fn warnings(&self, largest: Option<u64>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let Ok(table) = Table::new(&self.settings, &self.facts) else {
+            return warnings;
+        };
+        let missing: Vec<&str> = FIELDS
+            .iter()
+            .filter_map(|(field, _)| self.settings.column(*field))
+            .filter(|name| !self.facts.has(name))
+            .collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            warnings.push(format!(
+                "there are no columns {missing}: they are not written; add them with: maiasaura schema mysql --apply"
+            ));
+        }
+        if !table.is_unique() {
+            warnings.push(
+                "hash has no unique key: each message costs a question more; add one with: maiasaura schema mysql --apply"
+                    .to_owned(),
+            );
+        }
+        warnings.extend(self.narrow());
+        if let Some(engine) = self
+            .facts
+            .engine
+            .as_deref()
+            .filter(|it| !it.eq_ignore_ascii_case("InnoDB"))
+        {
+            warnings.push(format!(
+                "the table is {engine}, which has no transactions: a crash can leave some rows of a message"
+            ));
+        }
+        if let Some(largest) = largest.filter(|largest| *largest > table.room()) {
+            warnings.push(format!(
+                "of messages over {} octets (up to {largest} are taken) the column mail is left empty; raise max_allowed_packet ({})",
+                table.room(), self.facts.packet
+            ));
+        }
+        warnings
+    }
+
+    /// A subject that cannot have every character.
+    fn narrow(&self) -> Option<String> {
+        let name = self.settings.column(super::Field::Subject)?;
+        let column = self
+            .facts
+            .columns
+            .iter()
+            .find(|column| column.name == name)?;
+        let charset = column
+            .charset
+            .as_deref()
+            .filter(|charset| *charset != "utf8mb4")?;
+        Some(format!(
+            "{name} is in {charset}: characters that it does not have become question marks; mend it with: maiasaura schema mysql --apply"
+        ))
+    }
+}
+
+impl Facts {
+    pub(super) fn has(&self, name: &str) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.name.eq_ignore_ascii_case(name))
+    }
+}
+
+pub(super) fn facts(link: &mut Link, settings: &Settings) -> Result<Facts, Fault> {
+    let (table, database) = settings.table_parts();
+    let timeout = link.timeout;
+    let connection = &mut link.connection;
+    let look = async {
+        let server = sqlx::query(SERVER).fetch_one(&mut *connection).await?;
+        let ask = |statement| sqlx::query(statement).bind(database).bind(table);
+        let engine = ask(ENGINE).fetch_optional(&mut *connection).await?;
+        let columns = ask(COLUMNS).fetch_all(&mut *connection).await?;
+        let unique = ask(UNIQUE).fetch_all(&mut *connection).await?;
+        if engine.is_some() && !columns.is_empty() {
+            // Whoever may not read the table is told so by the server itself.
+            let try_it = format!("SELECT 1 FROM {} LIMIT 0", settings.quoted_table());
+            sqlx::query(AssertSqlSafe(try_it))
+                .fetch_optional(&mut *connection)
+                .await?;
+        }
+        Ok(Facts {
+            version: server.try_get(0)?,
+            packet: server.try_get(1)?,
+            is_read_only: !["0", "OFF"].contains(&&*server.try_get::<String, _>(2)?),
+            engine: engine.map(|row| row.try_get(0)).transpose()?,
+            columns: columns.iter().map(column).collect::<Result<_, Error>>()?,
+            unique: unique
+                .iter()
+                .map(|row| row.try_get(0))
+                .collect::<Result<_, Error>>()?,
+        })
+    };
+    wait("looking at the table", timeout, look)
+}
+
+fn column(row: &MySqlRow) -> Result<Column, Error> {
+    let (kind, charset): (String, Option<String>) = (row.try_get(1)?, row.try_get(3)?);
+    let (characters, octets) = (row.try_get(4)?, row.try_get(5)?);
+    Ok(Column {
+        name: row.try_get(0)?,
+        holds: Holds::new(&kind, charset.as_deref(), characters, octets),
+        shown: row.try_get(2)?,
+        charset,
+        is_needed: row.try_get::<u64, _>(6)? != 0,
+    })
+}
+
+/// That there is no such table, or none that this user may see.
+pub(super) fn no_table(settings: &Settings) -> Fault {
+    missing_table(&format!(
+        "{} in {}",
+        quoted(&settings.table),
+        quoted(&settings.database)
+    ))
+}

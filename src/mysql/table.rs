@@ -1,0 +1,163 @@
+//! The table as it is there, and how rows are written into it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::column::{Column, Holds};
+use super::fault::{Fault, Kind};
+use super::field::{FIELDS, Field};
+use super::link::{Blame, Links};
+use super::settings::{Settings, quoted};
+use super::survey::{self, Facts, no_table};
+use crate::locks::lock;
+
+/// Octets of a statement that are not values of rows.
+const HEAD: u64 = 64 << 10;
+
+/// The columns that are written, and what fits into each.
+#[derive(Debug)]
+pub struct Table {
+    /// The table, quoted.
+    pub(super) name: String,
+    pub(super) columns: Vec<(Field, Column)>,
+    /// The column of the key, quoted.
+    pub(super) key_column: String,
+    key_holds: Holds,
+    /// The column of the time, quoted, if it is written.
+    pub(super) date: Option<String>,
+    is_unique: bool,
+    packet: u64,
+    /// Statements by the number of rows.
+    statements: Mutex<HashMap<usize, Arc<str>>>,
+}
+
+impl Table {
+    pub(super) fn new(settings: &Settings, facts: &Facts) -> Result<Self, Fault> {
+        if facts.engine.is_none() || facts.columns.is_empty() {
+            return Err(no_table(settings));
+        }
+        let find = |name: &str| {
+            let mut columns = facts.columns.iter();
+            columns
+                .find(|column| column.name.eq_ignore_ascii_case(name))
+                .cloned()
+        };
+        let fields = FIELDS.iter().map(|(field, _)| *field);
+        let columns: Vec<(Field, Column)> = fields
+            .filter_map(|field| Some((field, find(settings.column(field)?)?)))
+            .collect();
+        let quoted_column = |field| {
+            let mut columns = columns.iter();
+            let (_, column) = columns.find(|(known, _)| *known == field)?;
+            Some((quoted(&column.name), column.holds.clone(), &column.name))
+        };
+        let Some((key_column, key_holds, key_name)) = quoted_column(Field::Hash) else {
+            let name = settings.column(Field::Hash).unwrap_or("hash");
+            let message = format!(
+                "the table has no column {name}, by which a row is found again; add it with: maiasaura schema mysql --apply"
+            );
+            return Err(Fault::new(Kind::Down, message));
+        };
+        let is_unique = facts.unique.contains(key_name);
+        let date = quoted_column(Field::Date).map(|(date, ..)| date);
+        refuse_needed(facts, &columns)?;
+        Ok(Self {
+            name: settings.quoted_table(),
+            key_column,
+            key_holds,
+            date,
+            is_unique,
+            packet: facts.packet,
+            columns,
+            statements: Mutex::default(),
+        })
+    }
+
+    /// Octets of a message that can be in a row; 0 where there is no column for it.
+    pub fn room(&self) -> u64 {
+        let mut columns = self.columns.iter();
+        let mail = columns.find(|(field, _)| *field == Field::Mail);
+        mail.map_or(0, |(_, column)| column.holds.room().min(self.budget()))
+    }
+
+    /// Octets that the rows of a statement may have.
+    pub(super) fn budget(&self) -> u64 {
+        self.packet.saturating_sub(HEAD).max(self.packet / 2)
+    }
+
+    /// Whether the server itself refuses a key that is there.
+    pub fn is_unique(&self) -> bool {
+        self.is_unique
+    }
+
+    /// A key as it is in the table.
+    pub fn key(&self, key: &str) -> String {
+        self.key_holds.fit(key).into_owned()
+    }
+
+    /// A statement that is made of the number of its rows.
+    pub(super) fn statement(&self, rows: usize, make: impl FnOnce(&Self) -> String) -> Arc<str> {
+        let mut statements = lock(&self.statements);
+        let statement = statements.entry(rows).or_insert_with(|| make(self).into());
+        Arc::clone(statement)
+    }
+}
+
+/// Columns that must have a value, of which we know none.
+fn refuse_needed(facts: &Facts, columns: &[(Field, Column)]) -> Result<(), Fault> {
+    let is_written = |name: &str| columns.iter().any(|(_, column)| column.name == name);
+    let needed = facts.columns.iter().filter(|column| column.is_needed);
+    let needed: Vec<String> = needed
+        .filter(|column| !is_written(&column.name))
+        .map(|column| format!("{} ({})", column.name, column.shown))
+        .collect();
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the table wants values that are not known here, for {}; give these columns a default",
+        needed.join(", ")
+    );
+    Err(Fault::new(Kind::Down, message))
+}
+
+pub(super) fn missing_table(name: &str) -> Fault {
+    let message = format!(
+        "there is no table {name}, or this user may not see it; make it with: maiasaura schema mysql --apply"
+    );
+    Fault::new(Kind::Down, message)
+}
+
+/// The table as it was when it was last looked at.
+#[derive(Debug)]
+pub(super) struct Tables {
+    settings: Settings,
+    current: Mutex<Option<Arc<Table>>>,
+}
+
+impl Tables {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            settings: settings.clone(),
+            current: Mutex::default(),
+        }
+    }
+
+    pub(super) fn current(&self, links: &Links) -> Result<Arc<Table>, Fault> {
+        if let Some(table) = &*lock(&self.current) {
+            return Ok(Arc::clone(table));
+        }
+        let table = links.with(Blame::All, |link| {
+            let facts = survey::facts(link, &self.settings)?;
+            Table::new(&self.settings, &facts)
+        })?;
+        let table = Arc::new(table);
+        *lock(&self.current) = Some(Arc::clone(&table));
+        Ok(table)
+    }
+
+    /// It may have changed.
+    pub(super) fn forget(&self) {
+        *lock(&self.current) = None;
+    }
+}

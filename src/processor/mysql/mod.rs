@@ -1,0 +1,133 @@
+//! `MySQL`: a row for each recipient in a database, as an index of the mail or with it.
+//!
+//! With `delivery: inline` the rows are inserted in the commit. Staging makes sure that the database is
+//! there and takes them, so that the commit fails only where the server dies in between; it then takes
+//! back what was committed before it, and what comes after it, by the rules of the chain. Rows of
+//! deliveries that commit at the same time go into one statement.
+//!
+//! With `delivery: queued` a letter for each recipient goes into a queue, and a [`Scribe`] writes the
+//! rows.
+
+#[cfg(feature = "redis")]
+mod guerrilla;
+mod rows;
+mod scribe;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+#[cfg(feature = "redis")]
+pub use guerrilla::{Depot, GuerrillaDbRedis};
+pub use rows::Bodies;
+pub use scribe::Scribe;
+
+use super::{Commit, Delivery, Pending, Processor, Queued, Staged};
+use crate::failure::Failure;
+use crate::mysql::{Database, Fault, Row};
+use crate::smtp::reply;
+
+/// Writes rows.
+#[derive(Debug)]
+pub struct MySql {
+    database: Arc<Database>,
+    bodies: Bodies,
+    queued: Option<Queued>,
+}
+
+impl MySql {
+    /// Into this database, with the messages or without.
+    pub fn new(database: Arc<Database>, bodies: Bodies) -> Self {
+        Self {
+            database,
+            bodies,
+            queued: None,
+        }
+    }
+
+    /// The same, which does not let clients wait for the database: letters go into a queue.
+    #[must_use]
+    pub fn queued(self, queued: Queued) -> Self {
+        Self {
+            queued: Some(queued),
+            ..self
+        }
+    }
+
+    fn stage_rows(&self, delivery: &Delivery) -> Result<Staged, Failure> {
+        let table = self.database.ready().map_err(|fault| failure(&fault))?;
+        let rows = rows::of_delivery(delivery, self.bodies)?;
+        rows::fit(&rows, &table, self.bodies)?;
+        Ok(Insertion::of(&self.database, rows, delivery))
+    }
+}
+
+/// What the client hears, who can do nothing about it, and the log.
+pub(super) fn failure(fault: &Fault) -> Failure {
+    Failure::new(reply::LOCAL_FAULT, format!("MySQL: {fault}"))
+}
+
+impl Processor for MySql {
+    fn name(&self) -> &'static str {
+        "MySQL"
+    }
+
+    /// An index keeps no mail.
+    fn stores(&self) -> bool {
+        matches!(self.bodies, Bodies::Copied | Bodies::Kept)
+    }
+
+    fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        match &self.queued {
+            Some(queued) => queued.stage(delivery),
+            None => Box::pin(async move { self.stage_rows(delivery) }),
+        }
+    }
+
+    fn shutdown(&self) -> Pending<'_, ()> {
+        let database = Arc::clone(&self.database);
+        Box::pin(smol::unblock(move || database.close()))
+    }
+}
+
+/// Rows that are inserted in the commit.
+struct Insertion {
+    database: Arc<Database>,
+    rows: Vec<Row>,
+    keys: Vec<String>,
+    received: SystemTime,
+    is_done: bool,
+}
+
+impl Insertion {
+    fn of(database: &Arc<Database>, rows: Vec<Row>, delivery: &Delivery) -> Staged {
+        Staged::Until(Box::new(Self {
+            keys: rows.iter().map(|row| row.key.clone()).collect(),
+            rows,
+            received: delivery.mail.envelope.received,
+            is_done: false,
+            database: Arc::clone(database),
+        }))
+    }
+}
+
+impl Commit for Insertion {
+    fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            let rows = std::mem::take(&mut self.rows);
+            self.is_done = true;
+            let inserted = self.database.insert(rows);
+            inserted.map_err(|fault| failure(&fault))
+        })
+    }
+
+    fn abort(&mut self) -> Pending<'_, ()> {
+        Box::pin(async move {
+            if !self.is_done {
+                return;
+            }
+            if let Err(fault) = self.database.remove(&self.keys, self.received) {
+                log::error!(error:% = fault; "could not take rows back; they are found when the message comes again");
+            }
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Letters that waited in the spool become rows.
+
+use std::sync::Arc;
+
+use super::rows::{self, Bodies};
+use crate::mysql::{Database, Fault};
+use crate::spool::{Answer, Consumer, Letter, Pending};
+
+/// Writes rows for letters; those that are handed over at the same time in one statement.
+#[derive(Debug)]
+pub struct Scribe {
+    database: Arc<Database>,
+    bodies: Bodies,
+    /// Of the zlib streams that messages become; none leaves them as they are.
+    level: Option<u32>,
+}
+
+impl Scribe {
+    /// One who writes into this database; messages, if any, as zlib streams of this level.
+    pub fn new(database: Arc<Database>, bodies: Bodies, level: Option<u32>) -> Self {
+        Self {
+            database,
+            bodies,
+            level,
+        }
+    }
+
+    fn write(&self, letter: &Arc<Letter>) -> Result<Answer, Fault> {
+        let table = self.database.ready()?;
+        let row = match rows::of_letter(letter, self.bodies, self.level) {
+            Ok(row) => row,
+            Err(error) => {
+                let why = format!("the letter cannot be read: {error}");
+                return Ok(Answer::Later { after: None, why });
+            }
+        };
+        let size = row.message.as_ref().map_or(0, |message| message.size);
+        // As a dead letter it is kept, and can come again.
+        if self.bodies == Bodies::Kept && size > table.room() {
+            let why = rows::too_large(size, &table);
+            return Ok(Answer::Never { why });
+        }
+        self.database.insert(vec![row])?;
+        Ok(Answer::Delivered)
+    }
+}
+
+impl Consumer for Scribe {
+    fn hand(&self, letter: Arc<Letter>, _: u32) -> Pending<'_, Answer> {
+        Box::pin(async move {
+            self.write(&letter).unwrap_or_else(|fault| {
+                let why = format!("MySQL: {fault}");
+                Answer::Later { after: None, why }
+            })
+        })
+    }
+}

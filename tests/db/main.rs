@@ -1,0 +1,33 @@
+//! With a real MariaDB: rows as they come to be there, everything that goes wrong with a database, and
+//! `kill -9` of both. `tests/run` installs it; where it is missing that is a failure that names its
+//! package.
+//!
+//! What go-guerrilla does wrong with databases has a test each: a Compressor that is empty for the second
+//! row or the Maildir (`rows`, `both`), a hash that all recipients share (`rows`), values that do not fit
+//! (`guerrilla`), 554 for an outage and connections that are never made again (`trouble`), 550 for users whom
+//! nobody can look up (`users`), only the first recipient (`both`), 250 before the row is there and rows that are
+//! there several times (`rows`, `kill`).
+
+mod both;
+mod guerrilla;
+mod import;
+mod kill;
+mod mariadb;
+mod queued;
+mod rows;
+mod schema;
+mod trouble;
+mod users;
+
+#[path = "../it/client.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod client;
+#[path = "../it/house.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod house;
+#[path = "../it/process.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod process;
+#[path = "../interop/service.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod service;
