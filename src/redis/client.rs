@@ -109,7 +109,7 @@ impl Client {
             return Err(Fault::Odd("a cluster is not asked for replicas".into()));
         }
         let leave = self.pulse.leave(Instant::now())?;
-        let place = Place::take(self, leave)?;
+        let mut place = Place::take(self, leave)?;
         let octets = commands.iter().map(octets).sum();
         let job = Job {
             commands,
@@ -117,15 +117,24 @@ impl Client {
             wait,
             answers: Err(Fault::Down("whoever asked for us has panicked".into())),
         };
-        let (mut octets, mut count) = (0, 0);
-        let fits = |job: &Job| {
+        let fits = self.measure();
+        let work = |jobs: &mut [Job]| self.work(jobs);
+        let is_enough = || place.is_too_many();
+        let job = self.group.join_unless(job, SLOW, is_enough, fits, work);
+        drop(place);
+        job.map_err(|_| Fault::Busy)?.answers
+    }
+
+    /// What fits into a pipeline; of those who may wait no more than its share, as they cannot go.
+    fn measure(&self) -> impl FnMut(&Job) -> bool {
+        let most = (self.settings.waiting / self.settings.connections.max(1)).max(1);
+        let (mut octets, mut count, mut jobs) = (0, 0, 0);
+        move |job| {
             octets += job.octets;
             count += job.commands.len();
-            octets <= BATCH && count <= COMMANDS
-        };
-        let job = self.group.join(job, fits, |jobs| self.work(jobs));
-        drop(place);
-        job.answers
+            jobs += 1;
+            octets <= BATCH && count <= COMMANDS && jobs <= most
+        }
     }
 
     /// Whether it answers is written down there from now on.
@@ -261,32 +270,47 @@ impl Drop for UnderWay<'_> {
 /// One of those that wait.
 struct Place<'a> {
     client: &'a Client,
-    /// Goes with it.
-    _leave: Leave<'a>,
+    leave: Leave<'a>,
+    is_counted: bool,
 }
 
 impl<'a> Place<'a> {
     fn take(client: &'a Client, leave: Leave<'a>) -> Result<Self, Fault> {
-        let before = client.waiting.fetch_add(1, Ordering::Relaxed);
-        let is_plain = !leave.is_trial();
-        let place = Self {
+        client.waiting.fetch_add(1, Ordering::Relaxed);
+        let mut place = Self {
             client,
-            _leave: leave,
+            leave,
+            is_counted: true,
         };
         let is_slow = || {
             let begun = lock(&client.begun);
             begun.iter().any(|begin| begin.elapsed() > SLOW)
         };
-        if is_plain && before >= client.settings.waiting && is_slow() {
+        if is_slow() && place.is_too_many() {
             return Err(Fault::Busy);
         }
         Ok(place)
+    }
+
+    /// Whether more wait than may; then it is not one of them any more.
+    fn is_too_many(&mut self) -> bool {
+        if self.leave.is_trial() {
+            return false;
+        }
+        let most = self.client.settings.waiting;
+        let fewer = |waiting: usize| (waiting > most).then(|| waiting - 1);
+        let counter = &self.client.waiting;
+        let left = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        self.is_counted = left.is_err();
+        left.is_ok()
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.client.waiting.fetch_sub(1, Ordering::Relaxed);
+        if self.is_counted {
+            self.client.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
