@@ -1,9 +1,11 @@
 //! A Redis Cluster of three: keys and partitions go where it places them.
 
 use std::process::Command;
+use std::time::Duration;
 
-use maiasaura::config::{Config, Environment};
+use maiasaura::health::State;
 use maiasaura::redis::{Client, Endpoint, Settings, Value, command};
+use maiasaura::stream as streams;
 use redis::{Connection, cmd};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -76,8 +78,14 @@ impl Cluster {
 
     /// The node that has the partition of a user, of twelve.
     fn home(&self, user: usize) -> usize {
-        let config = Config::parse("stream: {partitions: 12}", "test", &Environment::default());
-        let streams = config.expect("it is valid").stream_settings();
+        let streams = streams::Settings {
+            prefix: String::new(),
+            partitions: 12,
+            group: String::new(),
+            replicas: 0,
+            waitaof: false,
+            remember: Duration::ZERO,
+        };
         Self::node(self.slot(&format!("{{{}}}", streams.partition(&mailbox(user)))))
     }
 
@@ -237,6 +245,40 @@ fn a_node_that_dies_defers_its_own_mail_only() {
         house.folder.mail_count() == count
     });
     after.shutdown();
+}
+
+/// Nor is one that hangs; and when it answers again it is found by itself.
+#[test]
+fn a_node_that_hangs_is_left_alone_until_it_answers() {
+    let mut cluster = Cluster::start();
+    let keys = "durable: true, timeout: 1s, connect_timeout: 1s";
+    let house = House::new(&format!(
+        "{}save: Hasher|Header|Stream\nvalidate: []\nstream: {{partitions: 12}}\n",
+        cluster.section().replace("durable: true", keys)
+    ));
+    let deliver = |user: usize| {
+        let mail = format!("Subject: {user}\r\n\r\nbody\r\n");
+        let client = &mut house.client();
+        client.deliver(SENDER, &[&mailbox(user)], mail.as_bytes())
+    };
+    let redis = || {
+        let states = house.running().health().states();
+        let redis = states.into_iter().find(|(name, _)| &**name == "redis");
+        redis.expect("it is on the board").1
+    };
+    let (lost, well): (Vec<_>, Vec<_>) = (0..30).partition(|user| cluster.home(*user) == 2);
+    assert!(deliver(lost[0]).starts_with("250 "));
+    cluster.nodes[2].service.signal(Signal::STOP);
+    for user in &well {
+        let late = deliver(lost[0]);
+        assert!(late.starts_with("451 4.3.0 "), "{late}");
+        let reply = deliver(*user);
+        assert!(reply.starts_with("250 "), "{user}: {reply}");
+    }
+    assert!(matches!(redis(), State::Hampered(_)), "{:?}", redis());
+    cluster.nodes[2].service.signal(Signal::CONT);
+    eventually("it is asked again", || deliver(lost[0]).starts_with("250 "));
+    assert_eq!(redis(), State::Well);
 }
 
 /// What one command is refused is no business of the others in its pipeline.
