@@ -77,7 +77,7 @@ impl Nodes {
     /// To the node that the reply names, if there is one that does, or that has the key.
     fn assign(&self, index: usize, commands: &[&Cmd], round: &mut Round, answers: &mut [Value]) {
         let before = Fault::of(&answers[index]);
-        let named = before.as_ref().and_then(|fault| fault.elsewhere());
+        let named = before.as_ref().and_then(Fault::elsewhere);
         let known = || self.slots.place(key(commands[index])).cloned();
         let task = Task {
             index,
