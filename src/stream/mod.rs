@@ -34,7 +34,7 @@ pub use marks::Claim;
 pub use morgue::{Count, Morgue};
 pub use pending::START;
 pub use sink::{Placed, Sink};
-pub use source::{Found, Place, Source};
+pub use source::{Fetched, Place, Source};
 
 /// What receivers and workers have to agree on, and how sure a receiver wants to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub struct Source {
 
 /// What has become of an entry that was taken before.
 #[derive(Debug)]
-pub enum Found {
+pub enum Fetched {
     /// It is still this worker's; with how often workers have begun with it.
     Ours(Box<Entry>, u32),
     /// Another worker has it by now, or nobody.
@@ -101,7 +101,7 @@ impl Source {
     }
 
     /// An entry that was taken before, if it is still there and ours.
-    pub fn fetch(&self, place: &Place) -> Result<Found, Fault> {
+    pub fn fetch(&self, place: &Place) -> Result<Fetched, Fault> {
         let (mail, id) = (self.settings.mail(place.0), &place.1);
         let mut range = command("XRANGE");
         range.arg(&mail).arg(id).arg(id);
@@ -116,13 +116,13 @@ impl Source {
             _ => taken(&pending),
         };
         match (entries(place.0, range).into_iter().next(), times) {
-            (Some(entry), Some(times)) => Ok(Found::Ours(Box::new(entry), times)),
-            (Some(_), None) => Ok(Found::NotOurs),
+            (Some(entry), Some(times)) => Ok(Fetched::Ours(Box::new(entry), times)),
+            (Some(_), None) => Ok(Fetched::NotOurs),
             (None, _) => {
                 let mut acknowledge = command("XACK");
                 acknowledge.arg(mail).arg(&self.settings.group).arg(id);
                 self.client.run(vec![acknowledge])?;
-                Ok(Found::Gone)
+                Ok(Fetched::Gone)
             }
         }
     }

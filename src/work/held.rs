@@ -1,10 +1,10 @@
 //! What a worker has taken and not yet finished: places and times, no content.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::locks::lock;
+use crate::locks::{lock, woken};
 use crate::stream::{Entry, Parcel, Place};
 
 /// Failures in a row after which nothing new is taken until something goes well.
@@ -12,7 +12,11 @@ const STORM: u32 = 5;
 
 /// What a worker has taken and not yet finished.
 #[derive(Debug, Default)]
-pub(super) struct Held(Mutex<Known>);
+pub(super) struct Held {
+    known: Mutex<Known>,
+    /// A thread is done with something.
+    freed: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -45,7 +49,7 @@ enum Stage {
 impl Held {
     /// It is ours, as Redis was told at `told`; says whether that is new.
     pub(super) fn take(&self, place: Place, told: Instant, inherited: bool) -> bool {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         let is_new = !known.tasks.contains_key(&place);
         known.tasks.entry(place).or_insert(Task {
             attempts: 0,
@@ -58,7 +62,7 @@ impl Held {
 
     /// It goes to a thread; says whether it is here, and was not with one already.
     pub(super) fn begin(&self, place: &Place) -> bool {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         let Some(task) = known.tasks.get_mut(place) else {
             return false;
         };
@@ -72,20 +76,20 @@ impl Held {
 
     /// Whether another worker has left it, and this one has not begun with it yet.
     pub(super) fn is_inherited(&self, place: &Place) -> bool {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         known.tasks.get(place).is_some_and(|task| task.inherited)
     }
 
     /// This worker has begun with it.
     pub(super) fn begun(&self, place: &Place) {
-        if let Some(task) = lock(&self.0).tasks.get_mut(place) {
+        if let Some(task) = lock(&self.known).tasks.get_mut(place) {
             task.inherited = false;
         }
     }
 
     /// Redis was told, at `when`, that these are ours.
     pub(super) fn told(&self, places: &[Place], when: Instant) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         for place in places {
             if let Some(task) = known.tasks.get_mut(place) {
                 task.told = Some(when);
@@ -95,7 +99,7 @@ impl Held {
 
     /// Redis says that these are not ours any more.
     pub(super) fn lose(&self, places: &[Place]) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         for place in places {
             let stage = known.tasks.get_mut(place).map(|task| {
                 task.told = None;
@@ -109,14 +113,14 @@ impl Held {
 
     /// Whether Redis was told within the last `time` that it is ours.
     pub(super) fn is_told(&self, place: &Place, time: Duration) -> bool {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let told = known.tasks.get(place).and_then(|task| task.told);
         told.is_some_and(|told| told.elapsed() < time)
     }
 
     /// How often it was tried, this time included.
     pub(super) fn attempt(&self, place: &Place) -> u32 {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         let task = known.tasks.get_mut(place);
         task.map_or(1, |task| {
             task.attempts += 1;
@@ -152,7 +156,7 @@ impl Held {
     }
 
     fn leave(&self, place: &Place, stage: Option<Stage>) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         let Some(task) = known.tasks.get_mut(place) else {
             return;
         };
@@ -162,11 +166,12 @@ impl Held {
             None => drop(known.tasks.remove(place)),
         }
         known.working -= usize::from(was_working);
+        self.freed.notify_one();
     }
 
     /// How a delivery went.
     pub(super) fn went(&self, well: bool) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         known.failures = if well {
             0
         } else {
@@ -174,24 +179,37 @@ impl Held {
         };
     }
 
-    /// How many more may be taken, of `most` at work and `waiting` that wait.
+    /// How many more may be taken, of `most` at work and `waiting` that wait. None while half of them
+    /// are at work still, so that several are taken at once.
     pub(super) fn room(&self, most: usize, waiting: usize) -> usize {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let waits = known.tasks.len() - known.working;
         if waits >= waiting || waits > 0 && known.failures >= STORM {
+            return 0;
+        }
+        if known.working > most / 2 {
             return 0;
         }
         most.saturating_sub(known.working)
     }
 
+    /// Waits while more than half of `most` are at work, so long at most; says whether they were.
+    pub(super) fn pause(&self, most: usize, time: Duration) -> bool {
+        let known = lock(&self.known);
+        let was_busy = known.working > most / 2;
+        let is_busy = |known: &mut Known| known.working > most / 2;
+        drop(woken(self.freed.wait_timeout_while(known, time, is_busy)));
+        was_busy
+    }
+
     /// How many more may go to threads, of `most`.
     pub(super) fn free(&self, most: usize) -> usize {
-        most.saturating_sub(lock(&self.0).working)
+        most.saturating_sub(lock(&self.known).working)
     }
 
     /// Those whose time has come by `now`, at most `most`.
     pub(super) fn due(&self, now: u64, most: usize) -> Vec<Place> {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let due = known.tasks.iter().filter(|(_, task)| match task.stage {
             Stage::Waits(next) => next <= now,
             _ => false,
@@ -201,7 +219,7 @@ impl Held {
 
     /// Those of which Redis is still to be told.
     pub(super) fn untold(&self) -> Vec<Entry> {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let untold = known.tasks.values().filter_map(|task| match &task.stage {
             Stage::Delivered(entry) => Some(Entry::clone(entry)),
             _ => None,
@@ -211,7 +229,7 @@ impl Held {
 
     /// Those that wait: what was tried, and has come to an end, and what was not.
     pub(super) fn waiting(&self) -> (Vec<Place>, Vec<Place>) {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let tasks = known.tasks.iter();
         let waits = tasks.filter(|(_, task)| matches!(task.stage, Stage::Waits(_)));
         let (mut tried, mut untried) = (Vec::new(), Vec::new());
@@ -228,7 +246,7 @@ impl Held {
 
     /// Those that do not wait.
     pub(super) fn others(&self) -> Vec<Place> {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let tasks = known.tasks.iter();
         let others = tasks.filter(|(_, task)| !matches!(task.stage, Stage::Waits(_)));
         others.map(|(place, _)| place.clone()).collect()

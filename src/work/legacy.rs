@@ -53,7 +53,7 @@ impl Legacy {
 impl Worker {
     /// Takes over some of it, if there is any and room for it; says how much it was.
     pub(super) fn inherit(&self, legacy: &mut Legacy) -> Result<usize, Fault> {
-        let most = self.settings.at_once * 2;
+        let most = self.most();
         // More than there is work for is for others.
         if self.held.room(most, WAITING) == 0 || self.held.due(now(), most).len() == most {
             return Ok(0);

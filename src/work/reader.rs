@@ -9,10 +9,12 @@ use super::appetite::Appetite;
 use super::hand::{SOON, id, now};
 use super::legacy::Legacy;
 use crate::redis::Fault;
-use crate::stream::{Claim, Entry, Found, Place};
+use crate::stream::{Claim, Entry, Fetched, Place};
 
 /// While nothing comes it looks again after a millisecond, then two, up to this.
 const IDLE: Duration = Duration::from_millis(50);
+/// While too much waits for anything new to be taken.
+const GLANCE: Duration = Duration::from_millis(5);
 /// While Redis does not answer.
 const AWAY: Duration = Duration::from_millis(250);
 /// Entries that wait, at most: some 200 octets each.
@@ -23,6 +25,16 @@ struct Rounds {
     /// When Redis is next told what is ours.
     keep: Instant,
     legacy: Legacy,
+}
+
+/// What a look has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Mail, which may not be all that there is.
+    Some,
+    Nothing,
+    /// Nobody has looked: the threads have enough to do, or too much waits.
+    NoRoom,
 }
 
 impl Worker {
@@ -37,11 +49,16 @@ impl Worker {
         let mut pause = Duration::from_millis(1);
         while !self.stop.is_pulled() {
             match self.round(&mut rounds, &mut appetite, entries) {
-                Ok(0) => {
+                Ok(Found::Nothing) => {
                     self.stop.pause(pause);
                     pause = (pause * 2).min(IDLE);
                 }
-                Ok(_) => pause = Duration::from_millis(1),
+                Ok(found) => {
+                    pause = Duration::from_millis(1);
+                    if found == Found::NoRoom && !self.held.pause(self.most(), IDLE) {
+                        self.stop.pause(GLANCE);
+                    }
+                }
                 Err(fault) => {
                     log::debug!(fault:% = fault; "no mail can be taken");
                     self.stop.pause(AWAY);
@@ -57,13 +74,13 @@ impl Worker {
         entries.close();
     }
 
-    /// Looks once at all that there may be; says how many entries there were.
+    /// Looks once at all that there may be.
     fn round(
         &self,
         rounds: &mut Rounds,
         appetite: &mut Appetite,
         entries: &Sender<Entry>,
-    ) -> Result<usize, Fault> {
+    ) -> Result<Found, Fault> {
         if !rounds.is_prepared {
             self.source.prepare(&self.settings.partitions)?;
             rounds.is_prepared = true;
@@ -74,26 +91,46 @@ impl Worker {
         }
         self.tell();
         let mut found = self.inherit(&mut rounds.legacy)?;
-        let most = self.settings.at_once * 2;
-        for place in self.held.due(now(), self.held.free(most)) {
+        for place in self.held.due(now(), self.held.free(self.most())) {
             found += 1;
             if let Err(fault) = self.again(&place, entries) {
                 self.held.wait(&place, now() + SOON);
                 return Err(fault);
             }
         }
-        let room = self.held.room(most, WAITING);
-        if room > 0 {
-            let (partitions, count) = appetite.helping(&self.settings.partitions, room);
-            let told = Instant::now();
-            let new = self.source.read(&partitions, count)?;
-            appetite.had(new.iter().map(Entry::octets));
-            found += new.len();
-            for entry in &new {
-                self.held.take(place(entry), told, false);
-            }
-            self.accept(new, None, entries)?;
+        let room = self.held.room(self.most(), WAITING);
+        if room == 0 {
+            return Ok(Found::NoRoom);
         }
+        found += self.take(room, appetite, entries)?;
+        Ok(if found > 0 {
+            Found::Some
+        } else {
+            Found::Nothing
+        })
+    }
+
+    /// With the threads, or on its way to them.
+    pub(super) fn most(&self) -> usize {
+        self.settings.at_once * 2
+    }
+
+    /// Takes what is new.
+    fn take(
+        &self,
+        room: usize,
+        appetite: &mut Appetite,
+        entries: &Sender<Entry>,
+    ) -> Result<usize, Fault> {
+        let (partitions, count) = appetite.helping(&self.settings.partitions, room);
+        let told = Instant::now();
+        let new = self.source.read(&partitions, count)?;
+        appetite.had(new.iter().map(Entry::octets));
+        let found = new.len();
+        for entry in &new {
+            self.held.take(place(entry), told, false);
+        }
+        self.accept(new, None, entries)?;
         Ok(found)
     }
 
@@ -120,9 +157,9 @@ impl Worker {
     /// Something that was put off, or left by another worker.
     fn again(&self, place: &Place, entries: &Sender<Entry>) -> Result<(), Fault> {
         let (entry, times) = match self.source.fetch(place)? {
-            Found::Ours(entry, times) => (*entry, times),
+            Fetched::Ours(entry, times) => (*entry, times),
             // Somebody has removed it, or taken it over.
-            Found::Gone | Found::NotOurs => {
+            Fetched::Gone | Fetched::NotOurs => {
                 self.held.end(place);
                 return Ok(());
             }
