@@ -1,8 +1,9 @@
 //! One message, from the stream to what follows from its fate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Worker;
 use super::mail::mail;
@@ -29,6 +30,9 @@ impl Worker {
     }
 
     fn attempt(&self, entry: &Entry, place: &Place) {
+        if !self.is_ours(place) {
+            return;
+        }
         let attempts = self.held.attempt(place);
         let fate = smol::block_on(self.fate(entry));
         let to = entry
@@ -49,6 +53,32 @@ impl Worker {
             Err(failure) => {
                 self.held.went(false);
                 self.put_off(entry, place, attempts, &failure);
+            }
+        }
+    }
+
+    /// Whether nobody else may have taken it over while it waited for this thread; Redis is asked only
+    /// where that took long. What may be another's is put back.
+    fn is_ours(&self, place: &Place) -> bool {
+        let after = self.settings.take_over_after;
+        if self.held.is_told(place, after / 2) {
+            return true;
+        }
+        let told = Instant::now();
+        match self.source.keep(slice::from_ref(place), after, None) {
+            Ok(lost) if lost.is_empty() => {
+                self.held.told(slice::from_ref(place), told);
+                true
+            }
+            Ok(_) => {
+                log::info!(id = &*place.1, partition = place.0; "another worker has taken it over");
+                self.held.end(place);
+                false
+            }
+            Err(fault) => {
+                log::debug!(id = &*place.1, fault:% = fault; "it may be another worker's by now");
+                self.held.wait(place, now() + SOON);
+                false
             }
         }
     }
