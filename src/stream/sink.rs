@@ -73,7 +73,7 @@ impl Sink {
         }
     }
 
-    /// Takes back what nobody has taken meanwhile.
+    /// Takes it back. What a worker has read by then it may deliver all the same.
     pub fn withdraw(&self, placed: &[Placed]) -> Result<(), Fault> {
         let remove = |placed: &Placed| {
             let mut remove = command("XDEL");

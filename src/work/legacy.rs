@@ -1,6 +1,6 @@
 //! What dead workers have left: it becomes ours by name, and is read when there is room for it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::hand::now;
@@ -10,6 +10,8 @@ use crate::stream::START;
 
 /// Looks at all partitions after which streams are tidied.
 const TIDY: u32 = 20;
+/// Partitions that are looked at in one go, while nothing is found.
+const PARTITIONS: usize = 16;
 
 /// Where the search for it is.
 #[derive(Debug)]
@@ -48,6 +50,16 @@ impl Legacy {
         }
         self.ahead.last().copied()
     }
+
+    /// All of this partition was seen.
+    fn pass(&mut self, after: Duration) {
+        self.from = START.into();
+        self.ahead.pop();
+        if self.ahead.is_empty() {
+            self.looks = self.looks.wrapping_add(1);
+            self.next = Instant::now() + after / 3;
+        }
+    }
 }
 
 impl Worker {
@@ -58,48 +70,48 @@ impl Worker {
         if self.held.room(most, WAITING) == 0 || self.held.due(now(), most).len() == most {
             return Ok(0);
         }
-        let begin = Instant::now();
-        let Some(partition) = legacy.partition(&self.settings.partitions, begin) else {
-            return Ok(0);
-        };
-        let after = self.settings.take_over_after;
-        let (places, next) = self.source.take_over(partition, &legacy.from, after)?;
-        let new = places.into_iter();
-        let mut found = new
-            .filter(|place| self.held.take(place.clone(), begin, true))
-            .count();
-        match next {
-            Some(next) => {
-                legacy.from = next;
-                // There is more to look at, at once.
-                found = found.max(1);
+        for _ in 0..PARTITIONS {
+            let now = Instant::now();
+            let Some(partition) = legacy.partition(&self.settings.partitions, now) else {
+                break;
+            };
+            let found = match self.inherit_of(partition, legacy) {
+                // The others have nothing to do with it.
+                Err(fault @ Fault::Refused { .. }) => {
+                    log::debug!(partition = partition, fault:% = fault; "nothing can be taken over");
+                    legacy.pass(self.settings.take_over_after);
+                    0
+                }
+                found => found?,
+            };
+            if found > 0 {
+                return Ok(found);
             }
-            None => self.looked(legacy, partition)?,
         }
-        Ok(found)
+        Ok(0)
     }
 
-    /// All of this partition was seen.
-    fn looked(&self, legacy: &mut Legacy, partition: u16) -> Result<(), Fault> {
-        let after = self.settings.take_over_after;
-        legacy.from = START.into();
-        legacy.ahead.pop();
-        let is_tidied = legacy.looks.is_multiple_of(TIDY);
-        if legacy.ahead.is_empty() {
-            legacy.looks = legacy.looks.wrapping_add(1);
-            legacy.next = Instant::now() + after / 3;
+    /// The same, of this partition; not 0 where there is more to look at.
+    fn inherit_of(&self, partition: u16, legacy: &mut Legacy) -> Result<usize, Fault> {
+        let (after, told) = (self.settings.take_over_after, Instant::now());
+        let (places, next) = self.source.take_over(partition, &legacy.from, after)?;
+        let places = places.into_iter();
+        let new = places.filter(|place| self.held.take(place.clone(), told, true));
+        let found = new.count();
+        if let Some(next) = next {
+            legacy.from = next;
+            return Ok(found.max(1));
         }
-        if is_tidied {
+        if legacy.looks.is_multiple_of(TIDY) {
             self.source.tidy(partition, after * TIDY)?;
         }
-        Ok(())
+        legacy.pass(after);
+        Ok(found)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -110,5 +122,7 @@ mod tests {
         legacy.rest(begin + hour);
         assert_eq!(legacy.partition(&[3, 4], begin + hour / 2), None);
         assert_eq!(legacy.partition(&[3, 4], begin + hour), Some(3));
+        legacy.pass(hour);
+        assert_eq!(legacy.partition(&[3, 4], begin + hour), Some(4));
     }
 }

@@ -25,6 +25,23 @@ struct Rounds {
     /// When Redis is next told what is ours.
     keep: Instant,
     legacy: Legacy,
+    /// What Redis has refused, and was complained of.
+    refused: Option<Fault>,
+}
+
+impl Rounds {
+    /// A look has failed.
+    fn stumble(&mut self, fault: &Fault, after: Duration) {
+        if matches!(fault, Fault::Down(_) | Fault::Busy) {
+            log::debug!(fault:% = fault; "no mail can be taken");
+            // The others could not say what is theirs either.
+            self.keep = Instant::now();
+            self.legacy.rest(self.keep + after);
+        } else if self.refused.as_ref() != Some(fault) {
+            log::error!(fault:% = fault; "some mail cannot be taken, which is tried again");
+            self.refused = Some(fault.clone());
+        }
+    }
 }
 
 /// What a look has brought.
@@ -45,6 +62,7 @@ impl Worker {
             is_prepared: false,
             keep: Instant::now(),
             legacy: Legacy::new(Instant::now()),
+            refused: None,
         };
         let mut pause = Duration::from_millis(1);
         while !self.stop.is_pulled() {
@@ -60,14 +78,8 @@ impl Worker {
                     }
                 }
                 Err(fault) => {
-                    log::debug!(fault:% = fault; "no mail can be taken");
+                    rounds.stumble(&fault, self.settings.take_over_after);
                     self.stop.pause(AWAY);
-                    if matches!(fault, Fault::Down(_) | Fault::Busy) {
-                        // The others could not say what is theirs either.
-                        let now = Instant::now();
-                        rounds.keep = now;
-                        rounds.legacy.rest(now + self.settings.take_over_after);
-                    }
                 }
             }
         }
@@ -82,7 +94,13 @@ impl Worker {
         entries: &Sender<Entry>,
     ) -> Result<Found, Fault> {
         if !rounds.is_prepared {
-            self.source.prepare(&self.settings.partitions)?;
+            match self.source.prepare(&self.settings.partitions) {
+                // The others are there.
+                Err(fault @ Fault::Refused { .. }) => {
+                    rounds.stumble(&fault, self.settings.take_over_after);
+                }
+                prepared => prepared?,
+            }
             rounds.is_prepared = true;
         }
         if Instant::now() >= rounds.keep {

@@ -229,6 +229,24 @@ fn a_key_of_another_kind_is_a_fault_of_ours() {
     delivers(&House::new(&prefix), &[BOB], MAIL);
 }
 
+/// Nor does it hold up the mail of other partitions.
+#[test]
+fn a_key_of_another_kind_stands_in_the_way_of_its_partition_only() {
+    let server = Server::start();
+    let yaml = yaml(&server, "", "");
+    let house = House::new(&yaml);
+    delivers(&house, &[BOB], MAIL);
+    for partition in 0..4 {
+        let key = format!("maiasaura:{{{partition}}}:mail");
+        server.ask::<bool>(&["SETNX", &key, "a text"]);
+    }
+    let working = worker(&house.folder, &yaml);
+    eventually("it is delivered", || house.folder.mail_count() == 1);
+    delivers(&house, &[BOB], b"Subject: another\r\n\r\nbody\r\n");
+    eventually("so is the next", || house.folder.mail_count() == 2);
+    working.shutdown();
+}
+
 #[test]
 fn a_full_redis_refuses_and_loses_nothing() {
     let server = Server::with("maxmemory-policy noeviction");

@@ -1,11 +1,16 @@
 //! Whose an entry is: what the dead have left is taken over, what the living have is not.
 
 use std::fs;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 
+use maiasaura::failure::Failure;
+use maiasaura::processor::{Delivery, Pending, Processor, Staged};
 use redis::{Value, from_redis_value};
 
+use crate::client::PATIENCE;
 use crate::house::{Folder, House, eventually};
-use crate::pair::{ALICE, BOB, delivers, lengths, worker, yaml};
+use crate::pair::{ALICE, BOB, delivers, lengths, worker, worker_with, yaml};
 use crate::server::Server;
 
 const MAIL: &[u8] = b"Subject: t\r\n\r\nbody\r\n";
@@ -44,6 +49,13 @@ impl<'a> Stream<'a> {
             .server
             .ask(&["XPENDING", key, GROUP, "-", "+", "1000", consumer]);
         pending.into_iter().map(|row| row.0).collect()
+    }
+
+    /// Of all that is taken: whose it is, for how many milliseconds nobody has said so, and how often it
+    /// was begun with.
+    fn pending(&self) -> Vec<(String, String, u64, u64)> {
+        self.server
+            .ask(&["XPENDING", &self.key, GROUP, "-", "+", "1000"])
     }
 
     /// Whose it is, and for how many milliseconds nobody has said so.
@@ -127,9 +139,9 @@ fn what_another_worker_has_taken_over_is_left_to_it() {
     });
     let [taken, kept] = &again;
     let alive = || {
-        elsewhere
-            .iter()
-            .for_each(|id| stream.give(id, "other", "0"))
+        for id in &elsewhere {
+            stream.give(id, "other", "0");
+        }
     };
     alive();
     let working = worker(&house.folder, &yaml);
@@ -165,6 +177,71 @@ fn what_another_worker_has_taken_over_is_left_to_it() {
     working.shutdown();
     assert_eq!(house.folder.mail_count(), 1, "one is another worker's");
     assert_eq!(lengths(&server), (3, 0));
+}
+
+/// Waits until it may go on.
+struct Slow(Arc<Mutex<Receiver<()>>>);
+
+impl Processor for Slow {
+    fn name(&self) -> &'static str {
+        "Slow"
+    }
+
+    fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        let gate = Arc::clone(&self.0);
+        let wait = move || drop(gate.lock().map(|gate| gate.recv_timeout(PATIENCE)));
+        Box::pin(async move {
+            smol::unblock(wait).await;
+            Ok(Staged::Done)
+        })
+    }
+}
+
+/// It has taken over more than it can deliver before others would take that over in turn.
+#[test]
+fn a_slow_worker_goes_on_saying_what_is_its_own() {
+    let server = Server::start();
+    let fast = yaml(&server, "", "");
+    let house = House::new(&fast);
+    for number in 0..16 {
+        let mail = format!("Subject: {number}\r\n\r\nbody\r\n");
+        delivers(&house, &[BOB], mail.as_bytes());
+    }
+    let stream = Stream::of(&server);
+    for id in stream.take("dead") {
+        stream.give(&id, "dead", "3600000");
+    }
+    let slow = yaml(
+        &server,
+        ", at_once: 1, save: HeadersParser|Slow|MailDir",
+        "",
+    );
+    let (open, opens) = channel();
+    let processor: Arc<dyn Processor> = Arc::new(Slow(Arc::new(Mutex::new(opens))));
+    let slow = worker_with(&house.folder, &slow, |daemon| {
+        daemon.processor("Slow", move || Ok(Arc::clone(&processor)))
+    });
+    let of_the_dead = |row: &(String, String, u64, u64)| row.1 == "dead";
+    eventually("it has all", || !stream.pending().iter().any(of_the_dead));
+    let name = stream.pending().remove(0).1;
+    let fast = worker(&house.folder, &fast);
+    // For longer than it takes until others take over.
+    let (mut told, mut before) = (0, 0);
+    eventually("it says what is its own", || {
+        let pending = stream.pending();
+        assert!(pending.iter().all(|row| row.1 == name), "{pending:?}");
+        let idle = pending[15].2;
+        told += u32::from(idle < before);
+        before = idle;
+        told >= 5
+    });
+    let begun = stream.pending().iter().filter(|row| row.3 > 1).count();
+    assert!(begun <= 2, "it has not begun with {begun}");
+    drop(open);
+    eventually("all are done with", || lengths(&server) == (0, 0));
+    slow.shutdown();
+    fast.shutdown();
+    assert_eq!(house.folder.mail_count(), 16);
 }
 
 /// Restarts while mail cannot be delivered say nothing about the mail.
