@@ -1,8 +1,8 @@
 //! `maiasaura work`: a worker in the foreground.
 
-use super::{Exit, Fault, Loaded, Outcome, descriptors, say};
+use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::Config;
-use crate::daemon::{self, Daemon, Logging, Request, notify};
+use crate::daemon::{self, Daemon, Logging, Request, descriptors, notify};
 
 /// Arguments of `work`.
 #[derive(Debug, clap::Args)]
