@@ -135,6 +135,29 @@ fn state(house: &House) -> Option<State> {
     states.find_map(|(part, state)| (&*part == "mysql").then_some(state))
 }
 
+/// Another configuration ends the trouble: the board says so, although a client holds the one from before.
+#[test]
+fn a_reload_that_mends_it() {
+    let database = Database::with_table();
+    let socket = database.server.socket();
+    let wrong = format!(
+        "mysql: {{\"address\": \"{}\", user: nobody, {HASTY}}}\n",
+        socket.display()
+    );
+    let mut house = House::new(&format!("{CHAIN}{wrong}"));
+    let mut client = house.client();
+    let reply = send(&mut client, &["bob@example.org"], MAIL);
+    assert!(reply.starts_with("451 "), "{reply}");
+    assert!(matches!(state(&house), Some(State::Ill(_))));
+    let good = format!("{CHAIN}{}", database.section(HASTY));
+    house
+        .reload(&good)
+        .unwrap_or_else(|error| panic!("{error}"));
+    delivers(&house, &["bob@example.org"], MAIL);
+    assert_eq!(state(&house), Some(State::Well));
+    drop(client);
+}
+
 /// Connections from before are found to be dead, and nobody notices.
 #[test]
 fn a_server_that_was_restarted() {
