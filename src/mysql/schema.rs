@@ -1,9 +1,10 @@
 //! The table: as it is made anew, and what one of go-guerrilla lacks.
 
-use super::column::Holds;
+use super::column::{Column, Holds};
 use super::field::{FIELDS, Field};
 use super::settings::{Settings, quoted};
 use super::survey::Facts;
+use super::table::tells_apart;
 
 /// The statement that makes the table.
 pub fn create(settings: &Settings) -> String {
@@ -43,6 +44,15 @@ pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
             (Field::Subject, Some(column)) if column.charset.as_deref() != Some("utf8mb4") => {
                 Some("MODIFY COLUMN")
             }
+            (Field::Hash, Some(column)) if !tells_apart(&column.holds) => Some("MODIFY COLUMN"),
+            // What is in it stays as it is, octet by octet.
+            (
+                Field::Mail,
+                Some(Column {
+                    holds: Holds::Text { .. },
+                    ..
+                }),
+            ) => Some("MODIFY COLUMN"),
             // Fifteen characters are not enough for IPv6. What is text stays so.
             (Field::IpAddr, Some(column)) => {
                 if let Holds::Text {
@@ -66,10 +76,7 @@ pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
         );
     }
     if let Some(hash) = settings.column(Field::Hash) {
-        let is_unique = facts
-            .unique
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(hash));
+        let is_unique = facts.is_unique(hash);
         let key = key(settings, Field::Hash, "ADD UNIQUE KEY `hash_once`").filter(|_| !is_unique);
         changes.extend(key.map(|key| alter(&key)));
     }

@@ -13,6 +13,7 @@ mod guerrilla;
 mod import;
 mod kill;
 mod mariadb;
+mod promises;
 mod queued;
 mod rows;
 mod schema;

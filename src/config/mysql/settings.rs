@@ -5,11 +5,22 @@ use std::fs;
 use std::path::Path;
 
 use super::{DatabaseAddress, DatabaseTls, MysqlConfig};
+use crate::config::Config;
 use crate::mysql::{Endpoint, Field, Settings, Tls};
 
-impl MysqlConfig {
+impl Config {
     /// How the database is reached; reads the password.
-    pub fn settings(&self) -> Result<Settings, String> {
+    pub fn mysql_settings(&self) -> Result<Settings, String> {
+        let section = self.mysql.as_ref();
+        let section = section
+            .ok_or_else(|| "the section mysql is missing: where the database is".to_owned())?;
+        // The other half of the turns is for mail that does not need it.
+        section.settings((self.limits.deliveries / 2).max(1))
+    }
+}
+
+impl MysqlConfig {
+    fn settings(&self, waiting: usize) -> Result<Settings, String> {
         let columns = self.columns.iter();
         let columns =
             columns.map(|(field, column)| Some((field.parse::<Field>().ok()?, column.clone())));
@@ -36,6 +47,7 @@ impl MysqlConfig {
             connections: self.connections,
             connect_timeout: self.connect_timeout.get(),
             timeout: self.timeout.get(),
+            waiting,
         })
     }
 }
