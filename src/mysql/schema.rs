@@ -39,35 +39,23 @@ pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
         };
         let mut columns = facts.columns.iter();
         let column = columns.find(|column| column.name.eq_ignore_ascii_case(name));
-        let change = match (field, column) {
-            (_, None) => Some("ADD COLUMN"),
-            (Field::Subject, Some(column)) if column.charset.as_deref() != Some("utf8mb4") => {
-                Some("MODIFY COLUMN")
-            }
-            (Field::Hash, Some(column)) if !tells_apart(&column.holds) => Some("MODIFY COLUMN"),
-            // What is in it stays as it is, octet by octet.
-            (
-                Field::Mail,
-                Some(Column {
-                    holds: Holds::Text { .. },
-                    ..
-                }),
-            ) => Some("MODIFY COLUMN"),
-            // Fifteen characters are not enough for IPv6. What is text stays so.
-            (Field::IpAddr, Some(column)) => {
-                if let Holds::Text {
-                    characters: ..45, ..
-                } = column.holds
-                {
-                    let name = quoted(name);
-                    changes.push(alter(&format!(
-                        "MODIFY COLUMN {name} VARCHAR(45) NOT NULL DEFAULT ''"
-                    )));
-                }
-                None
-            }
-            _ => None,
+        let change = match column {
+            None => Some("ADD COLUMN"),
+            Some(column) => is_unfit(field, column).then_some("MODIFY COLUMN"),
         };
+        // Fifteen characters are not enough for IPv6. What is text stays so.
+        if let (
+            Field::IpAddr,
+            Some(Holds::Text {
+                characters: ..45, ..
+            }),
+        ) = (field, column.map(|column| &column.holds))
+        {
+            let name = quoted(name);
+            changes.push(alter(&format!(
+                "MODIFY COLUMN {name} VARCHAR(45) NOT NULL DEFAULT ''"
+            )));
+        }
         let line = line(settings, field).filter(|_| change.is_some());
         changes.extend(
             change
@@ -81,6 +69,16 @@ pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
         changes.extend(key.map(|key| alter(&key)));
     }
     changes
+}
+
+/// Whether a column cannot have all that is to be in it. What is there stays as it is.
+fn is_unfit(field: Field, column: &Column) -> bool {
+    match field {
+        Field::Subject => column.charset.as_deref() != Some("utf8mb4"),
+        Field::Hash => !tells_apart(&column.holds),
+        Field::Mail => matches!(column.holds, Holds::Text { .. }),
+        _ => false,
+    }
 }
 
 fn line(settings: &Settings, field: Field) -> Option<String> {

@@ -9,6 +9,7 @@
 //! there several times (`rows`, `kill`).
 
 mod both;
+mod encrypted;
 mod guerrilla;
 mod import;
 mod kill;

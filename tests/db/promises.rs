@@ -57,6 +57,29 @@ fn a_row_alone_is_no_place_for_octets_that_are_no_text() {
     assert_eq!(whole, "1");
 }
 
+/// The table may change after a message was promised a place: it is refused then, and not left out.
+#[test]
+fn a_row_without_its_message_is_not_written() {
+    let database = Database::with_table();
+    let client = mysql::Database::new(database.settings());
+    assert_eq!(client.ready().err(), None);
+    // The shorter subject has the table looked at again.
+    database.sql(&format!("{TEXT}, MODIFY subject VARCHAR(2) NOT NULL"));
+    let row = |is_sole: bool| {
+        let message = Message::of(Form::Plain, vec![0xff]);
+        Row {
+            key: u8::from(is_sole).to_string().repeat(64),
+            subject: "long".into(),
+            message: Some(if is_sole { message.sole() } else { message }),
+            ..Row::default()
+        }
+    };
+    let fault = client.insert(vec![row(true)]).expect_err("no place");
+    assert!(fault.message.contains("its column holds text"), "{fault}");
+    assert_eq!(client.insert(vec![row(false)]).map(|it| it.len()), Ok(1));
+    assert_eq!(database.count(), 1);
+}
+
 #[test]
 fn what_is_no_text_waits_in_the_queue_for_a_column_of_octets() {
     let database = Database::with_table();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{DatabaseAddress, DatabaseTls, MysqlConfig};
-use crate::config::Config;
+use crate::config::{Config, Handover};
 use crate::mysql::{Endpoint, Field, Settings, Tls};
 
 impl Config {
@@ -14,8 +14,12 @@ impl Config {
         let section = self.mysql.as_ref();
         let section = section
             .ok_or_else(|| "the section mysql is missing: where the database is".to_owned())?;
-        // The other half of the turns is for mail that does not need it.
-        section.settings((self.limits.deliveries / 2).max(1))
+        section.settings(match section.delivery {
+            // The other half of the turns is for mail that does not need it.
+            Handover::Inline => (self.limits.deliveries / 2).max(1),
+            // No turns are taken, and the queue has a bound of its own.
+            Handover::Queued => usize::MAX,
+        })
     }
 }
 
