@@ -147,6 +147,7 @@ async fn hand_by(bridge: &Bridge, message: &[u8]) -> Result<(), Box<dyn Error>> 
         host: "mx.example.org".into(),
         tls: None,
         login: None,
+        origin: BTreeMap::new(),
         key: "0".repeat(64),
     };
     let letter = Letter {

@@ -1,5 +1,7 @@
 //! The chain: which processors see a message, in which order, and with what result.
 
+mod life;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -8,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 
+pub use self::life::Uses;
 use crate::disks::{Disks, Turn};
 use crate::envelope::{Mail, Recipient};
 use crate::failure::Failure;
@@ -30,6 +33,8 @@ pub struct Chain {
     save: Arc<[Arc<dyn Processor>]>,
     /// How many deliveries may run at once, and where; each has a thread.
     disks: Arc<Disks>,
+    /// Which of the processors others have, too.
+    uses: Uses,
 }
 
 impl Chain {
@@ -55,6 +60,7 @@ impl Chain {
             validate,
             save: save.into(),
             disks,
+            uses: Uses::default(),
         })
     }
 
@@ -122,49 +128,6 @@ impl Chain {
             .iter()
             .map(|index| fates[index].clone())
             .collect()
-    }
-
-    /// Lets every processor get what it needs. If one fails, those before it are shut down.
-    pub async fn start(&self) -> Result<(), ChainError> {
-        let mut started: Vec<&Arc<dyn Processor>> = Vec::new();
-        for (chain, processor) in self.processors() {
-            let start = AssertUnwindSafe(async { processor.start().await }).catch_unwind();
-            let outcome = start
-                .await
-                .unwrap_or_else(|_| Err("it panicked".to_owned()));
-            if let Err(error) = outcome {
-                for processor in started.into_iter().rev() {
-                    processor.shutdown().await;
-                }
-                let message = format!("{} cannot start: {error}", processor.name());
-                return Err(ChainError { chain, message });
-            }
-            started.push(processor);
-        }
-        Ok(())
-    }
-
-    /// Lets every processor release what it holds.
-    pub async fn shutdown(&self) {
-        for (_, processor) in self.processors() {
-            processor.shutdown().await;
-        }
-    }
-
-    /// Each of them once, with the first chain that it is in.
-    fn processors(&self) -> Vec<(&'static str, &Arc<dyn Processor>)> {
-        let validate = self
-            .validate
-            .iter()
-            .map(|processor| ("validate", processor));
-        let save = self.save.iter().map(|processor| ("save", processor));
-        let mut all: Vec<(&'static str, &Arc<dyn Processor>)> = Vec::new();
-        for (chain, processor) in validate.chain(save) {
-            if !all.iter().any(|(_, other)| Arc::ptr_eq(other, processor)) {
-                all.push((chain, processor));
-            }
-        }
-        all
     }
 
     /// Delivers to one recipient on a thread for work that blocks.

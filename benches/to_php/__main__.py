@@ -27,6 +27,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=3, help="rounds over everything (default 3)")
     parser.add_argument("--connections", default="1,4,16", help="connections, of clients and to PHP (default 1,4,16)")
     parser.add_argument("--receiving", default="10,100", help="clients while the rate of receiving is measured (default 10,100)")
+    parser.add_argument("--only-receiving", action="store_true", help="only what a queue costs those who send")
     parser.add_argument("--guerrilla", metavar="BINARY", help="a go-guerrilla that has the fastcgi-processor")
     parser.add_argument("--server-binary", help="the maiasaura to measure instead of the one built here")
     parser.add_argument("--scratch", default="/var/tmp", help="where temporary folders go (default /var/tmp)")
@@ -153,6 +154,9 @@ def report(options, chosen, rates, failed):
 def main():
     options = arguments()
     tools = build(options)
+    if options.only_receiving:
+        receiving.report(options, receiving.measure_all(options, tools))
+        return 0
     chosen = ways(tools)
     rates, failed = measure_all(options, chosen)
     report(options, chosen, rates, failed)

@@ -13,6 +13,8 @@ from .ways import Maiasaura
 WARM_UP = 200
 # As many as PHP-FPM has workers.
 TO_PHP = 4
+# Per cent.
+GOAL = 80
 WITHOUT, PAUSED, DRAINING = "no PHP", "queued, PHP stopped", "queued, PHP at work"
 
 
@@ -58,6 +60,12 @@ def measure_all(options, tools):
     return rates
 
 
+def shares(rates, connections, how):
+    """Of each round: the rate in per cent of that without a queue."""
+    pairs = zip(rates[connections, how], rates[connections, WITHOUT])
+    return [100 * one / other for (one, _), (other, _) in pairs]
+
+
 def report(options, rates):
     print(f"\nMessages received per second (`full`), {messages(options)} of {options.size} octets, medians of "
           f"{options.rounds} rounds; in brackets per cent of the same round without PHP\n")  # fmt: skip
@@ -68,7 +76,11 @@ def report(options, rates):
         cells = [f"{statistics.median(without):,.0f}"]
         for how in (PAUSED, DRAINING):
             with_queue = [rate for rate, _ in rates[connections, how]]
-            shares = [100 * one / other for one, other in zip(with_queue, without)]
-            cells.append(f"{statistics.median(with_queue):,.0f} ({statistics.median(shares):.0f} %)")
+            share = statistics.median(shares(rates, connections, how))
+            cells.append(f"{statistics.median(with_queue):,.0f} ({share:.0f} %)")
         cells.append(f"{statistics.median(handed for _, handed in rates[connections, DRAINING]):,.0f}")
         print(f"| {connections} |", " | ".join(cells), "|")
+    print()
+    for connections in options.receiving:
+        share = statistics.median(shares(rates, connections, PAUSED))
+        print(f"{connections} clients, PHP stopped: a queue leaves {share:.0f} % of the rate without one (goal: {GOAL})")

@@ -20,7 +20,9 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Explain) -> Outcome
     let path = forward_path(&arguments.address)?;
     let from = source.name().to_owned();
     let service = Daemon::from_source(config, source).service()?;
-    let explanation = service.recipients.explain(&path);
+    let mut explanation = service.recipients.explain(&path);
+    // A source of users has the last word.
+    explanation.outcome = smol::block_on(service.recipients.find(&path));
     say(explanation.to_string().trim_end());
     say(&format!("validate: {validate}"));
     say(&format!("save: {save}"));

@@ -13,6 +13,7 @@ mod content;
 mod deliver;
 #[cfg(feature = "fastcgi")]
 mod doctor;
+mod ending;
 mod exit;
 mod explain;
 mod files;

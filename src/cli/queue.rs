@@ -3,6 +3,7 @@
 
 mod row;
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -210,6 +211,11 @@ impl Desk {
                 None => std::fs::remove_file(&letter.row.file),
             };
             removed.map_err(|error| fault(&error))?;
+        }
+        let waiting = letters.iter().filter_map(|letter| letter.waits.as_ref());
+        let queues: BTreeMap<&str, &Queue> = waiting.map(|(it, _)| (it.name(), it)).collect();
+        for queue in queues.values() {
+            queue.tidy().map_err(|error| fault(&error))?;
         }
         say(&format!("{} removed", letters.len()));
         Ok(())

@@ -2,20 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
-use std::{process, thread};
 
+use super::ending::Ending;
 use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::{Config, ConfigError, Source};
 use crate::daemon::{
     self, Daemon, Logging, ReloadError, Request, Running, StartError, descriptors, notify,
 };
 use crate::server::Address;
-
-/// What the end may take beside `timeouts.shutdown`: processors close, threads end.
-const CLOSING: Duration = Duration::from_secs(5);
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -48,9 +42,10 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
         Fault::new(Exit::Config, source.error("log.file", why))
     })?;
     let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
+    let ending = Arc::new(Ending::new(&logging, &config));
+    let requests = ending.watch(requests);
     descriptors::raise();
     let welcome = welcome(&config, &source);
-    let patience = config.timeouts.shutdown.get() + CLOSING;
     let running = Daemon::from_source(config, source)
         .logging(&logging)
         .start()
@@ -59,11 +54,12 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
     introduce(&running, &welcome);
     notify::ready(&running);
     notify::watchdog(&running);
-    let mut serving = Serving {
+    let serving = Serving {
         running,
         logging,
-        patience,
+        ending,
     };
+    serving.note();
     for request in &requests {
         match request {
             Request::Reload => serving.reload(&load, arguments),
@@ -71,7 +67,7 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
             Request::Stop => break,
         }
     }
-    serving.stop(requests);
+    serving.stop();
     Ok(())
 }
 
@@ -92,12 +88,12 @@ impl Serve {
 struct Serving {
     running: Running,
     logging: Logging,
-    patience: Duration,
+    ending: Arc<Ending>,
 }
 
 impl Serving {
     /// Takes the configuration as it is now, all of it or nothing.
-    fn reload(&mut self, load: impl Fn() -> Loaded, arguments: &Serve) {
+    fn reload(&self, load: impl Fn() -> Loaded, arguments: &Serve) {
         notify::reloading();
         if let Err(error) = self.try_reload(load, arguments) {
             log::error!("{error}");
@@ -105,53 +101,33 @@ impl Serving {
         notify::ready(&self.running);
     }
 
-    fn try_reload(
-        &mut self,
-        load: impl Fn() -> Loaded,
-        arguments: &Serve,
-    ) -> Result<(), ReloadError> {
+    fn try_reload(&self, load: impl Fn() -> Loaded, arguments: &Serve) -> Result<(), ReloadError> {
         let refused = |error: ConfigError| ReloadError::from(StartError::from(error));
         let (config, source) = load().map_err(refused)?;
         let config = arguments
             .apply(config)
             .map_err(|error| refused(source.error("--listen", error)))?;
-        let patience = config.timeouts.shutdown.get() + CLOSING;
         let reloaded = self.running.reload_from(config, &source)?;
-        self.patience = patience;
+        self.note();
         descriptors::warn(self.running.descriptors());
         log::info!(generation = reloaded.generation, file = source.name(); "reloaded: {reloaded}");
         Ok(())
     }
 
+    /// Keeps what the end will need.
+    fn note(&self) {
+        let running = &self.running;
+        self.ending.note(&running.config(), running.pid_file());
+    }
+
     /// Finishes what has begun.
-    fn stop(self, requests: Receiver<Request>) {
-        let Self {
-            running,
-            logging,
-            patience,
-            ..
-        } = self;
-        notify::stopping(patience);
+    fn stop(self) {
+        notify::stopping(self.ending.patience());
         log::info!("stopping: no new connections, what has begun is finished");
-        let (hurry, pid_file) = (logging.clone(), running.pid_file());
-        let finished = Arc::new(AtomicBool::new(false));
-        let too_late = Arc::clone(&finished);
-        thread::spawn(move || {
-            let asked = requests.iter().any(|request| request == Request::Stop);
-            // What has finished already has not been cut short.
-            if asked && !too_late.load(Ordering::Acquire) {
-                log::warn!("stopped at once");
-                if let Some(pid_file) = &pid_file {
-                    pid_file.remove();
-                }
-                hurry.flush();
-                process::exit(1);
-            }
-        });
-        running.shutdown();
-        finished.store(true, Ordering::Release);
+        self.running.shutdown();
+        self.ending.finish();
         log::info!("stopped");
-        logging.flush();
+        self.logging.flush();
     }
 }
 

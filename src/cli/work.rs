@@ -1,5 +1,8 @@
 //! `maiasaura work`: a worker in the foreground.
 
+use std::sync::Arc;
+
+use super::ending::Ending;
 use super::{Exit, Fault, Loaded, Outcome, say};
 use crate::config::Config;
 use crate::daemon::{self, Daemon, Logging, Request, descriptors, notify};
@@ -25,7 +28,10 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Work) -> Outcome {
     let logging = Logging::start(&daemon::log_settings(&config))
         .map_err(|error| Fault::new(Exit::Config, source.error("log.file", error)))?;
     let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
+    let ending = Arc::new(Ending::new(&logging, &config));
+    let requests = ending.watch(requests);
     descriptors::raise();
+    unused(&config);
     let lines = welcome(&config);
     let running = Daemon::from_source(config, source).work()?;
     for line in lines {
@@ -44,9 +50,22 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Work) -> Outcome {
     }
     log::info!("stopping: nothing new is taken, what has begun is finished");
     running.shutdown();
+    ending.finish();
     log::info!("stopped");
     logging.flush();
     Ok(())
+}
+
+/// Says what is in the configuration and not for workers.
+fn unused(config: &Config) {
+    for (key, is_there) in [
+        ("metrics", config.metrics.is_some()),
+        ("pid_file", config.pid_file.is_some()),
+    ] {
+        if is_there {
+            log::warn!("{key} is for the receiver: a worker does not use it");
+        }
+    }
 }
 
 /// What a person wants to know at start.

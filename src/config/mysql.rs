@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use serde::de::{Deserialize, Deserializer};
@@ -140,11 +141,11 @@ fn address(text: &str) -> Result<DatabaseAddress, String> {
         _ => (text, Some(PORT)),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let is_name = !host.is_empty() && host.chars().all(is_letter);
+    let is_host = is_name || host.parse::<Ipv6Addr>().is_ok();
     match port {
-        Some(port @ 1..) if !host.is_empty() && host.chars().all(is_host) => {
-            Ok(DatabaseAddress::Tcp(host.to_owned(), port))
-        }
+        Some(port @ 1..) if is_host => Ok(DatabaseAddress::Tcp(host.to_owned(), port)),
         _ => Err(format!(
             "{text:?} is not where a database listens; write an address such as 127.0.0.1:3306 or \
              unix:/run/mysqld/mysqld.sock"

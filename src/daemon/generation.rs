@@ -14,7 +14,7 @@ use super::own::Own;
 use super::php::Php;
 use super::redis::Redis;
 use super::{processors, recipients};
-use crate::chain::Chain;
+use crate::chain::{Chain, Uses};
 use crate::config::{Config, ConfigError, Source};
 use crate::credentials::Credentials;
 use crate::disks::{Disks, Known};
@@ -34,13 +34,14 @@ pub(super) struct Parts {
     /// Who knows the users, if that is not of this crate.
     pub(super) users: Option<Arc<dyn UserSource>>,
     pub(super) counts: Counts,
+    /// Which processors are at work.
+    uses: Uses,
     pub(super) disks: Known,
     pub(super) events: Events,
     pub(super) health: Health,
     /// The log of the process, if it is to be changed too.
     pub(super) logging: Option<Logging>,
-    /// Stores that somebody still uses.
-    stores: Mutex<Vec<Weak<Store>>>,
+    pub(super) stores: Stores,
 }
 
 /// What one configuration has become.
@@ -65,9 +66,7 @@ impl Generation {
         before: Option<&Self>,
     ) -> Result<(Self, Service), StartError> {
         let redis = Redis::new(&config, before.map(|before| &before.redis));
-        redis.tell(&parts.health);
         let sql = Sql::new(&config, &redis, before.map(|before| &before.sql));
-        sql.tell(&parts.health);
         let recipients = recipients::load(&config, parts.users.as_ref(), &sql, &redis)
             .map_err(|(key, message)| source.error(&key, message))?;
         let store = parts.store(&config, source)?;
@@ -93,7 +92,7 @@ impl Generation {
         let config = &generation.config;
         let service = Service {
             recipients,
-            chain: Arc::new(chain),
+            chain: Arc::new(chain.sharing(&parts.uses)),
             limits: config.limits().sharing(&parts.counts),
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries).sharing(&parts.counts),
@@ -105,6 +104,12 @@ impl Generation {
             health: parts.health.clone(),
         };
         Ok((generation, service))
+    }
+
+    /// Has it told on the board how its back ends are.
+    pub(super) fn tell(&self, health: &Health) {
+        self.redis.tell(health);
+        self.sql.tell(health);
     }
 
     /// Reads certificates and users.
@@ -201,11 +206,27 @@ impl Default for Parts {
             consumers: Consumers::default(),
             users: None,
             counts: Counts::default(),
+            uses: Uses::default(),
             disks: Known::default(),
             health: Health::new(events.clone()),
             events,
             logging: None,
-            stores: Mutex::default(),
+            stores: Stores::default(),
+        }
+    }
+}
+
+/// All that somebody still uses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stores(Arc<Mutex<Vec<Weak<Store>>>>);
+
+impl Stores {
+    /// Puts what is promised where it belongs. A configuration that ends does not do this: the next
+    /// one may have the same store.
+    pub(super) fn close(&self) {
+        let stores: Vec<_> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
+        for store in stores {
+            store.close();
         }
     }
 }
@@ -215,7 +236,7 @@ impl Parts {
     /// cannot have the same log.
     fn store(&self, config: &Config, source: &Source) -> Result<Arc<Store>, ConfigError> {
         let settings = config.maildir();
-        let mut stores = lock(&self.stores);
+        let mut stores = lock(&self.stores.0);
         stores.retain(|store| store.strong_count() > 0);
         for store in stores.iter().filter_map(Weak::upgrade) {
             if *store.settings() == settings {

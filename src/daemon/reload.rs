@@ -12,10 +12,11 @@ use super::auth_http::Plan;
 use super::generation::Generation;
 use super::logging::Change as LogChange;
 use super::metrics::FiguresPlan;
-use super::running::{Current, Running};
+use super::running::{Current, Running, Shown};
 use super::workers::Surroundings;
 use super::{PidFile, StartError, binding, log_settings, own, process, recovery, roots};
 use crate::config::{Config, ConfigError, Source};
+use crate::locks::write;
 use crate::maildir::Durability;
 use crate::server::{Listener, Moved, Service};
 
@@ -42,6 +43,25 @@ impl Running {
         let (mut generation, mut service) = Generation::new(config, source, &self.parts, before)?;
         generation.equip(&mut service, source, &self.parts, before)?;
         recover(&generation, before, &mut current.recovered)?;
+        // Before any socket is there at which somebody could wait for what is refused in the end.
+        own::start(&service, source)?;
+        let chain = Arc::clone(&service.chain);
+        let prepared = self.settle(generation, service, source, current);
+        if prepared.is_err() {
+            smol::block_on(chain.shutdown());
+        }
+        prepared
+    }
+
+    /// Takes addresses and files.
+    fn settle(
+        &self,
+        generation: Generation,
+        service: Service,
+        source: &Source,
+        current: &mut Current,
+    ) -> Result<Prepared, StartError> {
+        let before = current.generation.as_ref();
         let is_same = before.is_some_and(|before| before.acme.is(&generation.acme));
         let passed = &mut current.passed;
         let config = &generation.config;
@@ -54,8 +74,7 @@ impl Running {
         let questions = (endpoint, current.figures.plan(config)?);
         let log = self.log_change(before, config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
-        let pid_file = process::pid_file(config, source, current.pid_file.as_ref())?;
-        own::start(&service, source)?;
+        let pid_file = process::pid_file(config, source, self.pid_file().as_ref())?;
         Ok(Prepared {
             generation,
             service,
@@ -96,13 +115,19 @@ impl Running {
             log,
             pid_file,
         } = prepared;
-        current.pid_file = pid_file;
         if let Some(log) = log {
             log.apply();
         }
         let service = Arc::new(service);
         let addresses = listeners.iter().map(|listener| listener.address.clone());
-        current.addresses = addresses.collect();
+        let mut shown = Shown {
+            addresses: addresses.collect(),
+            config: Arc::clone(&generation.config),
+            offers: generation.offers.clone(),
+            pid_file,
+            ..Shown::default()
+        };
+        generation.tell(&self.parts.health);
         generation.disks.settle();
         let jobs = generation
             .consumers
@@ -121,11 +146,15 @@ impl Running {
         }
         self.answer(questions, (&generation, &service, &listeners), current)
             .await;
+        shown.auth_http = current.endpoint.address();
+        shown.metrics = current.figures.address();
         generation.offers.refresh();
         current.upkeep.set(&generation, &self.executor);
         current.generation = Some(generation);
         current.number += 1;
-        self.server.open(listeners, service).await
+        let moved = self.server.open(listeners, service).await;
+        *write(&self.shown) = shown;
+        moved
     }
 
     /// Answers questions over HTTP as this configuration says.

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use smol::future::zip;
+use smol::future::{or, zip};
 use smol::{Executor, Task, Timer};
 
 use super::auth_http::Endpoint;
+use super::certificates::Offers;
 use super::changes::{ReloadError, Reloaded, changed};
 use super::generation::{Generation, Parts};
 use super::metrics::Figures;
@@ -19,14 +20,20 @@ use super::upkeep::Upkeep;
 use super::workers::Workers;
 use super::{PidFile, StartError, telling};
 use crate::config::{Config, Source};
-use crate::locks::lock;
+use crate::locks::{lock, read};
 use crate::server::{Address, Moved, PassedSockets, Server, Shutdown, Trigger};
 use crate::tls::Facts;
+
+/// How long the end may wait for a disk: what is promised is safe without that.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// A daemon at work.
 pub struct Running {
     pub(super) parts: Parts,
-    pub(super) current: Mutex<Current>,
+    /// One reload at a time.
+    current: Mutex<Current>,
+    /// What there is now, for whoever asks: nobody waits for a reload.
+    pub(super) shown: RwLock<Shown>,
     pub(super) server: Arc<Server>,
     pub(super) workers: Arc<Workers>,
     pub(super) threads: Threads,
@@ -41,51 +48,57 @@ pub(super) struct Current {
     pub(super) generation: Option<Generation>,
     /// How many there have been.
     pub(super) number: u64,
-    pub(super) addresses: Vec<Address>,
     pub(super) endpoint: Endpoint,
     pub(super) figures: Figures,
     pub(super) upkeep: Upkeep,
     pub(super) acme: Vec<Task<()>>,
     pub(super) passed: PassedSockets,
-    /// Removed when all is done.
-    pub(super) pid_file: Option<Arc<PidFile>>,
     /// Roots below which logs were looked for.
     pub(super) recovered: HashSet<Arc<Path>>,
+}
+
+/// What the present configuration has become, as far as others may see it.
+#[derive(Default)]
+pub(super) struct Shown {
+    pub(super) addresses: Vec<Address>,
+    pub(super) auth_http: Option<SocketAddr>,
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) config: Arc<Config>,
+    pub(super) offers: Offers,
+    /// Removed when all is done.
+    pub(super) pid_file: Option<Arc<PidFile>>,
 }
 
 impl Running {
     /// Where it listens, in the order of the configuration, with the ports that were taken.
     pub fn addresses(&self) -> Vec<Address> {
-        lock(&self.current).addresses.clone()
+        read(&self.shown).addresses.clone()
     }
 
     /// Where nginx may ask, if it may.
     pub fn auth_http(&self) -> Option<SocketAddr> {
-        lock(&self.current).endpoint.address()
+        read(&self.shown).auth_http
     }
 
     /// Where figures are told, if they are.
     pub fn metrics(&self) -> Option<SocketAddr> {
-        lock(&self.current).figures.address()
+        read(&self.shown).metrics
     }
 
     /// What the certificates say that it has now, in the order of the configuration.
     pub fn certificates(&self) -> Vec<Facts> {
-        let current = lock(&self.current);
-        let generation = current.generation.as_ref();
-        generation.map_or_else(Vec::new, |generation| generation.offers.facts())
+        let offers = read(&self.shown).offers.clone();
+        offers.facts()
     }
 
     /// The configuration that is in force.
     pub fn config(&self) -> Arc<Config> {
-        let current = lock(&self.current);
-        let generation = current.generation.as_ref();
-        generation.map_or_else(Arc::default, |generation| Arc::clone(&generation.config))
+        Arc::clone(&read(&self.shown).config)
     }
 
     /// The file that has our pid, if there is one.
     pub fn pid_file(&self) -> Option<Arc<PidFile>> {
-        lock(&self.current).pid_file.clone()
+        read(&self.shown).pid_file.clone()
     }
 
     /// Takes another configuration, all of it or nothing. Sockets whose address is in both stay
@@ -189,15 +202,14 @@ impl Running {
             current: Mutex::new(Current {
                 generation: None,
                 number: 0,
-                addresses: Vec::new(),
                 endpoint: Endpoint::default(),
                 figures: Figures::default(),
                 upkeep: Upkeep::default(),
                 acme: Vec::new(),
                 passed: PassedSockets::from_env(),
-                pid_file: None,
                 recovered: HashSet::new(),
             }),
+            shown: RwLock::default(),
             server: Arc::new(Server::new(Arc::clone(&executor), shutdown.clone())),
             workers: Arc::default(),
             threads: Threads::new(&executor, all_served),
@@ -215,17 +227,25 @@ impl Running {
     /// Waits for the end of all that was begun, and says so.
     fn finish_with(&self, finished: Trigger) {
         let (server, workers) = (Arc::clone(&self.server), Arc::clone(&self.workers));
-        let shutdown = self.shutdown.clone();
+        let (shutdown, stores) = (self.shutdown.clone(), self.parts.stores.clone());
         let finish = async move {
             let handed_over = async {
                 shutdown.requested().await;
                 workers.finish(server.patience()).await;
             };
             zip(server.finish(), handed_over).await;
+            let closed = smol::unblock(move || stores.close());
+            or(closed, late("a log did not close in time")).await;
             finished.pull();
         };
         self.executor.spawn(finish).detach();
     }
+}
+
+/// Says so, if it comes to that.
+async fn late(what: &str) {
+    Timer::after(CLOSING).await;
+    log::warn!("{what}");
 }
 
 impl fmt::Debug for Running {

@@ -6,11 +6,14 @@ use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::server::Address;
 
 /// What is done with mail, where go-guerrilla has its `backend_config`.
-const BACKEND: [&str; 12] = [
+const BACKEND: [&str; 15] = [
     "validate",
     "save",
     "wildcard",
     "fastcgi",
+    "redis",
+    "mysql",
+    "stream",
     "header",
     "debugger",
     "compressor",

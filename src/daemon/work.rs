@@ -27,7 +27,7 @@ pub struct RunningWorker {
     patience: Duration,
     /// What goes on beside it ends with these.
     _upkeep: Upkeep,
-    _generation: Generation,
+    generation: Generation,
 }
 
 impl Daemon {
@@ -54,6 +54,7 @@ impl Daemon {
         let streams = Source::new(Arc::clone(client), streams.0, streams.1);
         recover(&generation)?;
         own::start(&service, &source)?;
+        generation.tell(&parts.health);
         let executor = Arc::new(Executor::new());
         let (trigger, shutdown) = Shutdown::new();
         let mut upkeep = Upkeep::default();
@@ -77,7 +78,7 @@ impl Daemon {
             aside,
             patience,
             _upkeep: upkeep,
-            _generation: generation,
+            generation,
         })
     }
 }
@@ -137,6 +138,8 @@ impl RunningWorker {
         for thread in self.aside {
             let _ = thread.join();
         }
+        // What is promised is put where it belongs.
+        self.generation.store.close();
     }
 }
 

@@ -57,6 +57,8 @@ struct Limits {
 struct Disk {
     system: Arc<System>,
     roots: Vec<Arc<Path>>,
+    /// Where it is mounted.
+    name: String,
     /// Where it is written down whether it is fit for mail.
     part: Option<Part>,
 }
@@ -64,7 +66,7 @@ struct Disk {
 /// The deliveries to a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traffic {
-    /// The first root that is on it; `several` for mail that goes to more than one file system.
+    /// Where it is mounted; `several` for mail that goes to more than one file system.
     pub disk: String,
     /// Those that have their turn.
     pub under_way: usize,
@@ -114,8 +116,9 @@ impl Disks {
         }
         let limits = Limits { deliveries, errors };
         let shares = shares(grouped.len());
-        let disk = |(device, roots)| Disk {
+        let disk = |(device, roots): (_, Vec<_>)| Disk {
             system: known.system(device, limits, shares),
+            name: name(&roots),
             roots,
             part: None,
         };
@@ -152,7 +155,7 @@ impl Disks {
     #[must_use]
     pub fn reporting(mut self, health: &Board) -> Self {
         for disk in &mut self.systems {
-            disk.part = Some(health.part(&format!("disk {}", disk.name())));
+            disk.part = Some(health.part(&format!("disk {}", disk.name)));
         }
         self
     }
@@ -169,7 +172,7 @@ impl Disks {
         };
         let disks = self.systems.iter();
         let mut all: Vec<_> = disks
-            .map(|disk| traffic(disk.name(), &disk.system.turns))
+            .map(|disk| traffic(disk.name.clone(), &disk.system.turns))
             .collect();
         if all.len() > 1 {
             all.push(traffic("several".to_owned(), &self.several));
@@ -313,12 +316,14 @@ fn shares(systems: usize) -> usize {
     }
 }
 
-impl Disk {
-    fn name(&self) -> String {
-        let root = self.roots.first();
-        root.map_or_else(String::new, |root| root.display().to_string())
-    }
+/// No root is told: it may be a single mailbox.
+fn name(roots: &[Arc<Path>]) -> String {
+    let mounted = roots.first().map(|root| maildir::mount_point(root));
+    let mounted = mounted.and_then(Result::ok);
+    mounted.map_or_else(|| "unknown".to_owned(), |path| path.display().to_string())
+}
 
+impl Disk {
     /// Writes it down; what the client hears is as for any other fault of ours. Another
     /// configuration with the same disk may have found it out.
     fn ill(&self) -> Failure {

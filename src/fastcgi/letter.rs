@@ -39,6 +39,8 @@ pub struct Envelope {
     pub tls: Option<String>,
     /// Who the client has proved to be, if it has logged in.
     pub login: Option<String>,
+    /// Where the client has the message from, as far as it has told (XFORWARD), by name.
+    pub origin: BTreeMap<String, String>,
     /// [`idempotency_key`] of the message: the same on every attempt.
     pub key: String,
 }
@@ -98,6 +100,7 @@ impl Envelope {
             host: String::new(),
             tls: None,
             login: None,
+            origin: BTreeMap::new(),
             key: String::new(),
         }
     }

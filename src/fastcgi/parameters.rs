@@ -172,6 +172,10 @@ impl Parameters {
             self.add_to("HTTP_", field, value);
         }
         self.add("HTTP_X_ORIGINAL_TO", &envelope.rcpt);
+        for (name, value) in &envelope.origin {
+            self.add_to("MAIL_ORIG_", name, value);
+            self.add_to("HTTP_X_ORIG_", name, value);
+        }
         for (name, value) in &envelope.captures {
             let name: String = name.chars().map(of_a_name).collect();
             self.add_to("MAIL_CAPTURE_", &name, value);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use super::Names;
+use super::bundle::{Packed, Written};
 use super::flush::Flush;
 use super::handle::sync_folder;
 use super::lane::Lanes;
@@ -33,21 +34,32 @@ fn finish<'a>(staged: impl Iterator<Item = &'a mut Staged>) -> io::Result<()> {
 
 /// The device that all messages are on, if the commits there go together.
 fn sole_lane(staged: &[Staged]) -> Option<u64> {
-    let mut in_tmp = staged.iter().filter(|one| one.state == State::Tmp);
-    let first = in_tmp.next()?;
+    let is_waiting = |one: &&Staged| one.state == State::Tmp || one.is_packed();
+    let mut waiting = staged.iter().filter(is_waiting);
+    let first = waiting.next()?;
     let device = first.maildir.identity.0;
     let shares = |one: &Staged| {
         one.sync && one.maildir.flush == Flush::WriteBack && one.maildir.identity.0 == device
     };
-    (shares(first) && in_tmp.all(shares)).then_some(device)
+    (shares(first) && waiting.all(shares)).then_some(device)
 }
 
 /// Goes through the steps for the copies of one message, on any file system and on several: each
 /// step is done for all before the next one begins.
 fn publish_alone(staged: &mut [Staged], names: &Names) -> io::Result<()> {
+    let mut bundles = Vec::new();
+    while let Some(next) = staged.iter().find_map(Staged::bundles).cloned() {
+        let packed = staged.iter_mut().filter_map(|one| one.packed_for(&next));
+        bundles.extend(next.write(&mut packed.collect::<Vec<&mut Packed>>())?);
+    }
     finish(staged.iter_mut())?;
+    bundles.iter().try_for_each(Written::finish)?;
     staged.iter_mut().try_for_each(|one| one.link(names))?;
-    sync_folders(staged)
+    sync_folders(staged)?;
+    bundles.iter().try_for_each(Written::show)?;
+    bundles.into_iter().for_each(Written::close);
+    staged.iter_mut().for_each(Staged::shown);
+    Ok(())
 }
 
 /// Removes what a failed commit has left. All of this is best effort, the error is already on its

@@ -118,7 +118,8 @@ impl Written {
     }
 }
 
-fn write_all(file: &OwnedFd, parts: &[&[u8]]) -> io::Result<()> {
+/// Writes all `parts`, in order.
+pub(super) fn write_all(file: impl AsFd, parts: &[&[u8]]) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = parts
         .iter()
         .filter(|part| !part.is_empty())
@@ -127,7 +128,7 @@ fn write_all(file: &OwnedFd, parts: &[&[u8]]) -> io::Result<()> {
     let mut rest = slices.as_mut_slice();
     while !rest.is_empty() {
         let some = &rest[..rest.len().min(PARTS_AT_ONCE)];
-        match retry_on_intr(|| writev(file, some))? {
+        match retry_on_intr(|| writev(&file, some))? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             written => IoSlice::advance_slices(&mut rest, written),
         }

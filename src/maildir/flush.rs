@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -63,8 +63,13 @@ impl Flush {
     /// Begins to write the content of `file` back, if that is the way. What fails here, the wait
     /// for the rest need not tell again.
     pub(super) fn begin(self, file: &OwnedFd) -> io::Result<()> {
+        self.begin_part(file, ALL)
+    }
+
+    /// The same, for a part of `file`: where it begins, and its octets.
+    pub(super) fn begin_part(self, file: impl AsFd, part: (u64, u64)) -> io::Result<()> {
         match self {
-            Self::WriteBack => sync_range(file, libc::SYNC_FILE_RANGE_WRITE),
+            Self::WriteBack => sync_range(file, part, libc::SYNC_FILE_RANGE_WRITE),
             Self::File => Ok(()),
         }
     }
@@ -73,7 +78,7 @@ impl Flush {
     /// that mode or owner were set, which fdatasync need not keep.
     pub(super) fn flush(self, file: &OwnedFd, attributes: bool) -> io::Result<()> {
         match self {
-            Self::WriteBack => write_back(file),
+            Self::WriteBack => write_back(file, ALL),
             Self::File if attributes => Ok(fsync(file)?),
             Self::File => Ok(fdatasync(file)?),
         }
@@ -105,19 +110,25 @@ fn name(device: u64) -> io::Result<String> {
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// Writes all dirty pages of `file` and waits until the device has them; an error of an earlier
-/// write-back counts as well.
-fn write_back(file: &OwnedFd) -> io::Result<()> {
+/// All of a file, whatever its size is.
+const ALL: (u64, u64) = (0, 0);
+
+/// Writes all dirty pages in a part of `file` and waits until the device has them; an error of an
+/// earlier write-back counts as well.
+pub(super) fn write_back(file: impl AsFd, part: (u64, u64)) -> io::Result<()> {
     let all = libc::SYNC_FILE_RANGE_WAIT_BEFORE
         | libc::SYNC_FILE_RANGE_WRITE
         | libc::SYNC_FILE_RANGE_WAIT_AFTER;
-    sync_range(file, all)
+    sync_range(file, part, all)
 }
 
-fn sync_range(file: &OwnedFd, flags: libc::c_uint) -> io::Result<()> {
+fn sync_range(file: impl AsFd, part: (u64, u64), flags: libc::c_uint) -> io::Result<()> {
+    let from = part.0.try_into().map_err(io::Error::other)?;
+    let octets = part.1.try_into().map_err(io::Error::other)?;
+    let number = file.as_fd().as_raw_fd();
     #[expect(unsafe_code, reason = "no crate wraps sync_file_range(2)")]
     // SAFETY: it takes a descriptor, which is open as long as `file` lives, and three numbers.
-    let outcome = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) };
+    let outcome = unsafe { libc::sync_file_range(number, from, octets, flags) };
     if outcome == 0 {
         Ok(())
     } else {

@@ -15,6 +15,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::Names;
+use super::bundle::{Bundles, Packed, Written};
 use super::handle::sync_folder;
 use super::staged::{Staged, State};
 use crate::group::Group;
@@ -100,6 +101,25 @@ impl Parcel {
     }
 }
 
+impl Parcel {
+    /// Bundles that some of it is on its way into.
+    fn bundles(&self) -> Option<&Arc<Bundles>> {
+        let copies = self.outcome.is_ok().then_some(&self.copies)?;
+        copies.iter().find_map(Staged::bundles)
+    }
+
+    fn packed_for(&mut self, bundles: &Arc<Bundles>) -> impl Iterator<Item = &mut Packed> {
+        let copies = if self.outcome.is_ok() {
+            &mut self.copies[..]
+        } else {
+            &mut []
+        };
+        copies
+            .iter_mut()
+            .filter_map(|copy| copy.packed_for(bundles))
+    }
+}
+
 /// Goes through the steps, each for all; what fails with one message is that one's failure only. No
 /// step begins for any message before the one before it is done for this message.
 fn commit(batch: &mut [Parcel], names: &Names) {
@@ -113,28 +133,101 @@ fn commit(batch: &mut [Parcel], names: &Names) {
             parcel.go_on(|copy| copy.begin());
         }
     }
+    let mut bundles = write(batch);
+    step(batch, &mut bundles, Written::begin);
+    step(batch, &mut bundles, Written::finish);
     for parcel in &mut *batch {
         parcel.go_on(Staged::finish);
         parcel.go_on(|copy| copy.link(names));
     }
-    sync(batch);
+    sync(batch, &bundles);
+    show(batch, bundles);
     for parcel in batch {
         parcel.settled = true;
     }
 }
 
-/// Syncs the folder that was changed last, and with it all.
-fn sync(batch: &mut [Parcel]) {
-    let well = batch.iter().filter(|parcel| parcel.outcome.is_ok());
-    let linked = |copy: &&Staged| copy.state == State::Linked;
-    let Some(last) = well.flat_map(|parcel| &parcel.copies).rfind(linked) else {
-        return;
-    };
-    if let Err(error) = sync_folder(&last.maildir.new) {
-        for parcel in batch {
-            parcel.go_on(|_| Err(error.into()));
+/// Writes what goes into bundles.
+fn write(batch: &mut [Parcel]) -> Vec<Written> {
+    let mut all = Vec::new();
+    while let Some(bundles) = batch.iter().find_map(Parcel::bundles).cloned() {
+        let packed = batch
+            .iter_mut()
+            .flat_map(|parcel| parcel.packed_for(&bundles));
+        match bundles.write(&mut packed.collect::<Vec<_>>()) {
+            Ok(written) => all.extend(written),
+            Err(error) => fail(batch, &error, |copy| copy.is_packed_for(&bundles)),
         }
     }
+    all
+}
+
+/// Goes on with each bundle. One with which that fails is given up, and those messages with it.
+fn step(
+    batch: &mut [Parcel],
+    bundles: &mut Vec<Written>,
+    step: impl Fn(&Written) -> io::Result<()>,
+) {
+    bundles.retain(|bundle| match step(bundle) {
+        Ok(()) => true,
+        Err(error) => {
+            fail(batch, &error, |copy| copy.is_in(bundle));
+            false
+        }
+    });
+}
+
+/// Syncs the folder that was changed last, and with it all. What is in bundles came before; where there is
+/// nothing else it is synced by itself.
+fn sync(batch: &mut [Parcel], bundles: &[Written]) {
+    let well = batch.iter().filter(|parcel| parcel.outcome.is_ok());
+    let linked = |copy: &&Staged| copy.state == State::Linked;
+    let synced = match well.flat_map(|parcel| &parcel.copies).rfind(linked) {
+        Some(last) => sync_folder(&last.maildir.new).map_err(io::Error::from),
+        None => bundles.iter().try_for_each(Written::sync),
+    };
+    if let Err(error) = synced {
+        fail(batch, &error, |_| true);
+    }
+}
+
+/// Lets what is in bundles be taken, but for what belongs to a message that has failed.
+fn show(batch: &mut [Parcel], bundles: Vec<Written>) {
+    for mut bundle in bundles {
+        for parcel in batch.iter().filter(|parcel| parcel.outcome.is_err()) {
+            let packed = parcel.copies.iter().filter_map(|copy| copy.packed.as_ref());
+            packed.for_each(|packed| bundle.strike(packed));
+        }
+        match bundle.show() {
+            Ok(()) => bundle.close(),
+            Err(error) => fail(batch, &error, |copy| copy.is_in(&bundle)),
+        }
+    }
+    for parcel in batch.iter_mut().filter(|parcel| parcel.outcome.is_ok()) {
+        parcel.copies.iter_mut().for_each(Staged::shown);
+    }
+}
+
+/// What has one of these copies fails.
+fn fail(batch: &mut [Parcel], error: &io::Error, is_hit: impl Fn(&Staged) -> bool) {
+    for parcel in batch {
+        parcel.go_on(|copy| {
+            if is_hit(copy) {
+                Err(again(error))
+            } else {
+                Ok(())
+            }
+        });
+    }
+}
+
+/// The same error, for another message.
+fn again(error: &io::Error) -> io::Error {
+    let code = error.raw_os_error();
+    code.map_or_else(
+        || io::Error::new(error.kind(), error.to_string()),
+        io::Error::from_raw_os_error,
+    )
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@
 //! Everything here blocks and may be used by many threads at once. Errors keep the number the
 //! kernel gave.
 
+mod bundle;
 mod cache;
 mod commit;
 mod eol;
@@ -31,6 +32,7 @@ mod file;
 mod flush;
 mod gates;
 mod handle;
+mod holding;
 mod journal;
 mod lane;
 mod location;
@@ -49,12 +51,13 @@ mod tests;
 mod threads;
 mod unnamed;
 
+pub use bundle::{Bundles, Look, bundle_of};
 pub use eol::{Tally, append_lf, crlf_size, make_lf, to_lf};
 pub use journal::{Backlog, JournalFailed, Recovered, Recovery};
 pub use location::{Location, Owner};
 pub use message::{Message, Stream};
 pub use name::Names;
-pub use probe::{FileSystem, ProbeError, describe, device};
+pub use probe::{FileSystem, ProbeError, describe, device, mount_point};
 pub use quota::{OverQuota, Quota};
 pub use settings::{Durability, Settings};
 pub use staged::Staged;

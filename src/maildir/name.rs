@@ -41,23 +41,23 @@ impl Names {
     /// CRLF. Dovecot and Maildir++ read the two sizes from the name and are spared a look at the
     /// file.
     pub fn next(&self, octets: u64, crlf_octets: u64) -> String {
+        let mut name = self.stem();
+        // Writing to a String cannot fail.
+        let _ = write!(name, ".{},S={octets},W={crlf_octets}", self.host);
+        name
+    }
+
+    /// A name without host and sizes.
+    pub(super) fn stem(&self) -> String {
         let micros = self.tick();
         let counter = self.counter.fetch_add(1, Ordering::Relaxed);
-        format!(
-            "{}.M{:06}P{}Q{}R{:016x}.{},S={},W={}",
-            micros / 1_000_000,
-            micros % 1_000_000,
-            self.pid,
-            counter,
-            self.random,
-            self.host,
-            octets,
-            crlf_octets
-        )
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        let (pid, random) = (self.pid, self.random);
+        format!("{seconds}.M{micros:06}P{pid}Q{counter}R{random:016x}")
     }
 
     /// Microseconds since 1970, always later than the last time it was asked.
-    fn tick(&self) -> u64 {
+    pub(super) fn tick(&self) -> u64 {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| {

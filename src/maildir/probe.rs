@@ -92,6 +92,19 @@ pub fn device(root: &Path) -> io::Result<u64> {
     Ok(stat(nearest(root))?.st_dev)
 }
 
+/// Where that file system is mounted: a name for it that is no mailbox.
+///
+/// # Errors
+///
+/// Those of `stat`.
+pub fn mount_point(root: &Path) -> io::Result<PathBuf> {
+    let path = nearest(root).canonicalize()?;
+    let device = stat(&path)?.st_dev;
+    let is_on_it = |path: &&Path| stat(*path).is_ok_and(|stat| stat.st_dev == device);
+    let top = path.ancestors().take_while(is_on_it).last();
+    Ok(top.unwrap_or(&path).to_path_buf())
+}
+
 /// What is to be said of an ext4 without a journal. Whether it has one cannot always be told.
 fn without_journal(root: &Path) -> Option<&'static str> {
     let missing = has_journal(device(root).ok()?).is_ok_and(|has| !has);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fs::{AtFlags, linkat};
 use rustix::io::Errno;
 
+use super::bundle::{Bundles, Packed, Written as Bundled};
 use super::file::{Written, publish, remove};
 use super::handle::{Maildir, sync_folder};
 use super::journal::{Entry, Journal, Number};
@@ -36,6 +37,8 @@ pub struct Staged {
     pub(super) sync: bool,
     /// Where it is while it is [`State::Held`] or [`State::Recorded`].
     pub(super) record: Option<Held>,
+    /// The same, if it goes into a bundle.
+    pub(super) packed: Option<Packed>,
 }
 
 /// A file that is held open, and its place among those that may be.
@@ -87,9 +90,9 @@ impl Held {
 /// Where the message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// In memory, on its way into a log.
+    /// In memory, on its way into a log or a bundle.
     Held,
-    /// In a log, and promised.
+    /// In a log or a bundle, and promised.
     Recorded,
     /// In `tmp/`, or on its way there.
     Tmp,
@@ -136,9 +139,10 @@ impl Staged {
             return Ok(false);
         }
         self.state = State::Committed;
-        match &self.record {
-            Some(held) => held.cancel(),
-            None => Ok(false),
+        match (&self.record, &mut self.packed) {
+            (Some(held), _) => held.cancel(),
+            (None, Some(packed)) => packed.strike(),
+            (None, None) => Ok(false),
         }
     }
 
@@ -155,6 +159,43 @@ impl Staged {
     /// What is, or would be, in the log.
     pub(super) fn entry(&self) -> Option<Arc<Entry>> {
         self.record.as_ref().map(|held| Arc::clone(&held.entry))
+    }
+
+    /// Whether it is on its way into a bundle.
+    pub(super) fn is_packed(&self) -> bool {
+        self.state == State::Held && self.packed.is_some()
+    }
+
+    /// The bundles that it is to be written into.
+    pub(super) fn bundles(&self) -> Option<&Arc<Bundles>> {
+        let packed = self.packed.as_ref().filter(|_| self.is_packed());
+        packed
+            .filter(|packed| !packed.is_written())
+            .map(Packed::bundles)
+    }
+
+    /// What is to be written into one of these bundles.
+    pub(super) fn packed_for(&mut self, bundles: &Arc<Bundles>) -> Option<&mut Packed> {
+        let packed = self.packed.as_mut().filter(|_| self.state == State::Held);
+        packed.filter(|packed| !packed.is_written() && packed.is_for(bundles))
+    }
+
+    pub(super) fn is_packed_for(&self, bundles: &Arc<Bundles>) -> bool {
+        let packed = self.packed.as_ref();
+        packed.is_some_and(|packed| packed.is_for(bundles))
+    }
+
+    /// Whether it is among what was written into a bundle.
+    pub(super) fn is_in(&self, bundle: &Bundled) -> bool {
+        let packed = self.packed.as_ref().filter(|_| self.is_packed());
+        packed.is_some_and(|packed| bundle.has(packed))
+    }
+
+    /// What is in a bundle is promised.
+    pub(super) fn shown(&mut self) {
+        if self.is_packed() {
+            self.state = State::Recorded;
+        }
     }
 
     /// It is in the log, and promised.
@@ -186,6 +227,7 @@ impl Staged {
         match self.state {
             State::Gone => return Err(Errno::NOENT.into()),
             State::Linked | State::Committed | State::Recorded => return Ok(()),
+            State::Held if self.is_packed() => return Ok(()),
             State::Tmp | State::Held => {}
         }
         let mut to = self.name.clone();
@@ -210,9 +252,15 @@ impl Staged {
             State::Gone => return Ok(false),
             State::Held => {
                 self.state = State::Gone;
-                return Ok(false);
+                // A commit that failed may have left it in a bundle.
+                return self.packed.as_mut().map_or(Ok(false), Packed::strike);
             }
             State::Tmp => &self.maildir.tmp,
+            // It was struck out.
+            _ if self.packed.is_some() => {
+                self.state = State::Gone;
+                return Ok(false);
+            }
             State::Linked | State::Committed | State::Recorded => &self.maildir.new,
         };
         self.state = State::Gone;

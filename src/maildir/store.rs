@@ -11,30 +11,30 @@ use std::thread;
 use rustix::fs::Dir;
 
 use super::commit::{publish, withdraw};
-use super::file::{Attributes, Written, create, create_unique, write as write_file};
+use super::file::{Attributes, Written, create_unique, write as write_file};
 use super::flush::Flush;
 use super::handle::{Maildir, READ, STAND, open_below, open_root};
-use super::journal::{self, Backlog, Journal, Recovered, Refusal, Workings};
+use super::journal::{self, Backlog, Journal, Recovered, Workings};
 use super::lane::Lanes;
 use super::maildirs::{Maildirs, is_missing};
 use super::message::Message;
-use super::staged::{Held, Place, Staged, State, Unfinished};
+use super::staged::{Place, Staged, State, Unfinished};
 use super::{Durability, Location, Names, Owner, ProbeError, Settings, probe, quota};
 use crate::locks::{read, write};
 
 /// Delivers messages into Maildirs. To be shared by all threads.
 #[derive(Debug)]
 pub struct Store {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// Who this process is.
-    own: Owner,
-    names: Names,
-    maildirs: Arc<Maildirs>,
+    pub(super) own: Owner,
+    pub(super) names: Names,
+    pub(super) maildirs: Arc<Maildirs>,
     lanes: Lanes,
     /// Files that are held open between stage and commit.
     unfinished: Arc<AtomicUsize>,
     /// The logs that are open, by root.
-    journals: RwLock<HashMap<Arc<Path>, Arc<Journal>>>,
+    pub(super) journals: RwLock<HashMap<Arc<Path>, Arc<Journal>>>,
 }
 
 impl Store {
@@ -274,7 +274,7 @@ impl Store {
         quota::check(top, quota, octets, attributes, &self.names)
     }
 
-    fn in_tmp(
+    pub(super) fn in_tmp(
         &self,
         location: &Location,
         maildir: Arc<Maildir>,
@@ -291,11 +291,12 @@ impl Store {
             file: None,
             sync: self.settings.durability.syncs_folders(),
             record: None,
+            packed: None,
         }
     }
 
     /// Keeps a file open for the commit, or finishes it now when there are too many.
-    fn keep_open(&self, staged: &mut Staged, file: Written) -> io::Result<()> {
+    pub(super) fn keep_open(&self, staged: &mut Staged, file: Written) -> io::Result<()> {
         match Place::take(&self.unfinished) {
             Some(place) => {
                 staged.file = Some(Unfinished {
@@ -308,81 +309,9 @@ impl Store {
         }
     }
 
-    /// Keeps a message in memory, if there is a log for it with room.
-    fn hold(
-        &self,
-        location: &Location,
-        message: &Message<'_>,
-        maildir: &Arc<Maildir>,
-    ) -> Option<Staged> {
-        let journal = read(&self.journals).get(&location.root).map(Arc::clone)?;
-        let (octets, crlf_octets) = (message.octets(), message.crlf_size);
-        let name = self.names.next(octets, crlf_octets);
-        let entry = journal.entry(location, message, name.clone(), self.settings.file_mode)?;
-        Some(Staged {
-            maildir: Arc::clone(maildir),
-            name,
-            octets,
-            crlf_octets,
-            owner: location.owner.unwrap_or(self.own),
-            state: State::Held,
-            file: None,
-            sync: true,
-            record: Some(Held {
-                journal,
-                entry,
-                number: None,
-            }),
-        })
-    }
-
-    /// Puts messages into their logs: those of one log in one record.
-    fn record(&self, staged: &mut [Staged]) -> io::Result<()> {
-        let held = |one: &Staged| one.state == State::Held;
-        while let Some(journal) = staged
-            .iter()
-            .filter(|one| held(one))
-            .find_map(Staged::journal)
-        {
-            let copies = staged.iter_mut().filter(|one| held(one));
-            let mut copies: Vec<_> = copies.filter(|one| one.is_for(&journal)).collect();
-            let entries = copies.iter().filter_map(|copy| copy.entry()).collect();
-            match journal.append(entries) {
-                Ok(first) => {
-                    for (copy, index) in copies.iter_mut().zip(0..) {
-                        copy.recorded(first.plus(index));
-                    }
-                }
-                Err(Refusal::Unknown(error)) => return Err(error),
-                Err(Refusal::Unwritten) => {
-                    for copy in copies {
-                        self.write_out(copy)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a message that a log has no room for into `tmp/` after all.
-    fn write_out(&self, staged: &mut Staged) -> io::Result<()> {
-        let Some(entry) = staged.entry() else {
-            return Ok(());
-        };
-        let attributes = Attributes {
-            mode: entry.mode,
-            owner: entry.location.owner.filter(|owner| *owner != self.own),
-            flush: self.flush(&staged.maildir),
-        };
-        let file = create(&staged.maildir.tmp, &staged.name, entry.mode)?;
-        staged.state = State::Tmp;
-        let file = write_file(file, &[&entry.head, &entry.body.octets], None, attributes)?;
-        self.keep_open(staged, file)
-    }
-
     /// How a message for `maildir` is made durable. Writing data back is enough only where the sync
     /// of the folder follows.
-    fn flush(&self, maildir: &Maildir) -> Option<Flush> {
+    pub(super) fn flush(&self, maildir: &Maildir) -> Option<Flush> {
         match self.settings.durability {
             Durability::Full | Durability::Journal => Some(maildir.flush),
             Durability::File => Some(Flush::File),

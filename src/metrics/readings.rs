@@ -131,16 +131,19 @@ fn deliveries(registry: &mut Registry, disks: &Disks) {
 }
 
 fn journals(registry: &mut Registry, store: &Store) {
-    let (waiting, works) = (Gauges::default(), Gauges::default());
-    for (root, backlog) in store.backlogs() {
-        let root = root.display().to_string();
-        waiting.set([("root", &*root)], backlog.waiting as u64);
-        works.set([("root", &*root)], u64::from(backlog.failed.is_none()));
+    // A root may be a single mailbox, so none is told.
+    let backlogs = store.backlogs();
+    if backlogs.is_empty() {
+        return;
     }
-    let help = "Messages in the log that are not in their Maildirs yet";
-    registry.register("journal_entries", help, waiting.0);
-    let help = "Whether the log is written to; else messages are delivered without it";
-    registry.register("journal_works", help, works.0);
+    let waiting: usize = backlogs.iter().map(|(_, backlog)| backlog.waiting).sum();
+    let failed = backlogs.iter().filter(|(_, it)| it.failed.is_some());
+    let help = "Messages in the logs that are not in their Maildirs yet";
+    registry.register("journal_entries", help, single(waiting as u64));
+    let help = "Logs before the Maildirs";
+    registry.register("journals", help, single(backlogs.len() as u64));
+    let help = "Those of them that are not written to any more: mail is delivered without them";
+    registry.register("journals_failed", help, single(failed.count() as u64));
 }
 
 fn certificates(registry: &mut Registry, listeners: &[(String, Option<Arc<Offer>>)]) {

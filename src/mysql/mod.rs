@@ -2,7 +2,7 @@
 //! table or one like it.
 //!
 //! Everything here blocks, for `timeout` at most, and may be used by many threads at once. Rows that
-//! are brought at the same time go into the database in one statement ([`Group`]); whoever has
+//! are brought at the same time go into the database in one statement (`Group`); whoever has
 //! brought some returns when they are committed.
 //!
 //! A row has a key, its `hash`. What is there already is not inserted again, so whoever does not know

@@ -210,12 +210,6 @@ impl Processor for MailDir {
                 .until_committed(&self.takers.store, &self.disks))
         })
     }
-
-    /// What is promised is put where it belongs.
-    fn shutdown(&self) -> Pending<'_, ()> {
-        let store = Arc::clone(&self.takers.store);
-        Box::pin(smol::unblock(move || store.close()))
-    }
 }
 
 /// Finds who takes mail.

@@ -144,13 +144,18 @@ pub trait Processor: Send + Sync {
     /// follow is returned; dropping it without a commit must leave no trace.
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>>;
 
-    /// Gets what it needs before the first message; called once, when nobody is served yet. If it
-    /// fails, nobody will be: the daemon does not start, and says why.
+    /// Gets what it needs before the first message; called once. If it fails, the daemon does not
+    /// start, or the reload is refused, and says why.
+    ///
+    /// A reload makes a processor anew, unless its constructor gives the same one again, and starts
+    /// it while the one from before still serves: what only one can have, such as a lock or a port,
+    /// is to be shared between them.
     fn start(&self) -> Pending<'_, Result<(), String>> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Lets go of what it holds; called once, after the last delivery.
+    /// Lets go of what it holds; called once, after the last delivery of the last configuration that
+    /// has it.
     fn shutdown(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }

@@ -9,6 +9,8 @@ use crate::smtp::address::{Domain, ForwardPath};
 
 /// Columns of a folded line (RFC 5322 section 2.1.1).
 const COLUMNS: usize = 78;
+/// Room for what differs between the copies of a message, and some line ends.
+const SPARE: usize = 200;
 
 /// The fields that are equal in every copy of a message. Lines end in LF.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +61,9 @@ impl Trace {
 
     /// All trace fields of the copy for one destination, lines ending in LF.
     pub fn fields(&self, recipient: &Recipient, destination: &Destination) -> String {
-        let mut fields = self.return_path.clone();
+        let mut fields =
+            String::with_capacity(self.return_path.len() + self.received.len() + SPARE);
+        fields.push_str(&self.return_path);
         let delivered_to = self.delivered_to(destination);
         let _ = writeln!(fields, "Delivered-To: {delivered_to}");
         let original = recipient.forward_path.to_string();

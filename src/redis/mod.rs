@@ -1,7 +1,7 @@
 //! Redis: commands out, replies in.
 //!
 //! A [`Client`] is one Redis, or one Redis Cluster, and all who use it. Commands of those who come at the
-//! same time go in one pipeline ([`Group`](crate::group::Group)), so that a round trip, and with
+//! same time go in one pipeline (`Group`), so that a round trip, and with
 //! `appendfsync always` a sync of Redis, is shared by many messages. Nobody waits for company.
 //!
 //! ```no_run

@@ -147,9 +147,12 @@ impl Door {
             }
         }
         while !hall.shutdown.is_requested()
-            && let Some(Ok((stream, client))) = future::poll_once(self.socket.accept()).await
+            && let Some(accepted) = future::poll_once(self.socket.accept()).await
         {
-            self.admit(stream, client, &hall);
+            match accepted {
+                Ok((stream, client)) => self.admit(stream, client, &hall),
+                Err(error) => self.rest(&error).await,
+            }
         }
     }
 

@@ -197,8 +197,9 @@ impl ListeningSocket {
         match self {
             Self::Tcp(socket) => {
                 let (stream, peer) = socket.accept().await?;
-                // Replies are whole when they are written; there is nothing to wait for.
-                stream.get_ref().set_nodelay(true)?;
+                // Replies are whole when they are written; there is nothing to wait for. It fails for
+                // a client that has left, which is heard soon enough.
+                let _ = stream.get_ref().set_nodelay(true);
                 let client = Client {
                     address: Some(peer.ip().to_canonical()),
                     port: Some(peer.port()),

@@ -4,6 +4,7 @@
 //! xtext (RFC 3461 section 4): `+2B` is a plus sign.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
 
 use super::address::Domain;
 use super::command::Greeting;
@@ -67,6 +68,23 @@ pub struct Origin {
     pub id: Option<String>,
     /// SOURCE: LOCAL or REMOTE.
     pub source: Option<String>,
+}
+
+impl Origin {
+    /// What was told, by name.
+    pub fn told(&self) -> BTreeMap<String, String> {
+        let all = [
+            ("CLIENT", self.address.map(|it| it.to_string())),
+            ("NAME", self.name.clone()),
+            ("PORT", self.port.map(|it| it.to_string())),
+            ("PROTOCOL", self.protocol.clone()),
+            ("HELO", self.helo.clone()),
+            ("ID", self.id.clone()),
+            ("SOURCE", self.source.clone()),
+        ];
+        let told = all.map(|(name, value)| Some((name.to_owned(), value?)));
+        told.into_iter().flatten().collect()
+    }
 }
 
 impl<T> Attribute<T> {
@@ -383,6 +401,17 @@ mod tests {
             source: text("REMOTE"),
         };
         assert_eq!(origin, told);
+        let told: Vec<_> = origin.told().into_iter().collect();
+        let told: Vec<_> = told.iter().map(|(name, it)| (&**name, &**it)).collect();
+        let expected = [
+            ("CLIENT", "::1"),
+            ("HELO", "x y"),
+            ("ID", "4ABC"),
+            ("NAME", "c.test"),
+            ("PROTOCOL", "ESMTP"),
+            ("SOURCE", "REMOTE"),
+        ];
+        assert_eq!(told, expected);
     }
 
     proptest::proptest! {

@@ -4,11 +4,15 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
+use crate::maildir::bundle_of;
+
 /// The letters that wait and those under way. Each takes about 250 octets, however large it
 /// is.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     slots: HashMap<Arc<str>, Slot>,
+    /// How many of them are in a bundle.
+    bundles: HashMap<String, usize>,
     /// A letter may be here several times; only the one at the time that its slot says counts.
     order: BinaryHeap<Reverse<(u64, Arc<str>)>>,
 }
@@ -29,13 +33,27 @@ impl Agenda {
         self.slots.contains_key(name)
     }
 
+    /// Whether there is a letter of this bundle.
+    pub(super) fn has_of(&self, bundle: &str) -> bool {
+        self.bundles.contains_key(bundle)
+    }
+
     /// Enters a letter, or what is new about one. One that is under way is left alone: its end
     /// tells more.
     pub(super) fn enter(&mut self, name: Arc<str>, due: u64, attempts: u32) {
-        let slot = self.slots.entry(Arc::clone(&name)).or_insert(Slot {
-            due: u64::MAX,
-            attempts,
-            is_under_way: false,
+        let bundles = &mut self.bundles;
+        let slot = self.slots.entry(Arc::clone(&name)).or_insert_with(|| {
+            if let Some(bundle) = bundle_of(&name) {
+                match bundles.get_mut(bundle) {
+                    Some(letters) => *letters += 1,
+                    None => drop(bundles.insert(bundle.to_owned(), 1)),
+                }
+            }
+            Slot {
+                due: u64::MAX,
+                attempts,
+                is_under_way: false,
+            }
         });
         if slot.is_under_way || slot.due == due {
             return;
@@ -46,20 +64,27 @@ impl Agenda {
 
     /// Forgets a letter that is not there any more.
     pub(super) fn forget(&mut self, name: &str) {
-        self.slots.remove(name);
+        if self.slots.remove(name).is_some() {
+            forget_one(&mut self.bundles, name);
+        }
     }
 
     /// The same, unless it is under way: its end tells more.
     pub(super) fn forget_idle(&mut self, name: &str) {
         if self.slots.get(name).is_some_and(|slot| !slot.is_under_way) {
-            self.slots.remove(name);
+            self.forget(name);
         }
     }
 
     /// Forgets all that are not under way and not in `names`.
     pub(super) fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
-        self.slots
-            .retain(|name, slot| slot.is_under_way || is_there(name));
+        self.slots.retain(|name, slot| {
+            let stays = slot.is_under_way || is_there(name);
+            if !stays {
+                forget_one(&mut self.bundles, name);
+            }
+            stays
+        });
     }
 
     /// The next letter that is due `now`, and how often it was tried; from now on it is under way.
@@ -89,5 +114,16 @@ impl Agenda {
     pub(super) fn again(&mut self, name: Arc<str>, due: u64, attempts: u32) {
         self.forget(&name);
         self.enter(name, due, attempts);
+    }
+}
+
+/// One letter less.
+fn forget_one(bundles: &mut HashMap<String, usize>, name: &str) {
+    let Some(bundle) = bundle_of(name) else {
+        return;
+    };
+    match bundles.get_mut(bundle) {
+        Some(letters) if *letters > 1 => *letters -= 1,
+        _ => drop(bundles.remove(bundle)),
     }
 }

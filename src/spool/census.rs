@@ -1,9 +1,9 @@
 //! How much waits in a queue, without looking into letters.
 
-use std::fs;
 use std::io;
 
 use super::Queue;
+use super::queue::names;
 
 /// How much waits in a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,19 +21,21 @@ impl Queue {
     ///
     /// Those of the kernel. A queue that is not there is empty.
     pub fn census(&self) -> io::Result<Census> {
-        let entries = match fs::read_dir(self.letters_folder()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Census::default()),
-            entries => entries?,
-        };
         let mut census = Census::default();
-        for entry in entries {
-            let name = entry?.file_name();
-            if let Some(time) = name.to_str().and_then(Self::time) {
-                let time = time / 1000;
-                census.letters += 1;
-                census.oldest = Some(census.oldest.map_or(time, |oldest| oldest.min(time)));
-            }
+        census.add(&names(&self.letters_folder())?);
+        for bundle in self.bundles()? {
+            census.add(&self.look(&bundle, 0)?.names);
         }
         Ok(census)
+    }
+}
+
+impl Census {
+    fn add(&mut self, names: &[String]) {
+        for time in names.iter().filter_map(|name| Queue::time(name)) {
+            let time = time / 1000;
+            self.letters += 1;
+            self.oldest = Some(self.oldest.map_or(time, |oldest| oldest.min(time)));
+        }
     }
 }

@@ -53,8 +53,8 @@ impl DeadLetters {
     ///
     /// Then it is still in its queue, and perhaps here, too.
     pub fn bury(&self, queue: &Queue, name: &str, reason: &Reason) -> io::Result<()> {
-        let file = File::open(queue.path(name))?;
-        let letter = Section::new(&file, 0, file.metadata()?.len());
+        let (file, start, octets) = queue.open(name)?;
+        let letter = Section::new(&file, start, octets);
         let mut fields = reason.fields();
         if !begins_with_header(&letter.head()?) {
             fields.push_str("\r\n");

@@ -11,6 +11,7 @@ use super::breaker::Breaker;
 use super::worker::{Ended, Outcome, Settings};
 use super::{Queue, State, now};
 use crate::health::Part;
+use crate::maildir::{Look, bundle_of};
 
 /// How many milliseconds it waits before it tries again to remove a letter.
 const REMOVE_AGAIN: u64 = 10_000;
@@ -31,6 +32,8 @@ pub(super) struct Desk {
     is_closed: bool,
     /// Letters that were handed over and could not be removed.
     done: HashSet<Arc<str>>,
+    /// How far bundles were looked through.
+    looked: HashMap<String, u64>,
     /// Where it is written down whether the consumer answers.
     part: Option<Part>,
 }
@@ -59,6 +62,7 @@ impl Desk {
             lock: None,
             is_closed: false,
             done: HashSet::new(),
+            looked: HashMap::new(),
             part,
         }
     }
@@ -137,6 +141,23 @@ impl Desk {
         for (name, state) in found {
             self.enter(&name, state);
         }
+        let agenda = &self.agenda;
+        self.looked.retain(|bundle, _| agenda.has_of(bundle));
+    }
+
+    /// How far a bundle was looked through.
+    pub(super) fn looked(&self, bundle: &str) -> u64 {
+        self.looked.get(bundle).copied().unwrap_or(0)
+    }
+
+    /// What was found in a bundle from there on.
+    pub(super) fn enter_bundle(&mut self, bundle: String, look: &Look) {
+        for name in &look.names {
+            self.enter_new(name);
+        }
+        if self.agenda.has_of(&bundle) {
+            self.looked.insert(bundle, look.end);
+        }
     }
 
     /// A letter that is new.
@@ -174,14 +195,22 @@ impl Desk {
         self.agenda.enter(name.into(), due, attempts);
     }
 
-    /// Takes note of what an attempt has come to.
-    pub(super) fn ended(&mut self, ended: Ended) {
+    /// Takes note of what an attempt has come to; says which bundle nothing waits in any more.
+    pub(super) fn ended(&mut self, ended: Ended) -> Option<String> {
+        let bundle = bundle_of(&ended.name).map(str::to_owned);
+        self.under_way -= 1;
+        self.conclude(ended);
+        let bundle = bundle.filter(|bundle| !self.agenda.has_of(bundle))?;
+        self.looked.remove(&bundle);
+        Some(bundle)
+    }
+
+    fn conclude(&mut self, ended: Ended) {
         let Ended {
             name,
             attempts,
             outcome,
         } = ended;
-        self.under_way -= 1;
         match outcome {
             Outcome::Gone => self.agenda.forget(&name),
             Outcome::Delivered => {

@@ -1,9 +1,9 @@
-//! A letter as a file: its slip as the first field of a header, then the content.
+//! A letter in a file, or in a bundle: its slip as the first field of a header, then the content.
 //!
 //! So any mail program can show it, and a dead letter is the same file with more fields on top.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -15,6 +15,8 @@ use crate::content::begins_with_header;
 const FIELD: &str = "X-Queue-Letter: ";
 /// How the fields on top begin.
 pub(super) const FIELDS: &str = "X-Queue-";
+/// Octets before the content, about.
+const HEAD: usize = 1000;
 /// Lines that may be on top.
 const LINES: usize = 10;
 /// Octets of a slip, at most: 1,000 recipients take less than a tenth.
@@ -32,13 +34,15 @@ pub struct Letter {
 
 impl Letter {
     /// What is written before the content.
-    pub(super) fn head(slip: &Slip, content: &[u8]) -> io::Result<String> {
-        let end = if begins_with_header(content) {
-            ""
-        } else {
-            "\r\n"
-        };
-        Ok(format!("{FIELD}{}\r\n{end}", slip.json()?))
+    pub(super) fn head(slip: &Slip, content: &[u8]) -> io::Result<Vec<u8>> {
+        let mut head = Vec::with_capacity(HEAD);
+        head.extend_from_slice(FIELD.as_bytes());
+        slip.write(&mut head)?;
+        head.extend_from_slice(b"\r\n");
+        if !begins_with_header(content) {
+            head.extend_from_slice(b"\r\n");
+        }
+        Ok(head)
     }
 
     /// Opens the letter in a file.
@@ -47,12 +51,19 @@ impl Letter {
     ///
     /// Those of the kernel; `InvalidData` when it is no letter, or not a whole one.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Self::read(File::open(path)?)
+        let file = File::open(path)?;
+        let octets = file.metadata()?.len();
+        Self::read(file, 0, octets)
     }
 
-    fn read(file: File) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        let mut lines = BufReader::new(file).take(SLIP);
+    /// Reads the letter that takes so many octets of a file from `from` on.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(super) fn read(mut file: File, from: u64, octets: u64) -> io::Result<Self> {
+        file.seek(SeekFrom::Start(from))?;
+        let mut lines = BufReader::new(file).take(SLIP.min(octets));
         let mut line = Vec::new();
         let mut head = 0;
         for _ in 0..LINES {
@@ -60,10 +71,11 @@ impl Letter {
             head += lines.read_until(b'\n', &mut line)? as u64;
             if let Some(json) = line.strip_prefix(FIELD.as_bytes()) {
                 let slip = Slip::read(json.trim_ascii_end())?;
-                let start = length.checked_sub(slip.size);
+                let start = octets.checked_sub(slip.size);
                 let start = start.filter(|start| (head..=head + 2).contains(start));
                 let start = start.ok_or_else(|| invalid("it is not as long as it was"))?;
                 let file = lines.into_inner().into_inner();
+                let start = from + start;
                 return Ok(Self { slip, file, start });
             }
             if !line.starts_with(FIELDS.as_bytes()) {

@@ -5,6 +5,7 @@
 //! in and the processors are busy, receiving goes first.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::desk::{Desk, Next};
+use super::now;
 use super::watch::{Change, Watch};
-use super::worker::Worker;
+use super::worker::{Ended, Outcome, Worker};
 use crate::locks::{lock, woken};
 
 /// How long it waits before it looks for a folder again that is not there or cannot be read.
@@ -22,6 +24,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long changes are gathered after some were taken note of: each look wakes a thread that could
 /// receive mail.
 const GATHER: Duration = Duration::from_millis(20);
+/// The same where letters are being written, and nothing else is new: soon there is.
+const GATHER_NO_MORE: Duration = Duration::from_millis(2);
+/// How many milliseconds a letter waits after a fault of ours.
+const AFTER_A_FAULT: u64 = 10_000;
 /// How nice the threads are, see setpriority(2).
 const NICE: i32 = 10;
 
@@ -73,9 +79,9 @@ impl Office {
         loop {
             if let Some(mut watch) = shared.open(&mut is_alone).await {
                 self.hire();
-                while shared.take_note(watch.changes().await).await {
+                while let Some(gather) = shared.take_note(watch.changes().await).await {
                     self.hire();
-                    Timer::after(GATHER).await;
+                    Timer::after(gather).await;
                 }
                 shared.desk().take(None);
             } else {
@@ -157,17 +163,47 @@ impl Shared {
                 Next::Stop => return,
             };
             drop(desk);
-            let ended = if is_new {
-                self.worker.attempt(name, attempts, &self.patience)
-            } else {
-                Some(self.worker.tidy(name, attempts))
-            };
             // It was left half-way.
-            let Some(ended) = ended else {
+            let Some(ended) = self.attend_to(name, attempts, is_new) else {
                 return;
             };
             desk = self.desk();
-            desk.ended(ended);
+            if let Some(bundle) = desk.ended(ended) {
+                drop(desk);
+                self.discard(&bundle);
+                desk = self.desk();
+            }
+        }
+    }
+
+    /// An attempt at a letter, or its removal. A fault of ours is that of this letter only, which is tried
+    /// again: the hand goes on.
+    fn attend_to(&self, name: Arc<str>, attempts: u32, is_new: bool) -> Option<Ended> {
+        let work = || {
+            let name = Arc::clone(&name);
+            if is_new {
+                self.worker.attempt(name, attempts, &self.patience)
+            } else {
+                Some(self.worker.tidy(name, attempts))
+            }
+        };
+        panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            log::error!(file:% = name; "a fault of ours while a letter was handed over: it is tried again");
+            Some(Ended {
+                outcome: Outcome::Waits {
+                    next: now() + AFTER_A_FAULT,
+                },
+                attempts: attempts + 1,
+                name,
+            })
+        })
+    }
+
+    /// Removes a bundle in which nothing waits any more.
+    fn discard(&self, bundle: &str) {
+        let queue = &self.worker.queue;
+        if let Err(error) = queue.discard(bundle) {
+            log::error!(consumer = queue.name(), file = bundle, error:% = error; "cannot remove a bundle of letters that were handed over");
         }
     }
 
@@ -211,7 +247,11 @@ impl Shared {
     /// Looks at all that is there.
     async fn scan(&self) -> bool {
         let queue = self.worker.queue.clone();
-        match smol::unblock(move || queue.scan()).await {
+        let scan = move || {
+            queue.tidy()?;
+            queue.scan()
+        };
+        match smol::unblock(scan).await {
             Ok(found) => {
                 self.desk().enter_all(found);
                 true
@@ -223,11 +263,35 @@ impl Shared {
         }
     }
 
-    /// Takes note of changes; says whether there is anything left to watch.
-    async fn take_note(&self, changes: Vec<Change>) -> bool {
+    /// Looks at what is new in a bundle; says whether that is only about to come.
+    async fn look(&self, bundle: String) -> bool {
+        let (queue, from) = (self.worker.queue.clone(), self.desk().looked(&bundle));
+        let look = move || {
+            let look = queue.look(&bundle, from);
+            (bundle, look)
+        };
+        match smol::unblock(look).await {
+            (bundle, Ok(look)) => {
+                self.desk().enter_bundle(bundle, &look);
+                look.is_growing && look.names.is_empty()
+            }
+            (bundle, Err(error)) => {
+                let consumer = self.worker.queue.name();
+                log::error!(consumer = consumer, file = bundle, error:% = error; "cannot look at letters");
+                false
+            }
+        }
+    }
+
+    /// Takes note of changes; says how long others are gathered then, if there is anything left to
+    /// watch.
+    async fn take_note(&self, changes: Vec<Change>) -> Option<Duration> {
+        let mut is_about_to_come = !changes.is_empty();
         for change in changes {
+            is_about_to_come &= matches!(change, Change::Bundle(_));
             match change {
                 Change::Letter(name) => self.desk().enter_new(&name),
+                Change::Bundle(name) => is_about_to_come &= self.look(name).await,
                 Change::State(name) => {
                     if let Some(state) = self.worker.queue.state(&name) {
                         self.desk().enter_state(&name, state);
@@ -235,10 +299,14 @@ impl Shared {
                 }
                 Change::Gone(name) => self.desk().forget(&name),
                 Change::All if self.scan().await => {}
-                Change::All | Change::Lost => return false,
+                Change::All | Change::Lost => return None,
             }
         }
-        true
+        Some(if is_about_to_come {
+            GATHER_NO_MORE
+        } else {
+            GATHER
+        })
     }
 }
 

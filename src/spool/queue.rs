@@ -1,7 +1,7 @@
 //! The letters that wait for one consumer.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,12 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::dead::DEAD;
 use super::{Letter, Place, Slip, State};
-use crate::maildir::{Message, Staged, Store, Stream};
+use crate::maildir::{Bundles, Look, Message, Staged, Store, Stream, bundle_of};
 
 /// Where the states are.
 pub(super) const STATE: &str = "state";
+/// Where the bundles are.
+pub(super) const BUNDLES: &str = "bundles";
 
 /// The queue of one consumer: a folder of letters.
 #[derive(Clone, Debug)]
@@ -22,6 +24,7 @@ pub struct Queue {
     store: Arc<Store>,
     place: Place,
     name: String,
+    bundles: Arc<Bundles>,
 }
 
 impl Queue {
@@ -39,10 +42,12 @@ impl Queue {
                 "{name:?} cannot be the name of a queue; use letters, digits, - and _, and not {DEAD}"
             ));
         }
+        let bundles = Bundles::new(&place.path().join(&folder).join(BUNDLES));
         Ok(Self {
             store,
             place,
             name: folder,
+            bundles: Arc::new(bundles),
         })
     }
 
@@ -76,7 +81,7 @@ impl Queue {
         self.place.root()
     }
 
-    /// Where the letters are.
+    /// Where the letters are that have a file of their own.
     pub fn letters_folder(&self) -> PathBuf {
         self.place.path().join(&self.name).join("new")
     }
@@ -85,9 +90,13 @@ impl Queue {
         self.place.path().join(&self.name).join(STATE)
     }
 
+    pub(super) fn bundles_folder(&self) -> PathBuf {
+        self.place.path().join(&self.name).join(BUNDLES)
+    }
+
     /// Makes what is missing of its folder.
     pub fn make(&self) -> io::Result<()> {
-        self.place.make(&self.name, &[STATE])
+        self.place.make(&self.name, &[STATE, BUNDLES])
     }
 
     /// Keeps other workers away as long as it lives.
@@ -96,7 +105,7 @@ impl Queue {
     ///
     /// `WouldBlock` when there is one.
     pub(super) fn lock(&self) -> io::Result<OwnedFd> {
-        let folder = fs::File::open(self.place.path().join(&self.name))?;
+        let folder = File::open(self.place.path().join(&self.name))?;
         flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
         Ok(folder.into())
     }
@@ -119,7 +128,7 @@ impl Queue {
             Some(first) => Letter::head(&slip, first)?,
             None => Letter::head(&slip, &first_piece(stream)?)?,
         };
-        let mut parts = vec![head.as_bytes()];
+        let mut parts = vec![head.as_slice()];
         parts.extend(content);
         let message = Message {
             parts: &parts,
@@ -128,10 +137,11 @@ impl Queue {
             crlf_size: slip.size,
         };
         let location = self.place.location(&self.name);
-        match self.store.stage(&location, &message) {
+        let stage = || self.store.stage_bundled(&location, &message, &self.bundles);
+        match stage() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.make()?;
-                self.store.stage(&location, &message)
+                stage()
             }
             outcome => outcome,
         }
@@ -150,8 +160,43 @@ impl Queue {
     /// The names of all letters, in order of time.
     pub fn letters(&self) -> io::Result<Vec<String>> {
         let mut letters = names(&self.letters_folder())?;
+        for bundle in self.bundles.all()? {
+            letters.extend(self.look(&bundle, 0)?.names);
+        }
         letters.sort();
         Ok(letters)
+    }
+
+    /// The names of all bundles.
+    pub(super) fn bundles(&self) -> io::Result<Vec<String>> {
+        self.bundles.all()
+    }
+
+    /// The letters in a bundle, behind the place `from`.
+    pub(super) fn look(&self, bundle: &str, from: u64) -> io::Result<Look> {
+        match self.bundles.look(bundle, from) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Look::default()),
+            outcome => outcome,
+        }
+    }
+
+    /// Removes the bundles in which no letter waits any more, and gives back what others need no more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel.
+    pub fn tidy(&self) -> io::Result<()> {
+        for bundle in self.bundles.all()? {
+            if !self.bundles.discard(&bundle)? {
+                self.bundles.reclaim(&bundle)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a bundle, unless a letter waits in it.
+    pub(super) fn discard(&self, bundle: &str) -> io::Result<()> {
+        self.bundles.discard(bundle).map(drop)
     }
 
     /// All letters, and what is known of those that were tried. States without a letter are removed.
@@ -176,12 +221,26 @@ impl Queue {
     ///
     /// `NotFound` when it is not there any more, `InvalidData` when it cannot be made sense of.
     pub fn letter(&self, name: &str) -> io::Result<Letter> {
-        Letter::open(&self.path(name))
+        let (file, start, octets) = self.open(name)?;
+        Letter::read(file, start, octets)
     }
 
-    /// The file of a letter.
+    /// The file that a letter is in, where it begins there, and its octets.
+    pub(super) fn open(&self, name: &str) -> io::Result<(File, u64, u64)> {
+        if bundle_of(name).is_some() {
+            return self.bundles.open(name);
+        }
+        let file = File::open(self.path(name))?;
+        let octets = file.metadata()?.len();
+        Ok((file, 0, octets))
+    }
+
+    /// The file of a letter, or the bundle that it is in.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.letters_folder().join(name)
+        match bundle_of(name) {
+            Some(bundle) => self.bundles_folder().join(bundle),
+            None => self.letters_folder().join(name),
+        }
     }
 
     /// The names of the letters of which [`state`](Self::state) knows something, and perhaps of some that are gone.
@@ -196,7 +255,7 @@ impl Queue {
 
     /// Notes what is known of the attempts at a letter; a worker sees it at once.
     pub fn note(&self, name: &str, state: &State) -> io::Result<()> {
-        if self.path(name).exists() {
+        if self.open(name).is_ok() {
             state.write(&self.states_folder(), name)?;
         }
         Ok(())
@@ -209,6 +268,10 @@ impl Queue {
     ///
     /// Those of the kernel, but not that it is gone already.
     pub fn remove(&self, name: &str) -> io::Result<()> {
+        if bundle_of(name).is_some() {
+            self.bundles.done(name)?;
+            return State::remove(&self.states_folder(), name);
+        }
         match fs::remove_file(self.path(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

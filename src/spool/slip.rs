@@ -40,6 +40,9 @@ pub struct Slip {
     /// Who the client proved to be.
     #[serde(default)]
     pub login: Option<String>,
+    /// Where the client has the message from, as far as it has told (XFORWARD), by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub origin: BTreeMap<String, String>,
     /// How the client called itself.
     pub helo: Option<String>,
     /// How it came in: the "with" word of its Received field, ESMTP say.
@@ -85,6 +88,11 @@ impl Slip {
             server: client.server,
             tls: client.tls.as_ref().map(|tls| tls.version.clone()),
             login: client.login.clone(),
+            origin: client
+                .origin
+                .as_ref()
+                .map(|it| it.told())
+                .unwrap_or_default(),
             helo: client.helo.clone(),
             transmission: envelope.with(),
             mail_from: envelope.reverse_path.to_string(),
@@ -111,5 +119,10 @@ impl Slip {
     /// One line of JSON, without its end.
     pub fn json(&self) -> io::Result<String> {
         Ok(serde_json::to_string(self)?)
+    }
+
+    /// Appends it to `line` as JSON, without a line end.
+    pub(super) fn write(&self, line: &mut Vec<u8>) -> io::Result<()> {
+        Ok(serde_json::to_writer(line, self)?)
     }
 }

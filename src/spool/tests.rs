@@ -7,6 +7,7 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -59,6 +60,14 @@ impl Nest {
         let mut names = self.queue.letters().unwrap();
         assert_eq!(names.len(), 1, "{names:?}");
         names.remove(0)
+    }
+
+    /// A letter as it lies in its file, or in a bundle.
+    fn text(&self, name: &str) -> Vec<u8> {
+        let (file, start, octets) = self.queue.open(name).unwrap();
+        let mut text = vec![0; usize::try_from(octets).unwrap()];
+        file.read_exact_at(&mut text, start).unwrap();
+        text
     }
 
     /// Starts a worker; what it asks is answered by `answer`.

@@ -1,6 +1,7 @@
 //! Notices what becomes of a queue: letters that come, whoever puts them there, and what people ask
 //! for. The kernel tells (inotify); where it does not, the folders are looked at every second.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
@@ -28,6 +29,8 @@ const BUFFER: usize = 64 << 10;
 pub(super) enum Change {
     /// This letter is new.
     Letter(String),
+    /// A bundle: there is more in it, or something is done.
+    Bundle(String),
     /// This letter is gone.
     Gone(String),
     /// The state of this letter.
@@ -41,7 +44,7 @@ pub(super) enum Change {
 /// Watches the folders of a queue.
 #[derive(Debug)]
 pub(super) struct Watch {
-    folders: [PathBuf; 2],
+    folders: [PathBuf; 3],
     source: Source,
     /// When all is looked at.
     next: Instant,
@@ -52,14 +55,19 @@ enum Source {
     Kernel {
         inotify: Async<OwnedFd>,
         letters: i32,
+        bundles: i32,
     },
-    Stamps([SystemTime; 2]),
+    Stamps([SystemTime; 3]),
 }
 
 impl Watch {
     /// Watches from now on. What is there already is to be looked at afterwards.
     pub(super) fn new(queue: &Queue) -> io::Result<Self> {
-        let folders = [queue.letters_folder(), queue.states_folder()];
+        let folders = [
+            queue.letters_folder(),
+            queue.states_folder(),
+            queue.bundles_folder(),
+        ];
         let (source, every) = match kernel(&folders) {
             Ok(source) => (source, CHECK_EVERY),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
@@ -92,7 +100,11 @@ impl Watch {
             return self.look();
         }
         match &self.source {
-            Source::Kernel { inotify, letters } => read(inotify, *letters),
+            Source::Kernel {
+                inotify,
+                letters,
+                bundles,
+            } => read(inotify, *letters, *bundles),
             Source::Stamps(_) => Vec::new(),
         }
     }
@@ -117,33 +129,46 @@ impl Watch {
     }
 }
 
-fn kernel(folders: &[PathBuf; 2]) -> io::Result<Source> {
+fn kernel(folders: &[PathBuf; 3]) -> io::Result<Source> {
     let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
     let own = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
     let come = WatchFlags::MOVED_TO | WatchFlags::CREATE;
     let go = WatchFlags::MOVED_FROM | WatchFlags::DELETE;
     let letters = inotify::add_watch(&inotify, &folders[0], own | come | go)?;
     inotify::add_watch(&inotify, &folders[1], own | WatchFlags::MOVED_TO)?;
+    let bundles = inotify::add_watch(&inotify, &folders[2], own | come | WatchFlags::MODIFY)?;
     Ok(Source::Kernel {
         inotify: Async::new(inotify)?,
         letters,
+        bundles,
     })
 }
 
-fn stamps(folders: &[PathBuf; 2]) -> io::Result<[SystemTime; 2]> {
-    let stamp = |folder: &PathBuf| fs::metadata(folder).and_then(|it| it.modified());
-    Ok([stamp(&folders[0])?, stamp(&folders[1])?])
+fn stamps(folders: &[PathBuf; 3]) -> io::Result<[SystemTime; 3]> {
+    let stamp = |path: &PathBuf| fs::metadata(path).and_then(|it| it.modified());
+    let mut bundles = stamp(&folders[2])?;
+    for bundle in fs::read_dir(&folders[2])? {
+        // One that is gone has changed the folder.
+        bundles = bundles.max(stamp(&bundle?.path()).unwrap_or(bundles));
+    }
+    Ok([stamp(&folders[0])?, stamp(&folders[1])?, bundles])
 }
 
 /// What the kernel has to tell, at most a buffer of it.
-fn read(inotify: &Async<OwnedFd>, letters: i32) -> Vec<Change> {
+fn read(inotify: &Async<OwnedFd>, letters: i32, bundles: i32) -> Vec<Change> {
     let mut buffer = vec![MaybeUninit::uninit(); BUFFER];
     let mut reader = Reader::new(inotify, &mut buffer);
     let mut changes = Vec::new();
+    // One is written to many times.
+    let mut written = BTreeSet::new();
+    let all = |changes: Vec<Change>, written: BTreeSet<String>| {
+        let written = written.into_iter().map(Change::Bundle);
+        changes.into_iter().chain(written).collect()
+    };
     loop {
         let event = match reader.next() {
             Ok(event) => event,
-            Err(Errno::AGAIN | Errno::INTR) => return changes,
+            Err(Errno::AGAIN | Errno::INTR) => return all(changes, written),
             Err(_) => return vec![Change::Lost],
         };
         let happened = event.events();
@@ -159,13 +184,15 @@ fn read(inotify: &Async<OwnedFd>, letters: i32) -> Vec<Change> {
             continue;
         };
         let name = name.to_owned();
-        changes.push(match event.wd() == letters {
-            true if is(ReadFlags::MOVED_TO | ReadFlags::CREATE) => Change::Letter(name),
-            true => Change::Gone(name),
-            false => Change::State(name),
-        });
+        let comes = is(ReadFlags::MOVED_TO | ReadFlags::CREATE);
+        match event.wd() {
+            wd if wd == bundles => drop(written.insert(name)),
+            wd if wd == letters && comes => changes.push(Change::Letter(name)),
+            wd if wd == letters => changes.push(Change::Gone(name)),
+            _ => changes.push(Change::State(name)),
+        }
         if reader.is_buffer_empty() {
-            return changes;
+            return all(changes, written);
         }
     }
 }

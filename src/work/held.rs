@@ -1,9 +1,10 @@
 //! What a worker has taken and not yet finished: places and times, no content.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
-use crate::locks::lock;
+use crate::locks::{lock, woken};
 use crate::stream::{Entry, Parcel, Place};
 
 /// Failures in a row after which nothing new is taken until something goes well.
@@ -11,7 +12,11 @@ const STORM: u32 = 5;
 
 /// What a worker has taken and not yet finished.
 #[derive(Debug, Default)]
-pub(super) struct Held(Mutex<Known>);
+pub(super) struct Held {
+    known: Mutex<Known>,
+    /// A thread is done with something.
+    freed: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -40,7 +45,7 @@ enum Stage {
 impl Held {
     /// It goes to a thread; says whether it was not with one already.
     pub(super) fn begin(&self, place: Place) -> bool {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         let task = known.tasks.entry(place).or_insert(Task {
             attempts: 0,
             stage: Stage::Waits(0),
@@ -55,7 +60,7 @@ impl Held {
 
     /// How often it was tried, this time included.
     pub(super) fn attempt(&self, place: &Place) -> u32 {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         let task = known.tasks.get_mut(place);
         task.map_or(1, |task| {
             task.attempts += 1;
@@ -91,7 +96,7 @@ impl Held {
     }
 
     fn leave(&self, place: &Place, stage: Option<Stage>) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         let Some(task) = known.tasks.get_mut(place) else {
             return;
         };
@@ -101,11 +106,12 @@ impl Held {
             None => drop(known.tasks.remove(place)),
         }
         known.working -= usize::from(was_working);
+        self.freed.notify_one();
     }
 
     /// How a delivery went.
     pub(super) fn went(&self, well: bool) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         known.failures = if well {
             0
         } else {
@@ -113,19 +119,32 @@ impl Held {
         };
     }
 
-    /// How many more may be taken, of `most` at work and `waiting` that wait.
+    /// How many more may be taken, of `most` at work and `waiting` that wait. None while half of them
+    /// are at work still, so that several are taken at once.
     pub(super) fn room(&self, most: usize, waiting: usize) -> usize {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let waits = known.tasks.len() - known.working;
         if waits >= waiting || waits > 0 && known.failures >= STORM {
+            return 0;
+        }
+        if known.working > most / 2 {
             return 0;
         }
         most.saturating_sub(known.working)
     }
 
+    /// Waits while more than half of `most` are at work, so long at most; says whether they were.
+    pub(super) fn pause(&self, most: usize, time: Duration) -> bool {
+        let known = lock(&self.known);
+        let was_busy = known.working > most / 2;
+        let is_busy = |known: &mut Known| known.working > most / 2;
+        drop(woken(self.freed.wait_timeout_while(known, time, is_busy)));
+        was_busy
+    }
+
     /// Those whose time has come by `now`, at most `most`.
     pub(super) fn due(&self, now: u64, most: usize) -> Vec<Place> {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let due = known.tasks.iter().filter(|(_, task)| match task.stage {
             Stage::Waits(next) => next <= now,
             _ => false,
@@ -135,7 +154,7 @@ impl Held {
 
     /// Those of which Redis is still to be told.
     pub(super) fn untold(&self) -> Vec<Entry> {
-        let known = lock(&self.0);
+        let known = lock(&self.known);
         let untold = known.tasks.values().filter_map(|task| match &task.stage {
             Stage::Delivered(entry) => Some(Entry::clone(entry)),
             _ => None,
@@ -145,11 +164,11 @@ impl Held {
 
     /// All of them.
     pub(super) fn places(&self) -> Vec<Place> {
-        lock(&self.0).tasks.keys().cloned().collect()
+        lock(&self.known).tasks.keys().cloned().collect()
     }
 
     /// Whether it is here already.
     pub(super) fn has(&self, place: &Place) -> bool {
-        lock(&self.0).tasks.contains_key(place)
+        lock(&self.known).tasks.contains_key(place)
     }
 }

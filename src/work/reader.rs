@@ -12,6 +12,8 @@ use crate::stream::{Claim, Entry, Place};
 
 /// While nothing comes it looks again after a millisecond, then two, up to this.
 const IDLE: Duration = Duration::from_millis(50);
+/// While too much waits for anything new to be taken.
+const GLANCE: Duration = Duration::from_millis(5);
 /// While Redis does not answer.
 const AWAY: Duration = Duration::from_millis(250);
 /// Entries that wait, at most: some 200 octets each.
@@ -25,6 +27,16 @@ struct Rounds {
     count: u32,
 }
 
+/// What a look has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Mail, which may not be all that there is.
+    Some,
+    Nothing,
+    /// Nobody has looked: the threads have enough to do, or too much waits.
+    NoRoom,
+}
+
 impl Worker {
     /// Works until it is told to stop.
     pub(super) fn read(&self, entries: &Sender<Entry>) {
@@ -33,11 +45,16 @@ impl Worker {
         let mut pause = Duration::from_millis(1);
         while !self.stop.is_pulled() {
             match self.round(&mut rounds, &mut appetite, entries) {
-                Ok(0) => {
+                Ok(Found::Nothing) => {
                     self.stop.pause(pause);
                     pause = (pause * 2).min(IDLE);
                 }
-                Ok(_) => pause = Duration::from_millis(1),
+                Ok(found) => {
+                    pause = Duration::from_millis(1);
+                    if found == Found::NoRoom && !self.held.pause(self.most(), IDLE) {
+                        self.stop.pause(GLANCE);
+                    }
+                }
                 Err(fault) => {
                     log::debug!(fault:% = fault; "no mail can be taken");
                     self.stop.pause(AWAY);
@@ -47,13 +64,13 @@ impl Worker {
         entries.close();
     }
 
-    /// Looks once at all that there may be; says how many entries there were.
+    /// Looks once at all that there may be.
     fn round(
         &self,
         rounds: &mut Option<Rounds>,
         appetite: &mut Appetite,
         entries: &Sender<Entry>,
-    ) -> Result<usize, Fault> {
+    ) -> Result<Found, Fault> {
         let mut found = 0;
         let mut next = match rounds.take() {
             Some(rounds) => rounds,
@@ -67,15 +84,25 @@ impl Worker {
         for place in self.held.due(now(), self.settings.at_once) {
             found += self.again(&place, entries)?;
         }
-        let room = self.held.room(self.settings.at_once * 2, WAITING);
-        if room > 0 {
-            let (partitions, count) = appetite.helping(&self.settings.partitions, room);
-            let new = self.source.read(&partitions, count)?;
-            appetite.had(new.iter().map(Entry::octets));
-            found += new.len();
-            self.accept(new, entries)?;
+        let room = self.held.room(self.most(), WAITING);
+        if room == 0 {
+            return Ok(Found::NoRoom);
         }
-        Ok(found)
+        let (partitions, count) = appetite.helping(&self.settings.partitions, room);
+        let new = self.source.read(&partitions, count)?;
+        appetite.had(new.iter().map(Entry::octets));
+        found += new.len();
+        self.accept(new, entries)?;
+        Ok(if found > 0 {
+            Found::Some
+        } else {
+            Found::Nothing
+        })
+    }
+
+    /// With the threads, or on its way to them.
+    fn most(&self) -> usize {
+        self.settings.at_once * 2
     }
 
     fn begin(&self) -> Result<Rounds, Fault> {

@@ -128,3 +128,23 @@ fn with_rows_as_well() {
         "they are one mailbox"
     );
 }
+
+#[test]
+fn explain_asks_too() {
+    let database = Server::shared().database();
+    database.sql(TABLE);
+    let folder = crate::house::Folder::new();
+    let users = "recipients: {hosts: [example.org], users: {mysql: 'SELECT 1 FROM mailboxes WHERE name = :local'}}\n";
+    crate::process::configure(&folder, &format!("{users}{}", database.section("")));
+    for (address, code, words) in [
+        ("alice@example.org", 0, "reply    250 2.1.5"),
+        ("bob@example.org", 67, "reply    550 5.1.1"),
+    ] {
+        let ended = crate::process::run(&folder, &["-c", "config.yaml", "explain", address], b"");
+        assert_eq!(ended.code, Some(code), "{ended:#?}");
+        assert!(
+            ended.stdout.iter().any(|line| line.contains(words)),
+            "{ended:#?}"
+        );
+    }
+}

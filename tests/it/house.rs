@@ -3,12 +3,15 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use maiasaura::config::{Config, Environment};
 use maiasaura::daemon::{Daemon, Reloaded, Running};
+use maiasaura::maildir::{self, Store};
 use maiasaura::server::Address;
+use maiasaura::spool::{Place, Queue};
 use tempfile::TempDir;
 
 use crate::client::{Client, PATIENCE};
@@ -93,6 +96,11 @@ impl Folder {
             .collect();
         files.sort();
         files
+    }
+
+    /// The names of the letters that wait for an application.
+    pub fn letters(&self, name: &str) -> Vec<String> {
+        letters(&Place::beside(&self.path("maildirs").into(), false), name)
     }
 
     /// The messages in `new/` of a Maildir such as `example.org/bob`.
@@ -327,4 +335,11 @@ pub fn lf(text: &[u8]) -> Vec<u8> {
         None => line.to_vec(),
     };
     lines.flat_map(without_cr).collect()
+}
+
+/// The names of the letters in one queue of a spool.
+pub fn letters(place: &Place, name: &str) -> Vec<String> {
+    let store = Arc::new(Store::new(maildir::Settings::default()));
+    let queue = Queue::new(store, place.clone(), name).expect("it is a name");
+    queue.letters().expect("they can be listed")
 }

@@ -187,6 +187,32 @@ fn the_program_itself_has_none() {
     assert!(ended.complaint().contains(said), "{ended:#?}");
 }
 
+/// A constructor may give the same one again: it serves on, and is neither started nor shut down then.
+#[test]
+fn one_that_stays_over_a_reload_goes_on() {
+    let deeds = Deeds::default();
+    let mine: Arc<dyn Processor> = Arc::new(Noting {
+        name: "Mine".into(),
+        fault: None,
+        deeds: Arc::clone(&deeds),
+    });
+    let mut house = House::with("save: Mine|MailDir", |daemon| {
+        furnished(daemon, &deeds).processor("Mine", move || Ok(Arc::clone(&mine)))
+    });
+    let bad = "save: Mine|Two|MailDir\nprocessors: {Two: {fault: no}}";
+    house.reload(bad).expect_err("it is refused");
+    assert_eq!(noted(&deeds), ["Mine start", "Two start"]);
+    house
+        .reload("save: Mine|MailDir\nlimits: {errors: 5}")
+        .expect("it is sound");
+    eventually("the one before has ended", || {
+        house.running().generations() == 1
+    });
+    assert_eq!(noted(&deeds), ["Mine start", "Two start"]);
+    house.close();
+    assert_eq!(noted(&deeds)[2..], ["Mine shutdown"]);
+}
+
 /// What is started for a configuration is shut down when nobody uses that any more; one that cannot
 /// start leaves the one before at work.
 #[test]

@@ -17,11 +17,11 @@ use maiasaura::failure::Failure;
 use maiasaura::processor::{Commit, Delivery, Processor, Staged};
 use maiasaura::server::Address;
 use maiasaura::smtp::reply;
-use maiasaura::spool::{Answer, Consumer, Letter, Pending};
+use maiasaura::spool::{Answer, Consumer, Letter, Pending, Place};
 use rustix::process::Signal;
 
 use crate::client::{Client, PATIENCE};
-use crate::house::{Folder, House, configuration, eventually};
+use crate::house::{Folder, House, configuration, eventually, letters};
 use crate::process::{Ended, Program, configure, prepare, run};
 
 const SENDER: &str = "s@example.net";
@@ -82,9 +82,9 @@ impl Office {
         self.given.recv_timeout(PATIENCE).expect("it is given")
     }
 
-    /// The files that wait for it.
-    fn waiting(&self) -> Vec<PathBuf> {
-        self.house.folder.files(".spool/app/new")
+    /// The letters that wait for it.
+    fn waiting(&self) -> Vec<String> {
+        self.house.folder.letters("app")
     }
 
     /// What the program says.
@@ -305,8 +305,7 @@ fn a_spool_may_be_elsewhere() {
     deliver(&mut office.house.client(), &[BOB]);
     office.next();
     let path = office.house.folder.path("elsewhere");
-    let folder = path.join("app/new");
-    assert_eq!(fs::read_dir(folder).expect("it is there").count(), 1);
+    assert_eq!(letters(&Place::at(&path, false), "app").len(), 1);
     let mode = fs::metadata(path)
         .expect("it is there")
         .permissions()
@@ -349,7 +348,7 @@ fn the_end_waits_for_the_application() {
     idle.hears("421 4.3.2 ");
     open.send(()).expect("it waits");
     let house = closing.join().expect("it ends");
-    assert!(house.folder.files(".spool/app/new").is_empty());
+    assert!(house.folder.letters("app").is_empty());
 }
 
 #[test]
@@ -426,7 +425,7 @@ fn dead_letters_are_replayed() {
     let key = next();
     let dead = || house.folder.files(".spool/dead/new");
     eventually("it is dead", || {
-        dead().len() == 1 && house.folder.files(".spool/app/new").is_empty()
+        dead().len() == 1 && house.folder.letters("app").is_empty()
     });
     let text = fs::read_to_string(&dead()[0]).expect("it is there");
     assert!(
@@ -456,9 +455,7 @@ fn dead_letters_are_replayed() {
         (Some(0), &["1 back in the queue".to_owned()][..])
     );
     assert_eq!(next(), key);
-    eventually("all is done", || {
-        house.folder.files(".spool/app/new").is_empty()
-    });
+    eventually("all is done", || house.folder.letters("app").is_empty());
     assert_eq!(queue(&["list"]).stdout, ["0 waiting, 0 dead"]);
 }
 
@@ -584,7 +581,7 @@ fn what_waits_outlasts_a_kill() {
         fs::write(folder.path("notes/up"), "").expect("it can be written");
         let (_program, _) = own_server(&folder);
         eventually("all are handed over", || {
-            folder.files(".spool/app/new").is_empty() && notes() > LETTERS
+            folder.letters("app").is_empty() && notes() > LETTERS
         });
         // Each has one name: those that were under way came with the same key.
         assert_eq!((before, notes()), (4, LETTERS + 1), "{durability}");

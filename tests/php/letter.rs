@@ -89,6 +89,7 @@ pub fn envelope(message: &[u8]) -> Envelope {
         host: "mx.example.org".into(),
         tls: None,
         login: None,
+        origin: [].into(),
         key: idempotency_key(message, mail_from, rcpt),
     }
 }

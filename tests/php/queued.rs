@@ -72,7 +72,7 @@ fn deliver(house: &House, subject: &str) {
 }
 
 fn waiting(folder: &Folder) -> usize {
-    folder.files(".spool/fastcgi/new").len()
+    folder.letters("fastcgi").len()
 }
 
 /// The value of a member of one JSON object.

@@ -2,15 +2,17 @@
 //! the Maildir.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use maiasaura::config::{Config, Environment};
 use maiasaura::daemon::{Daemon, Running};
+use maiasaura::maildir::{self, Store};
 use maiasaura::server::Address;
-use maiasaura::spool::{Answer, Consumer, Pending};
+use maiasaura::spool::{Answer, Consumer, Pending, Place, Queue};
 
-use crate::audit::{list, look};
+use crate::audit::look;
 use crate::client::{Client, HOST, Protocol, Reply};
 use crate::letter::Letter;
 use crate::program::{need_root, report};
@@ -34,7 +36,7 @@ impl Consumer for Down {
     }
 }
 
-fn start(root: &Path, durability: &str) -> (Running, Client) {
+fn start(root: &Path, durability: &str) -> (Running, u16) {
     let root = root.display();
     let yaml = format!(
         "hostname: mx.example.org\nlisteners: [{{address: \"127.0.0.1:0\"}}]\n\
@@ -47,19 +49,25 @@ fn start(root: &Path, durability: &str) -> (Running, Client) {
     let Address::Tcp(address) = running.addresses()[0] else {
         panic!("no port");
     };
-    let client = Client::connect(address.port(), Protocol::Smtp).expect("a connection");
-    (running, client)
+    (running, address.port())
+}
+
+fn client(port: u16) -> Client {
+    Client::connect(port, Protocol::Smtp).expect("a connection")
 }
 
 /// The letters that wait and are whole.
 fn waiting(root: &Path) -> Vec<Letter> {
-    let read = |path: &PathBuf| {
-        let stored = fs::read_to_string(path).ok()?.replace("\r\n", "\n");
+    let store = Arc::new(Store::new(maildir::Settings::default()));
+    let queue = Queue::new(store, Place::beside(&root.into(), false), "app").expect("it is a name");
+    let read = |name: &String| {
+        let content = queue.letter(name).and_then(|letter| letter.content());
+        let stored = String::from_utf8(content.ok()?).ok()?.replace("\r\n", "\n");
         let letter = Letter::of(&stored)?;
         stored.ends_with(&letter.text()).then_some(letter)
     };
-    let files = list(&root.join(".spool/app/new"));
-    files.iter().filter_map(read).collect()
+    let letters = queue.letters().expect("they can be listed");
+    letters.iter().filter_map(read).collect()
 }
 
 #[test]
@@ -71,7 +79,8 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
     let root = point.path().join("mail");
     let ballast = point.path().join("ballast");
     fs::write(&ballast, vec![7; 1 << 20]).expect("room for ballast");
-    let (running, mut client) = start(&root, "full");
+    let (running, port) = start(&root, "full");
+    let mut client = client(port);
     let (mut taken, mut refused) = (Vec::new(), Vec::new());
     while refused.len() < 40 {
         let letter = Letter::new(format!("letter-{}", taken.len() + refused.len()));
@@ -116,15 +125,22 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
 /// in the Maildir, of how many.
 fn lost_to_a_cut(kind: Kind, durability: &str) -> (usize, usize) {
     let mut volume = Volume::new(kind);
-    let (running, mut client) = start(&volume.root(), durability);
-    let letters: Vec<Letter> = (0..50)
+    let (running, port) = start(&volume.root(), durability);
+    let letters: Vec<Letter> = (0..100)
         .map(|it| Letter::new(format!("letter-{it}")))
         .collect();
-    for letter in &letters {
-        assert!(client.send_to(letter, "bob").expect("a reply").is_ok());
-    }
+    // Several at once: their letters share a bundle, and each bundle is written to many times.
+    thread::scope(|scope| {
+        for letters in letters.chunks(25) {
+            scope.spawn(move || {
+                let mut client = client(port);
+                for letter in letters {
+                    assert!(client.send_to(letter, "bob").expect("a reply").is_ok());
+                }
+            });
+        }
+    });
     volume.cut();
-    drop(client);
     running.shutdown();
     volume.unmount();
     volume.mount();

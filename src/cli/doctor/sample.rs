@@ -78,6 +78,7 @@ impl Sample {
             host,
             tls: None,
             login: None,
+            origin: [].into(),
         }
     }
 }

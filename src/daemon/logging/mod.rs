@@ -94,6 +94,8 @@ static PROCESS: OnceLock<Logging> = OnceLock::new();
 struct Shared {
     /// For lines that belong into no other.
     main: RwLock<Box<dyn Log>>,
+    /// Those whose lines are logged beside ours.
+    crates: Vec<String>,
     /// Who writes to the same target shares a sink. One that nobody needs any more is closed.
     sinks: Mutex<Vec<(Target, Weak<Sink>)>>,
 }
@@ -103,8 +105,13 @@ impl Logging {
     /// have one log; a second one is an error.
     pub fn start(settings: &Settings) -> io::Result<Self> {
         let sinks = Mutex::default();
-        let main = RwLock::new(open(&sinks, settings)?);
-        let logging = Self(Arc::new(Shared { main, sinks }));
+        let main = RwLock::new(open(&sinks, settings, &settings.crates)?);
+        let crates = settings.crates.clone();
+        let logging = Self(Arc::new(Shared {
+            main,
+            crates,
+            sinks,
+        }));
         log::set_boxed_logger(Box::new(logging.clone())).map_err(io::Error::other)?;
         Ok(PROCESS.get_or_init(|| logging).clone())
     }
@@ -120,14 +127,15 @@ impl Logging {
     ///
     /// Where another target cannot be opened.
     pub(super) fn prepare(&self, settings: &Settings) -> io::Result<Change> {
-        let main = open(&self.0.sinks, settings)?;
+        let main = open(&self.0.sinks, settings, &self.0.crates)?;
         let logging = self.clone();
         Ok(Change { logging, main })
     }
 
     /// A log beside it. Two with one target write to the same file.
     pub fn logbook(&self, settings: &Settings) -> io::Result<Logbook> {
-        Ok(Logbook::new(open(&self.0.sinks, settings)?))
+        let log = open(&self.0.sinks, settings, &self.0.crates)?;
+        Ok(Logbook::new(log))
     }
 
     /// Opens all files anew, after they were renamed away (logrotate), with the next line
@@ -171,7 +179,11 @@ impl std::fmt::Debug for Change {
 }
 
 /// A log that writes to a target, which may be open already.
-fn open(sinks: &Mutex<Vec<(Target, Weak<Sink>)>>, settings: &Settings) -> io::Result<Box<dyn Log>> {
+fn open(
+    sinks: &Mutex<Vec<(Target, Weak<Sink>)>>,
+    settings: &Settings,
+    crates: &[String],
+) -> io::Result<Box<dyn Log>> {
     let sink = sink(&mut lock(sinks), &settings.target)?;
     let (format, addresses) = (settings.format, settings.addresses);
     let put = fern::Output::call(move |record| sink.write(format.line(record, addresses)));
@@ -181,7 +193,7 @@ fn open(sinks: &Mutex<Vec<(Target, Weak<Sink>)>>, settings: &Settings) -> io::Re
     };
     // Libraries are not ours to let talk: what matters of theirs is in lines of ours.
     let dispatch = fern::Dispatch::new().level(LevelFilter::Off);
-    let crates = settings.crates.iter().cloned();
+    let crates = crates.iter().cloned();
     let dispatch = crates
         .chain(["maiasaura".to_owned()])
         .fold(dispatch, |dispatch, name| dispatch.level_for(name, level));

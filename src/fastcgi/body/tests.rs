@@ -35,6 +35,7 @@ fn made(body: Body, content: &[&[u8]], mail_from: &str) -> (String, Vec<u8>) {
         host: "mx.example.org".into(),
         tls: None,
         login: None,
+        origin: [].into(),
         key: "ab".repeat(32),
     };
     let letter = Letter {

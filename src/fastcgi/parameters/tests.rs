@@ -20,6 +20,7 @@ fn envelope() -> Envelope {
         host: "mx.example.org".into(),
         tls: Some("TLSv1.3".into()),
         login: Some("alice".into()),
+        origin: BTreeMap::from([("CLIENT".into(), "192.0.2.9".into())]),
         key: "ab".repeat(32),
     }
 }
@@ -125,6 +126,7 @@ fn php_is_told_all_there_is() {
         ("HTTP_X_MAILBOX", "bob@shop.example.org"),
         ("HTTP_X_MAIL_ID", "7"),
         ("HTTP_X_ORIGINAL_TO", "bob+x@shop.example.org"),
+        ("HTTP_X_ORIG_CLIENT", "192.0.2.9"),
         ("HTTP_X_RECEIVED_AT", "0"),
         ("HTTP_X_TLS", "TLSv1.3"),
         ("MAIL_ATTEMPT", "3"),
@@ -135,6 +137,7 @@ fn php_is_told_all_there_is() {
         ("MAIL_KEY", &key),
         ("MAIL_LOGIN", "alice"),
         ("MAIL_MAILBOX", "bob@shop.example.org"),
+        ("MAIL_ORIG_CLIENT", "192.0.2.9"),
         ("MAIL_RCPT", "bob+x@shop.example.org"),
         ("MAIL_RECEIVED", "0"),
         ("MAIL_TLS", "TLSv1.3"),

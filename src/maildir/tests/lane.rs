@@ -1,7 +1,9 @@
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 
 use super::*;
+use crate::maildir::Bundles;
 use crate::maildir::Names;
 use crate::maildir::lane::Lane;
 
@@ -99,4 +101,69 @@ fn many_threads_share_one_lane() {
     let delivered = (0..3).map(|number| nest.counts(&format!("box{number}")).0);
     assert_eq!((staged.len(), delivered.sum()), (16 * 20, 16 * 20));
     assert!(lane.is_idle());
+}
+
+/// A message that is to lie in a bundle of the queue `q`, too.
+fn with_letter(nest: &Nest, name: &str, text: &str, bundles: &Arc<Bundles>) -> Vec<Staged> {
+    let letter = Message {
+        parts: &[text.as_bytes()],
+        stream: None,
+        crlf_size: 0,
+    };
+    let letter = nest.store.stage_bundled(&nest.at("q"), &letter, bundles);
+    vec![nest.stage(&nest.at(name), text).unwrap(), letter.unwrap()]
+}
+
+fn letters(bundles: &Bundles) -> usize {
+    let look = |bundle: &String| bundles.look(bundle, 0).unwrap().names.len();
+    bundles.all().unwrap().iter().map(look).sum()
+}
+
+#[test]
+fn letters_and_copies_are_there_together_or_not_at_all() {
+    let (nest, lane) = (Nest::new(), Lane::default());
+    fs::create_dir_all(nest.path("q/bundles")).unwrap();
+    let bundles = Arc::new(Bundles::new(&nest.path("q/bundles")));
+    let parcels = ["a", "gone", "b", "c"]
+        .map(|name| with_letter(&nest, name, name, &bundles))
+        .into();
+    fs::remove_dir(nest.path("gone/new")).unwrap();
+    let outcomes = lane.commit_together(parcels, &names());
+    let well = outcomes.iter().map(|(_, outcome)| outcome.is_ok());
+    assert_eq!(well.collect::<Vec<_>>(), [true, false, true, true]);
+    assert_eq!((bundles.all().unwrap().len(), letters(&bundles)), (1, 3));
+    // What has failed is taken back by its owner.
+    let (good, bad): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, it)| it.is_ok());
+    drop(bad);
+    let counts = ["a", "b", "c", "q"].map(|name| nest.counts(name));
+    assert_eq!(counts, [(1, 0), (1, 0), (1, 0), (0, 0)]);
+    // One that is taken back.
+    let mut staged = with_letter(&nest, "a", "x", &bundles);
+    lane.commit(&mut staged, &names()).unwrap();
+    assert_eq!(letters(&bundles), 4);
+    for mut one in staged {
+        one.revoke().unwrap();
+    }
+    assert_eq!((letters(&bundles), nest.counts("a")), (3, (1, 0)));
+    // One that is never committed.
+    drop(with_letter(&nest, "a", "x", &bundles));
+    assert_eq!((letters(&bundles), nest.counts("a")), (3, (1, 0)));
+    assert_eq!(good.len(), 3);
+}
+
+#[test]
+fn where_there_can_be_no_bundle_there_is_no_copy() {
+    let (nest, lane) = (Nest::new(), Lane::default());
+    fs::create_dir_all(nest.path("q/bundles")).unwrap();
+    let bundles = Arc::new(Bundles::new(&nest.path("q/bundles")));
+    let mut parcels = vec![with_letter(&nest, "a", "x", &bundles)];
+    parcels.push(vec![nest.stage(&nest.at("b"), "y").unwrap()]);
+    fs::remove_dir_all(nest.path("q/bundles")).unwrap();
+    let outcomes = lane.commit_together(parcels, &names());
+    let well = outcomes.iter().map(|(_, outcome)| outcome.is_ok());
+    assert_eq!(well.collect::<Vec<_>>(), [false, true]);
+    let (good, bad): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, it)| it.is_ok());
+    drop(bad);
+    assert_eq!([nest.counts("a"), nest.counts("b")], [(0, 0), (1, 0)]);
+    assert_eq!(good.len(), 1);
 }

@@ -186,6 +186,7 @@ async fn verdict(verdict: impl Future<Output = Verdict>) -> Result<(), Failure> 
 /// What PHP is told of a message.
 fn envelope(delivery: &Delivery, key: &str, recipient: &Recipient) -> fastcgi::Envelope {
     let envelope = &delivery.mail.envelope;
+    let origin = envelope.client.origin.as_ref();
     fastcgi::Envelope {
         id: envelope.id.clone(),
         received: envelope.received,
@@ -200,6 +201,7 @@ fn envelope(delivery: &Delivery, key: &str, recipient: &Recipient) -> fastcgi::E
         host: envelope.host.clone(),
         tls: version(&envelope.client),
         login: envelope.client.login.clone(),
+        origin: origin.map(|origin| origin.told()).unwrap_or_default(),
         key: key.to_owned(),
     }
 }
@@ -223,6 +225,8 @@ fn asked(recipient: &Recipient, sender: Sender<'_>) -> fastcgi::Envelope {
         }),
         tls: version(sender.client),
         login: sender.client.login.clone(),
+        // That is known of a message only.
+        origin: BTreeMap::new(),
         key: String::new(),
     }
 }

@@ -97,6 +97,7 @@ fn envelope(slip: &Slip) -> Envelope {
         host: slip.host.clone(),
         tls: slip.tls.clone(),
         login: slip.login.clone(),
+        origin: slip.origin.clone(),
         key: slip.key.clone(),
     }
 }

@@ -67,7 +67,7 @@ fn a_census_counts_letters_and_knows_the_oldest() {
 fn a_letter_is_mail() {
     let nest = Nest::new();
     nest.queue.put(slip("1"), &[b"a line\r\n"]).unwrap();
-    let text = fs::read_to_string(nest.queue.path(&nest.name())).unwrap();
+    let text = String::from_utf8(nest.text(&nest.name())).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(
         head.starts_with("X-Queue-Letter: {\"version\":1,\"id\":\"1\","),
@@ -80,7 +80,7 @@ fn a_letter_is_mail() {
 fn what_is_no_letter_is_told() {
     let nest = Nest::new();
     nest.put("1");
-    let whole = fs::read(nest.queue.path(&nest.name())).unwrap();
+    let whole = nest.text(&nest.name());
     let newer = String::from_utf8(whole.clone()).unwrap();
     let newer = newer.replace("\"version\":1", "\"version\":2");
     let longer = [&whole[..], b"x\r\n\r\n"].concat();
@@ -113,7 +113,15 @@ fn nobody_else_may_look_into_it() {
     nest.put("2");
     nest.queue.note(&nest.name(), &State::default()).unwrap();
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    for folder in ["", "app", "app/new", "app/state", "dead", "dead/new"] {
+    for folder in [
+        "",
+        "app",
+        "app/new",
+        "app/bundles",
+        "app/state",
+        "dead",
+        "dead/new",
+    ] {
         assert_eq!(mode(nest.path(folder)), 0o700, "{folder}");
     }
     assert_eq!(mode(nest.queue.path(&nest.name())), 0o600);

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use super::{BOB, HOUSE, MAIL, assert_figures, figures, get, here, is};
+use super::{BOB, HOUSE, LOG, MAIL, assert_figures, disk, figures, get, here, is};
 use crate::house::{House, eventually};
 
 #[test]
@@ -20,7 +20,7 @@ fn what_was_counted_stays_and_what_is_read_is_new() {
         ))
         .expect("it is sound");
     assert_eq!(house.metrics(), address, "the port stays");
-    let disk = house.folder.path("maildirs").display().to_string();
+    let disk = disk(&house);
     let told = figures(&house);
     assert_figures(
         &told,
@@ -46,6 +46,27 @@ fn what_was_counted_stays_and_what_is_read_is_new() {
             .1
             .contains(&format!("ok    listener {new}\n"))
     );
+}
+
+/// The configurations share it: the end of one does not close it.
+#[test]
+fn the_log_is_written_to_after_a_reload() {
+    let journal =
+        format!("{HOUSE}\nmaildir: {{path: \"${{ROOT}}/{{host}}/{{user}}\", durability: journal}}");
+    let mut house = House::new(&journal);
+    for errors in [5, 6, 7] {
+        let yaml = format!("{journal}\nlimits: {{errors: {errors}}}");
+        house.reload(&yaml).expect("it is sound");
+        eventually("the one before has ended", || {
+            house.running().generations() == 1
+        });
+        assert_figures(&figures(&house), LOG);
+        house.client().deliver("", &[BOB], MAIL);
+    }
+    eventually("all is delivered from the log", || {
+        is(figures(&house).value("maiasaura_journal_entries"), 0.0)
+            && house.folder.mail_count() == 3
+    });
 }
 
 #[test]
