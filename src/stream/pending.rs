@@ -33,6 +33,8 @@ impl Source {
         claim.arg("COUNT").arg(TAKEN_OVER).arg("JUSTID");
         let answer = match self.client.run(vec![claim]) {
             Err(fault) if is_code(&fault, "NOGROUP") => return Ok((Vec::new(), None)),
+            // The other nodes are as well as ever.
+            Err(Fault::Away(_)) => return Ok((Vec::new(), None)),
             answer => answer?.into_iter().next(),
         };
         let Some(Value::Array(parts)) = answer else {
@@ -140,7 +142,10 @@ impl Source {
             .arg(&mail)
             .arg(&self.settings.group);
         // In this order: what was given out before the first is acknowledged or pending at the second.
-        let answers = self.client.run(vec![groups, pending, consumers])?;
+        let answers = match self.client.run(vec![groups, pending, consumers]) {
+            Err(Fault::Away(_)) => return Ok(()),
+            answers => answers?,
+        };
         let [groups, pending, consumers] = <[Value; 3]>::try_from(answers).unwrap_or_default();
         let last = rows(groups)
             .find(|row| field(row, "name").as_ref() == Some(&self.settings.group))

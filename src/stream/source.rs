@@ -66,7 +66,9 @@ impl Source {
             .client
             .exchange(partitions.iter().map(create).collect())?;
         let faults = answers.iter().filter_map(refused);
-        let mut faults = faults.filter(|fault| !is_code(fault, "BUSYGROUP"));
+        // Those of a node that is away are made when they are read.
+        let mut faults =
+            faults.filter(|fault| !is_code(fault, "BUSYGROUP") && !matches!(fault, Fault::Away(_)));
         faults.next().map_or(Ok(()), Err)
     }
 
@@ -91,6 +93,8 @@ impl Source {
                     // What came from the others is not to be lost for it.
                     fault = self.create(&[*partition]).err().or(fault);
                 }
+                // The other nodes are as well as ever.
+                Some(Fault::Away(_)) => {}
                 Some(error) => fault = Some(error),
             }
         }

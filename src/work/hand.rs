@@ -9,6 +9,7 @@ use super::Worker;
 use super::mail::mail;
 use crate::chain::Fate;
 use crate::failure::Failure;
+use crate::redis::Fault;
 use crate::smtp::reply;
 use crate::stream::{Entry, Place};
 
@@ -104,10 +105,12 @@ impl Worker {
     /// Tells Redis of what is delivered, and it could not be told of before.
     pub(super) fn tell(&self) {
         for entry in self.held.untold() {
-            if self.source.finish(&entry).is_err() {
-                return;
+            match self.source.finish(&entry) {
+                Ok(()) => self.held.end(&(entry.partition, entry.id.clone())),
+                // The other nodes are as well as ever.
+                Err(Fault::Away(_)) => {}
+                Err(_) => return,
             }
-            self.held.end(&(entry.partition, entry.id.clone()));
         }
     }
 

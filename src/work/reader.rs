@@ -161,26 +161,44 @@ impl Worker {
             (untried, None),
             (self.held.others(), None),
         ];
-        for (places, times) in all {
-            let told = Instant::now();
-            let lost = self
-                .source
-                .keep(&places, self.settings.take_over_after, times)?;
-            self.held.told(&places, told);
-            self.held.lose(&lost);
+        for (mut places, times) in all {
+            places.sort();
+            for places in places.chunk_by(|one, next| one.0 == next.0) {
+                self.keep_in_one(places, times)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for those of one partition. Where its node is away that is no fault of the others.
+    fn keep_in_one(&self, places: &[Place], times: Option<u32>) -> Result<(), Fault> {
+        let (told, after) = (Instant::now(), self.settings.take_over_after);
+        match self.source.keep(places, after, times) {
+            Ok(lost) => {
+                self.held.told(places, told);
+                self.held.lose(&lost);
+            }
+            Err(Fault::Away(_)) => {}
+            Err(fault) => return Err(fault),
         }
         Ok(())
     }
 
     /// Something that was put off, or left by another worker.
     fn again(&self, place: &Place, entries: &Sender<Entry>) -> Result<(), Fault> {
-        let (entry, times) = match self.source.fetch(place)? {
-            Fetched::Ours(entry, times) => (*entry, times),
+        let (entry, times) = match self.source.fetch(place) {
+            Ok(Fetched::Ours(entry, times)) => (*entry, times),
             // Somebody has removed it, or taken it over.
-            Fetched::Gone | Fetched::NotOurs => {
+            Ok(Fetched::Gone | Fetched::NotOurs) => {
                 self.held.end(place);
                 return Ok(());
             }
+            // The other nodes are as well as ever.
+            Err(Fault::Away(_)) => {
+                self.held.wait(place, now() + SOON);
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
         };
         if !self.held.is_inherited(place) {
             return self.accept(vec![entry], None, entries);

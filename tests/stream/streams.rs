@@ -168,10 +168,10 @@ fn what_cannot_be_delivered_now_waits() {
             server.ask(&["XPENDING", &key, "maiasaura", "-", "+", "1"]);
         pending.iter().any(|row| row.3 == 0)
     });
-    fs::remove_file(folder.path("maildirs/example.org")).expect("it is there");
     // The one that stops leaves it to the next, which does not wait as long as for one that died.
     working.shutdown();
     assert_eq!((folder.mail_count(), lengths(&server)), (0, (1, 0)));
+    fs::remove_file(folder.path("maildirs/example.org")).expect("it is there");
     let working = worker(&folder, &yaml(&server, "", ""));
     eventually("it is delivered", || folder.mail_count() == 1);
     eventually("and removed", || lengths(&server) == (0, 0));
