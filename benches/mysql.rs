@@ -131,6 +131,7 @@ fn together(options: &Options, socket: &Path) -> Result<Vec<u32>, String> {
         connections: options.connections,
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(30),
+        waiting: usize::MAX,
     });
     let next = AtomicU64::new(0);
     let work = || {

@@ -21,7 +21,7 @@ pub struct Times {
     pub positive: Duration,
     /// Refused ones.
     pub negative: Duration,
-    /// Beyond that, while nobody can say.
+    /// Beyond that, good ones while nobody can say.
     pub stale_if_error: Duration,
     /// Recipients that are remembered.
     pub entries: usize,
@@ -114,7 +114,7 @@ impl<A: Answer> Answers<A> {
             slot.failed = Some((now, answer.clone()));
         }
         match &slot.said {
-            Some((at, said)) if now < *at + self.fresh(said) + self.times.stale_if_error => {
+            Some((at, said)) if now < *at + self.fresh(said) + self.stale(said) => {
                 log::warn!(
                     "{} cannot say whether it knows a recipient; its last answer counts",
                     self.who
@@ -133,6 +133,15 @@ impl<A: Answer> Answers<A> {
         }
     }
 
+    /// How much longer an answer counts while nobody can say: whom nobody knew may have a mailbox by now,
+    /// and would lose mail for good.
+    fn stale(&self, answer: &A) -> Duration {
+        match answer.kind() {
+            Kind::Yes => self.times.stale_if_error,
+            Kind::No | Kind::Unknown => Duration::ZERO,
+        }
+    }
+
     /// The place of a recipient; one that is forgotten at once when there is no room.
     fn slot(&self, name: String, now: Instant) -> Arc<Turn<Slot<A>>> {
         let mut known = lock(&self.known);
@@ -145,6 +154,10 @@ impl<A: Answer> Answers<A> {
         if known.slots.len() >= self.times.entries && is_due {
             known.purged = Some(now);
             known.slots.retain(|_, slot| self.is_of_use(slot, now));
+            // Those that somebody guesses keep no place from those that are there.
+            if known.slots.len() >= self.times.entries {
+                known.slots.retain(|_, slot| is_no_refusal(slot));
+            }
         }
         let slot = Arc::default();
         if known.slots.len() < self.times.entries {
@@ -159,8 +172,16 @@ impl<A: Answer> Answers<A> {
             return true;
         };
         let said = slot.said.as_ref();
-        said.is_some_and(|(at, said)| now < *at + self.fresh(said) + self.times.stale_if_error)
+        said.is_some_and(|(at, said)| now < *at + self.fresh(said) + self.stale(said))
     }
+}
+
+fn is_no_refusal<A: Answer>(slot: &Turn<Slot<A>>) -> bool {
+    let Some(slot) = slot.try_lock() else {
+        return true;
+    };
+    let said = slot.said.as_ref();
+    said.is_none_or(|(_, said)| said.kind() != Kind::No)
 }
 
 #[cfg(test)]

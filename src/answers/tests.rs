@@ -48,7 +48,7 @@ fn answers_are_believed_for_their_time() {
         (NEVER, NEVER, NEVER, [PASSED, REFUSED, UNKNOWN]),
         (LONG, NEVER, NEVER, [PASSED, PASSED, PASSED]),
         (NEVER, LONG, NEVER, [PASSED, REFUSED, REFUSED]),
-        (NEVER, NEVER, LONG, [PASSED, REFUSED, REFUSED]),
+        (NEVER, NEVER, LONG, [PASSED, REFUSED, UNKNOWN]),
     ] {
         let cache = cache(positive, negative, stale);
         assert_eq!(ask(&cache, "a", &asked), answers);
@@ -99,6 +99,14 @@ fn memory_is_bounded() {
     assert_eq!(cache.known.lock().unwrap().slots.len(), 2);
     assert_eq!(ask(&cache, "0", &[REFUSED]), [PASSED]);
     assert_eq!(ask(&cache, "99", &[REFUSED]), [REFUSED]);
+    // Refusals make room for others, whoever guesses.
+    let cache = self::cache(LONG, LONG, LONG);
+    ask(&cache, "good", &[PASSED]);
+    ask(&cache, "guessed", &[REFUSED]);
+    ask(&cache, "also good", &[PASSED]);
+    assert_eq!(ask(&cache, "also good", &[UNKNOWN]), [PASSED]);
+    assert_eq!(ask(&cache, "good", &[UNKNOWN]), [PASSED]);
+    assert_eq!(ask(&cache, "guessed", &[UNKNOWN]), [UNKNOWN]);
     // What is of no use makes room.
     let cache = self::cache(NEVER, NEVER, NEVER);
     for name in 0..3 {

@@ -1,16 +1,21 @@
 //! MySQL on the command line: the table, and whether all is as the configuration wants it.
 
+use std::net::IpAddr;
+
 use super::{Exit, Fault, Outcome, say};
 use crate::config::{Config, MysqlConfig};
-use crate::mysql::{Database, Question, Survey, create};
+use crate::daemon::is_sole_store;
+use crate::mysql::{Database, Endpoint, Question, Settings, Survey, Tls, create};
 use crate::recipients::Users;
 use crate::smtp::address::Domain;
+
+/// The processor that goes to Redis as well.
+const BOTH: &str = "GuerrillaDbRedis";
 
 /// Prints what makes the table, or brings it up to date, and with `apply` does so.
 pub(super) fn schema(config: &Config, apply: bool) -> Outcome {
     let fault = |message: String| Fault::new(Exit::Config, message);
-    let section = section(config).map_err(fault)?;
-    let settings = section.settings().map_err(fault)?;
+    let settings = config.mysql_settings().map_err(fault)?;
     let table = create(&settings);
     let database = Database::new(settings);
     let survey = match database.survey() {
@@ -54,18 +59,15 @@ fn failed(statement: &str, error: &str) -> String {
 /// Whether MySQL is as the configuration wants it; how many things are not.
 pub(super) fn faults(config: &Config) -> u32 {
     let asks = matches!(&config.recipients.users, Users::Asked(question) if question.of == "mysql");
-    let is_named = |name: &String| {
-        ["mysql", "guerrilladbredis"].contains(&name.trim().to_ascii_lowercase().as_str())
-    };
-    let writes = config.save.iter().any(is_named);
+    let writes = is_named(config, "MySQL") || is_named(config, BOTH);
     if !asks && !writes {
         return 0;
     }
-    let outcome = section(config).and_then(|section| Ok((section, section.settings()?)));
-    let (section, settings) = match outcome {
-        Ok(found) => found,
+    let settings = match config.mysql_settings() {
+        Ok(settings) => settings,
         Err(message) => return fault(&message),
     };
+    warn_of_the_way(&settings);
     let endpoint = settings.endpoint.clone();
     let database = Database::new(settings);
     let survey = match database.survey() {
@@ -78,17 +80,45 @@ pub(super) fn faults(config: &Config) -> u32 {
     } else {
         0
     };
-    if writes {
+    if let Some(section) = config.mysql.as_ref().filter(|_| writes) {
         faults += table_faults(config, section, &survey);
     }
     database.close();
     faults
 }
 
+/// Mail and password are to be seen by nobody on their way.
+fn warn_of_the_way(settings: &Settings) {
+    let Endpoint::Tcp(host, _) = &settings.endpoint else {
+        return;
+    };
+    let is_here = host.parse().map_or_else(
+        |_| host.eq_ignore_ascii_case("localhost"),
+        |address: IpAddr| address.is_loopback(),
+    );
+    let what = match settings.tls {
+        Tls::Verified(_) => return,
+        _ if is_here => return,
+        Tls::Off => "is off: everybody on the way can read mail and change it",
+        Tls::Preferred => "is preferred: whoever is on the way can turn encryption off",
+        Tls::Required => "is required: whoever is on the way can pretend to be the server",
+    };
+    let endpoint = &settings.endpoint;
+    say(&format!(
+        "warn  MySQL at {endpoint}: mysql.tls {what}; write tls: verified"
+    ));
+}
+
 fn table_faults(config: &Config, section: &MysqlConfig, survey: &Survey) -> u32 {
     let table = &section.table;
-    let faults: u32 = survey.faults().iter().map(|message| fault(message)).sum();
+    let mut found = survey.faults();
+    if is_sole_store(config) {
+        found.extend(survey.store_faults());
+    }
+    let faults: u32 = found.iter().map(|message| fault(message)).sum();
     let largest = section.mail.then(|| config.limits.message_size.octets());
+    // Messages are there while Redis is down.
+    let largest = largest.or_else(|| is_named(config, BOTH).then_some(0));
     for warning in survey.warnings(largest) {
         say(&format!("warn  MySQL table {table}: {warning}"));
     }
@@ -118,9 +148,9 @@ fn question_faults(config: &Config, database: &Database) -> u32 {
     }
 }
 
-fn section(config: &Config) -> Result<&MysqlConfig, String> {
-    let section = config.mysql.as_ref();
-    section.ok_or_else(|| "the section mysql is missing: where the database is".to_owned())
+fn is_named(config: &Config, processor: &str) -> bool {
+    let mut save = config.save.iter();
+    save.any(|name| name.trim().eq_ignore_ascii_case(processor))
 }
 
 fn fault(message: &str) -> u32 {

@@ -17,7 +17,7 @@ pub struct AnswersConfig {
     pub positive: Time,
     /// How long one who is unknown is believed to be (default: 1m).
     pub negative: Time,
-    /// How much longer, while nobody can say (default: 1h).
+    /// How much longer one who is known, while nobody can say (default: 1h).
     pub stale_if_error: Time,
     /// Users that are remembered (default: 10000).
     pub entries: usize,

@@ -57,7 +57,7 @@ pub struct FastcgiValidateConfig {
     pub positive: Time,
     /// How long a refused one (default: 1m).
     pub negative: Time,
-    /// How much longer, while PHP cannot say (default: 1h).
+    /// How much longer a good one, while PHP cannot say (default: 1h).
     pub stale_if_error: Time,
     /// Recipients that are remembered (default: 10000).
     pub entries: usize,

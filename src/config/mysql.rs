@@ -1,6 +1,7 @@
 //! Where the database is, and what is written there.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ pub(super) mod check;
 mod settings;
 
 /// What the processors `MySQL` and `GuerrillaDbRedis` are told, and who asks there about users.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct MysqlConfig {
     /// Where it listens (default: 127.0.0.1:3306).
@@ -94,6 +95,28 @@ impl Default for MysqlConfig {
     }
 }
 
+/// Without the password.
+impl fmt::Debug for MysqlConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MysqlConfig")
+            .field("address", &self.address)
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| "(hidden)"))
+            .field("password_file", &self.password_file)
+            .field("database", &self.database)
+            .field("tls", &self.tls)
+            .field("tls_ca", &self.tls_ca)
+            .field("table", &self.table)
+            .field("columns", &self.columns)
+            .field("mail", &self.mail)
+            .field("delivery", &self.delivery)
+            .field("connections", &self.connections)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
 impl<'de> Deserialize<'de> for DatabaseAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let expected = "an address such as 127.0.0.1:3306 or unix:/run/mysqld/mysqld.sock";
@@ -127,5 +150,21 @@ fn address(text: &str) -> Result<DatabaseAddress, String> {
             "{text:?} is not where a database listens; write an address such as 127.0.0.1:3306 or \
              unix:/run/mysqld/mysqld.sock"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let section = MysqlConfig {
+            password: Some("tops3cret".into()),
+            ..MysqlConfig::default()
+        };
+        let shown = format!("{section:?}");
+        assert!(!shown.contains("tops3cret"), "{shown}");
+        assert!(shown.contains("password: Some(\"(hidden)\")"), "{shown}");
     }
 }

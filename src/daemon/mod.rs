@@ -82,6 +82,8 @@ use std::sync::Arc;
 pub use changes::{ReloadError, Reloaded};
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, listener_log_settings, log_settings};
+#[cfg(feature = "mysql")]
+pub(crate) use mysql::is_sole_store;
 pub use pid_file::{PidFile, PidFileError};
 pub use running::Running;
 pub use signals::{Request, requests};

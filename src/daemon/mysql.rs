@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::handing::{Consumers, Habits, fills_queue, has_letters, queued};
 use super::redis::Redis;
 use crate::chain::Registry;
-use crate::config::{Config, Handover, MysqlConfig};
+use crate::config::{Config, Handover};
 use crate::disks::Disks;
 use crate::health::Health;
 use crate::maildir::Store;
@@ -39,13 +39,10 @@ impl Sql {
     )]
     /// Goes on with the database from before, unless it is to be another one.
     pub(super) fn new(config: &Config, redis: &Redis, before: Option<&Self>) -> Self {
-        let section = config
-            .mysql
-            .as_ref()
-            .ok_or_else(|| "the section mysql is missing: where the database is".to_owned());
-        let settings = section.and_then(MysqlConfig::settings);
         Self {
-            database: settings.map(|settings| database(settings, before)),
+            database: config
+                .mysql_settings()
+                .map(|settings| database(settings, before)),
             #[cfg(feature = "redis")]
             depot: depot(config, redis),
         }
@@ -185,6 +182,11 @@ fn depot(config: &Config, redis: &Redis) -> Result<Depot, String> {
         expire: section.expire.get(),
         level: config.compressor.level,
     })
+}
+
+/// Whether mail is in rows and nowhere else.
+pub(crate) fn is_sole_store(config: &Config) -> bool {
+    bodies(config) == Bodies::Kept
 }
 
 /// Whether rows have messages, and whether these are elsewhere, too.

@@ -40,6 +40,8 @@ pub(super) struct Column {
     pub(super) charset: Option<String>,
     /// Whether a row without a value for it is refused.
     pub(super) is_needed: bool,
+    /// Whether the server counts it up, so that it never has a value twice.
+    pub(super) is_counted: bool,
 }
 
 impl Holds {

@@ -29,6 +29,8 @@ pub enum Kind {
     Collision,
     /// The table is not as it was.
     Changed,
+    /// A row is there already.
+    Present,
     /// What was to be written.
     Refused,
 }
@@ -130,6 +132,7 @@ fn known(number: u16, message: &str) -> (Kind, &'static str) {
         | 1927
         | 4031 => (Kind::Broken, ""),
         1054 | 1136 | 1264 | 1364 | 1366 | 1406 | 1110 | 1615 => (Kind::Changed, ""),
+        1062 => (Kind::Present, ""),
         1153 => (Kind::Refused, "raise max_allowed_packet there"),
         _ if is_full => (Kind::Down, "make room on the server"),
         _ => (Kind::Refused, ""),

@@ -1,7 +1,6 @@
 //! INSERT: many rows in one statement, cut to the columns, none of them twice.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::io;
 use std::iter::repeat_n;
 use std::net::IpAddr;
@@ -20,6 +19,9 @@ use super::table::Table;
 /// Rows of one statement, at most.
 pub(super) const ROWS: usize = 64;
 
+/// How often others may insert the same rows in between.
+const RACES: usize = 3;
+
 type Statement<'q> = Query<'q, MySql, MySqlArguments>;
 
 /// What is written into one column of one row.
@@ -29,24 +31,47 @@ enum Value {
     Octets(Vec<u8>),
 }
 
-/// Inserts all rows or none, each unless its key is there.
-pub(super) fn insert(links: &Links, table: &Table, rows: &[&Row]) -> Result<(), Fault> {
+/// Inserts all rows or none, each unless its key is there; the keys of those that were not.
+///
+/// Nothing that clashes is passed over by the server: what is left out here has a row with its key.
+pub(super) fn insert(
+    links: &Links,
+    table: &Table,
+    rows: &[&Row],
+) -> Result<HashSet<String>, Fault> {
     links.with(Blame::All, |link| {
-        let missing = if table.is_unique() {
-            rows.to_vec()
-        } else {
-            missing(link, table, rows)?
-        };
-        let groups = groups(table, &missing);
-        match *groups {
-            [] => Ok(()),
-            [group] => insert_group(link, table, group),
-            _ => in_transaction(link, |link| {
-                let mut groups = groups.iter();
-                groups.try_for_each(|group| insert_group(link, table, group))
-            }),
+        // Mostly nothing is there, and the server would say so.
+        if table.is_unique() {
+            match insert_all(link, table, rows) {
+                Err(fault) if fault.kind == Kind::Present => {}
+                done => return done,
+            }
         }
+        for _ in 0..RACES {
+            let missing = missing(link, table, rows)?;
+            match insert_all(link, table, &missing) {
+                Err(fault) if fault.kind == Kind::Present => {}
+                done => return done,
+            }
+        }
+        let message = "a row clashes with another one that has not its hash; maiasaura check tells which \
+                       unique keys the table has besides";
+        Err(Fault::new(Kind::Refused, message))
     })
+}
+
+/// Inserts all rows or none.
+fn insert_all(link: &mut Link, table: &Table, rows: &[&Row]) -> Result<HashSet<String>, Fault> {
+    let groups = groups(table, rows);
+    match *groups {
+        [] => {}
+        [group] => insert_group(link, table, group)?,
+        _ => in_transaction(link, |link| {
+            let mut groups = groups.iter();
+            groups.try_for_each(|group| insert_group(link, table, group))
+        })?,
+    }
+    Ok(rows.iter().map(|row| row.key.clone()).collect())
 }
 
 fn in_transaction(
@@ -73,7 +98,7 @@ fn in_transaction(
     outcome.and(ended.map(drop))
 }
 
-/// The rows whose keys are not there; where the server does not see to that itself.
+/// The rows whose keys are not there, each once.
 fn missing<'a>(link: &mut Link, table: &Table, rows: &[&'a Row]) -> Result<Vec<&'a Row>, Fault> {
     let mut known = HashSet::new();
     for some in rows.chunks(ROWS) {
@@ -100,7 +125,7 @@ fn groups<'a, 'b>(table: &Table, rows: &'b [&'a Row]) -> Vec<&'b [&'a Row]> {
     let (mut start, mut octets) = (0, 0);
     for (at, row) in rows.iter().enumerate() {
         let weight = weight(row, table);
-        if at > start && (at - start == ROWS || octets + weight > table.budget()) {
+        if at > start && (at - start == ROWS || octets + weight > table.batch()) {
             groups.push(&rows[start..at]);
             (start, octets) = (at, 0);
         }
@@ -114,9 +139,8 @@ fn groups<'a, 'b>(table: &Table, rows: &'b [&'a Row]) -> Vec<&'b [&'a Row]> {
 
 /// The octets of a row in a statement.
 pub(super) fn weight(row: &Row, table: &Table) -> u64 {
-    let message = row.message.as_ref().map_or(0, |message| message.size);
-    let message = if message > table.room() { 0 } else { message };
-    row.weight() + message
+    let message = row.message.as_ref().filter(|it| table.takes(it));
+    row.weight() + message.map_or(0, |message| message.size)
 }
 
 fn insert_group(link: &mut Link, table: &Table, rows: &[&Row]) -> Result<(), Fault> {
@@ -140,13 +164,8 @@ fn sql(table: &Table, rows: usize) -> String {
         _ => "?",
     });
     let row = format!("({})", values.collect::<Vec<_>>().join(", "));
-    let (name, key, names) = (&table.name, &table.key_column, names.join(", "));
-    let mut sql = format!("INSERT INTO {name} ({names}) VALUES {}", places(rows, &row));
-    if table.is_unique() {
-        // What is there stays as it is.
-        let _ = write!(sql, " ON DUPLICATE KEY UPDATE {key} = {name}.{key}");
-    }
-    sql
+    let (name, names) = (&table.name, names.join(", "));
+    format!("INSERT INTO {name} ({names}) VALUES {}", places(rows, &row))
 }
 
 fn places(count: usize, place: &str) -> String {
@@ -154,6 +173,12 @@ fn places(count: usize, place: &str) -> String {
 }
 
 fn bind<'q>(mut query: Statement<'q>, table: &Table, row: &Row) -> Result<Statement<'q>, Fault> {
+    // The table may have been another one when it was promised.
+    if let Some(message) = row.message.as_ref().filter(|message| message.is_sole) {
+        table
+            .admit(message)
+            .map_err(|cause| Fault::new(Kind::Refused, cause))?;
+    }
     for (field, column) in &table.columns {
         let value = value(*field, column, table, row).map_err(|error| {
             let message = format!("the message cannot be read: {error}");
@@ -170,10 +195,7 @@ fn bind<'q>(mut query: Statement<'q>, table: &Table, row: &Row) -> Result<Statem
 
 fn value(field: Field, column: &Column, table: &Table, row: &Row) -> io::Result<Value> {
     let text = |text: &str| Value::Text(column.holds.fit(text).into_owned());
-    let message = row
-        .message
-        .as_ref()
-        .filter(|message| message.size <= table.room());
+    let message = row.message.as_ref().filter(|it| table.takes(it));
     Ok(match field {
         Field::Date => Value::Number(row.received),
         Field::To => text(&row.to),

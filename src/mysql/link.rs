@@ -84,27 +84,27 @@ impl Links {
         mut work: impl FnMut(&mut Link) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         loop {
-            let (connection, is_new) = self.take()?;
+            let (connection, is_new, seat) = self.take()?;
             let mut link = Link {
                 connection,
                 timeout: self.settings.timeout,
             };
             match work(&mut link) {
                 Ok(done) => {
-                    self.give_back(Some(link.connection), None);
+                    seat.give_back(Some(link.connection), None);
                     return Ok(done);
                 }
                 Err(fault) if fault.kind == Kind::Broken && !is_new => {
                     // The others are from before, too.
                     lock(&self.rack).idle.clear();
-                    self.give_back(None, None);
+                    seat.give_back(None, None);
                 }
                 Err(fault) => {
                     let is_usable = !matches!(fault.kind, Kind::Broken | Kind::Late);
                     let is_blamed = !is_usable || (fault.kind == Kind::Down && blame == Blame::All);
                     // After a change of rights only a new one has them.
                     let connection = (!is_blamed).then_some(link.connection);
-                    self.give_back(connection, is_blamed.then(|| fault.clone()));
+                    seat.give_back(connection, is_blamed.then(|| fault.clone()));
                     return Err(fault);
                 }
             }
@@ -129,9 +129,11 @@ impl Links {
     /// Tells on a board how it is, from now on.
     pub(super) fn telling(&self, part: Part) {
         let mut rack = lock(&self.rack);
-        if let Some(why) = &rack.why {
-            part.ill(why);
-        }
+        match &rack.why {
+            Some(why) => part.ill(why),
+            // The line may be that of a database from before, which was not well.
+            None => part.well(),
+        };
         rack.part = Some(part);
     }
 
@@ -147,15 +149,15 @@ impl Links {
         }
     }
 
-    /// A connection, and whether it is new.
-    fn take(&self) -> Result<(MySqlConnection, bool), Fault> {
+    /// A connection, whether it is new, and its seat.
+    fn take(&self) -> Result<(MySqlConnection, bool, Seat<'_>), Fault> {
         let deadline = Instant::now() + self.settings.timeout;
         let mut rack = lock(&self.rack);
         loop {
             rack.may_try(Instant::now())?;
             if let Some(connection) = rack.idle.pop() {
                 rack.used += 1;
-                return Ok((connection, false));
+                return Ok((connection, false, Seat(self)));
             }
             if rack.used < self.settings.connections.max(1) {
                 rack.used += 1;
@@ -163,21 +165,23 @@ impl Links {
             }
             rack = self.wait_for_one(rack, deadline)?;
         }
+        let seat = Seat(self);
         drop(rack);
         let connected = wait(
             "a connection",
             self.settings.connect_timeout,
             connect(&self.options, self.settings.timeout),
         );
-        connected
-            .map(|connection| (connection, true))
-            .map_err(|fault| {
+        match connected {
+            Ok(connection) => Ok((connection, true, seat)),
+            Err(fault) => {
                 let endpoint = &self.settings.endpoint;
                 let message = format!("{endpoint}: {}", fault.message);
                 let fault = Fault::new(fault.kind, message);
-                self.give_back(None, Some(fault.clone()));
-                fault
-            })
+                seat.give_back(None, Some(fault.clone()));
+                Err(fault)
+            }
+        }
     }
 
     fn wait_for_one<'a>(
@@ -192,18 +196,27 @@ impl Links {
         }
         Ok(woken(self.freed.wait_timeout(rack, left)).0)
     }
+}
 
-    fn give_back(&self, connection: Option<MySqlConnection>, fault: Option<Fault>) {
-        let mut rack = lock(&self.rack);
-        rack.used -= 1;
+/// One of the connections that there may be, until it is given back or its thread panics.
+struct Seat<'a>(&'a Links);
+
+impl Seat<'_> {
+    fn give_back(self, connection: Option<MySqlConnection>, fault: Option<Fault>) {
+        let mut rack = lock(&self.0.rack);
         match fault {
             Some(fault) => rack.foul(fault, Instant::now()),
             None if connection.is_some() => rack.fair(Instant::now()),
             None => {}
         }
         rack.idle.extend(connection);
-        drop(rack);
-        self.freed.notify_all();
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.rack).used -= 1;
+        self.0.freed.notify_all();
     }
 }
 
@@ -242,9 +255,10 @@ impl Rack {
     fn fair(&mut self, now: Instant) {
         if self.failures > 0 {
             log::warn!(failures = self.failures; "MySQL can be used again");
-            if let Some(part) = &self.part {
-                part.well();
-            }
+        }
+        // The failure on its line may be that of a database from before.
+        if let Some(part) = &self.part {
+            part.well();
         }
         self.failures = 0;
         (self.again, self.why) = (None, None);
@@ -269,11 +283,13 @@ async fn connect(
     timeout: Duration,
 ) -> Result<MySqlConnection, Error> {
     let mut connection = options.connect().await?;
-    // So that the server gives up on a lock before we do, and says so.
+    // What is inserted is committed, whatever the server does by itself; and it gives up on a lock before
+    // we do, and says so.
     let seconds = timeout.as_secs().saturating_sub(1).max(1);
-    let locks =
-        format!("SET SESSION lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}");
-    connection.execute(AssertSqlSafe(locks)).await?;
+    let session = format!(
+        "SET SESSION autocommit = 1, lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}"
+    );
+    connection.execute(AssertSqlSafe(session)).await?;
     Ok(connection)
 }
 

@@ -12,6 +12,7 @@ mod column;
 mod fault;
 mod field;
 mod insert;
+mod line;
 mod link;
 mod parcel;
 mod question;
@@ -41,16 +42,13 @@ use self::table::Tables;
 use crate::group::Group;
 use crate::health::Part;
 
-/// Parcels that may wait for each connection: what one statement takes, twice.
-const WAITING: usize = 2 * insert::ROWS;
-
 /// A database, and the table that rows go into.
 #[derive(Debug)]
 pub struct Database {
     links: Links,
     tables: Tables,
     group: Group<Parcel>,
-    waiting: parcel::Line,
+    waiting: line::Line,
 }
 
 impl Database {
@@ -59,7 +57,7 @@ impl Database {
         let connections = settings.connections.max(1);
         Self {
             group: Group::new(connections),
-            waiting: parcel::Line::new(connections * WAITING),
+            waiting: line::Line::new(settings.waiting),
             tables: Tables::new(&settings),
             links: Links::new(settings),
         }
@@ -74,21 +72,27 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// What is wrong, at once where the database was down a moment ago.
+    /// What is wrong, at once where the database was down a moment ago, or many wait for it.
     pub fn ready(&self) -> Result<std::sync::Arc<Table>, Fault> {
+        let _place = self.waiting.enter()?;
         self.links.alive()?;
         self.tables.current(&self.links)
     }
 
+    /// Has the table looked at again when it is needed next: it may have been mended.
+    pub fn look_again(&self) {
+        self.tables.forget();
+    }
+
     /// Inserts rows: all of them are there, or none. What has the key of one that is there is not
-    /// inserted.
+    /// inserted. Returns the keys of those that were.
     ///
     /// # Errors
     ///
     /// What is wrong. Where a connection broke at the wrong moment, the rows may be there all the same.
-    pub fn insert(&self, rows: Vec<Row>) -> Result<(), Fault> {
-        let table = self.tables.current(&self.links)?;
+    pub fn insert(&self, rows: Vec<Row>) -> Result<Vec<String>, Fault> {
         let place = self.waiting.enter()?;
+        let table = self.tables.current(&self.links)?;
         let parcel = Parcel::new(rows, &table);
         let mut load = parcel::Load::new(&table);
         let parcel = self.group.join(
@@ -100,7 +104,7 @@ impl Database {
         parcel.outcome()
     }
 
-    /// Takes rows back that were inserted for a message of this time.
+    /// Takes rows back that [`Database::insert`] has inserted for a message of this time.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! The rows of one message on their way, with those of others.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashSet;
 
 use super::Database;
 use super::fault::{Fault, Kind};
@@ -16,7 +16,7 @@ const COLLISIONS: usize = 5;
 pub(super) struct Parcel {
     pub(super) rows: Vec<Row>,
     weight: u64,
-    outcome: Option<Result<(), Fault>>,
+    outcome: Option<Result<Vec<String>, Fault>>,
 }
 
 impl Parcel {
@@ -28,8 +28,8 @@ impl Parcel {
         }
     }
 
-    /// What has come of it.
-    pub(super) fn outcome(self) -> Result<(), Fault> {
+    /// What has come of it: the keys of its rows that were not there.
+    pub(super) fn outcome(self) -> Result<Vec<String>, Fault> {
         let lost = || Fault::new(Kind::Down, "whoever was at it has failed");
         self.outcome.unwrap_or_else(|| Err(lost()))
     }
@@ -47,7 +47,7 @@ impl Load {
         Self {
             rows: 0,
             octets: 0,
-            most: table.budget(),
+            most: table.batch(),
         }
     }
 
@@ -62,24 +62,31 @@ impl Load {
 /// by themselves: what is wrong with one is no matter of the others.
 pub(super) fn bring(database: &Database, parcels: &mut [Parcel]) {
     let all: Vec<&Row> = parcels.iter().flat_map(|parcel| &parcel.rows).collect();
-    let outcome = stubbornly(database, &all);
-    match outcome {
+    match stubbornly(database, &all) {
         Err(fault) if fault.kind == Kind::Refused && parcels.len() > 1 => {
             for parcel in parcels {
-                let rows: Vec<&Row> = parcel.rows.iter().collect();
-                parcel.outcome = Some(stubbornly(database, &rows));
+                bring(database, std::slice::from_mut(parcel));
             }
         }
-        outcome => {
+        Err(fault) => {
             for parcel in parcels {
-                parcel.outcome = Some(outcome.clone());
+                parcel.outcome = Some(Err(fault.clone()));
+            }
+        }
+        Ok(mut new) => {
+            for parcel in parcels {
+                let keys = parcel.rows.iter().map(|row| row.key.clone());
+                // Of two parcels with the same row one has brought it.
+                let own = keys.filter(|key| new.remove(key)).collect();
+                parcel.outcome = Some(Ok(own));
             }
         }
     }
 }
 
-/// Inserts rows; again after a collision, and once with a new look at a table that has changed.
-fn stubbornly(database: &Database, rows: &[&Row]) -> Result<(), Fault> {
+/// Inserts rows; again after a collision, and once with a new look at a table that has changed. Returns the
+/// keys of those that were not there.
+fn stubbornly(database: &Database, rows: &[&Row]) -> Result<HashSet<String>, Fault> {
     let mut has_looked = false;
     let mut collisions = 0;
     loop {
@@ -103,54 +110,5 @@ fn stubbornly(database: &Database, rows: &[&Row]) -> Result<(), Fault> {
             }
             done => return done,
         }
-    }
-}
-
-/// Those who wait for the server, of whom there may be so many.
-#[derive(Debug)]
-pub(super) struct Line {
-    waiting: AtomicUsize,
-    most: usize,
-}
-
-/// A place among them.
-pub(super) struct Place<'a>(&'a Line);
-
-impl Line {
-    pub(super) fn new(most: usize) -> Self {
-        let waiting = AtomicUsize::new(0);
-        Self { waiting, most }
-    }
-
-    pub(super) fn enter(&self) -> Result<Place<'_>, Fault> {
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self);
-        if before < self.most {
-            return Ok(place);
-        }
-        let message = format!("{before} messages wait for the server already");
-        Err(Fault::new(Kind::Down, message))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_so_many_wait() {
-        let line = Line::new(2);
-        let first = line.enter().ok();
-        let second = line.enter().ok();
-        assert!(line.enter().is_err() && line.enter().is_err());
-        drop(first);
-        let third = line.enter();
-        assert!(third.is_ok() && second.is_some());
     }
 }

@@ -44,6 +44,8 @@ pub struct Message {
     pub size: u64,
     /// Reads it, when it is sent.
     pub read: Box<dyn Fn() -> io::Result<Vec<u8>> + Send>,
+    /// Whether it is nowhere else: a row without it is not written.
+    pub is_sole: bool,
 }
 
 /// The form of a message in its row, which the column `body` tells.
@@ -66,6 +68,16 @@ impl Message {
             form,
             size: octets.len() as u64,
             read: Box::new(move || Ok(octets.clone())),
+            is_sole: false,
+        }
+    }
+
+    /// The same, which is nowhere else.
+    #[must_use]
+    pub fn sole(self) -> Self {
+        Self {
+            is_sole: true,
+            ..self
         }
     }
 

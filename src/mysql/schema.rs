@@ -1,9 +1,10 @@
 //! The table: as it is made anew, and what one of go-guerrilla lacks.
 
-use super::column::Holds;
+use super::column::{Column, Holds};
 use super::field::{FIELDS, Field};
 use super::settings::{Settings, quoted};
 use super::survey::Facts;
+use super::table::tells_apart;
 
 /// The statement that makes the table.
 pub fn create(settings: &Settings) -> String {
@@ -38,26 +39,23 @@ pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
         };
         let mut columns = facts.columns.iter();
         let column = columns.find(|column| column.name.eq_ignore_ascii_case(name));
-        let change = match (field, column) {
-            (_, None) => Some("ADD COLUMN"),
-            (Field::Subject, Some(column)) if column.charset.as_deref() != Some("utf8mb4") => {
-                Some("MODIFY COLUMN")
-            }
-            // Fifteen characters are not enough for IPv6. What is text stays so.
-            (Field::IpAddr, Some(column)) => {
-                if let Holds::Text {
-                    characters: ..45, ..
-                } = column.holds
-                {
-                    let name = quoted(name);
-                    changes.push(alter(&format!(
-                        "MODIFY COLUMN {name} VARCHAR(45) NOT NULL DEFAULT ''"
-                    )));
-                }
-                None
-            }
-            _ => None,
+        let change = match column {
+            None => Some("ADD COLUMN"),
+            Some(column) => is_unfit(field, column).then_some("MODIFY COLUMN"),
         };
+        // Fifteen characters are not enough for IPv6. What is text stays so.
+        if let (
+            Field::IpAddr,
+            Some(Holds::Text {
+                characters: ..45, ..
+            }),
+        ) = (field, column.map(|column| &column.holds))
+        {
+            let name = quoted(name);
+            changes.push(alter(&format!(
+                "MODIFY COLUMN {name} VARCHAR(45) NOT NULL DEFAULT ''"
+            )));
+        }
         let line = line(settings, field).filter(|_| change.is_some());
         changes.extend(
             change
@@ -66,14 +64,21 @@ pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
         );
     }
     if let Some(hash) = settings.column(Field::Hash) {
-        let is_unique = facts
-            .unique
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(hash));
+        let is_unique = facts.is_unique(hash);
         let key = key(settings, Field::Hash, "ADD UNIQUE KEY `hash_once`").filter(|_| !is_unique);
         changes.extend(key.map(|key| alter(&key)));
     }
     changes
+}
+
+/// Whether a column cannot have all that is to be in it. What is there stays as it is.
+fn is_unfit(field: Field, column: &Column) -> bool {
+    match field {
+        Field::Subject => column.charset.as_deref() != Some("utf8mb4"),
+        Field::Hash => !tells_apart(&column.holds),
+        Field::Mail => matches!(column.holds, Holds::Text { .. }),
+        _ => false,
+    }
 }
 
 fn line(settings: &Settings, field: Field) -> Option<String> {

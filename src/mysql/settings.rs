@@ -30,6 +30,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// Until a statement is done.
     pub timeout: Duration,
+    /// Messages that may wait for the server at once, under way or not.
+    pub waiting: usize,
 }
 
 /// Where a database listens.

@@ -10,8 +10,9 @@ use super::question::{Part, Question};
 use super::row::seconds;
 use super::table::Table;
 
-/// Takes rows back. That the time is the same, too, tells them from those of the same message that came
-/// before; without a column for it they stay, and are found when the message comes again.
+/// Takes rows back that we have inserted. That the time is the same, too, tells them from those that somebody
+/// else has made since of the same message; without a column for it they stay, and are found when the message
+/// comes again.
 pub(super) fn remove(
     links: &Links,
     table: &Table,
@@ -22,7 +23,10 @@ pub(super) fn remove(
         return Ok(());
     };
     let (name, key) = (&table.name, &table.key_column);
-    let statement = format!("DELETE FROM {name} WHERE {key} = ? AND {date} = FROM_UNIXTIME(?)");
+    // Where a key may be there twice, the other row is somebody else's.
+    let one = if table.is_unique() { "" } else { " LIMIT 1" };
+    let statement =
+        format!("DELETE FROM {name} WHERE {key} = ? AND {date} = FROM_UNIXTIME(?){one}");
     links.with(Blame::All, |link| {
         for removed in keys {
             let query = sqlx::query(AssertSqlSafe(statement.clone()))

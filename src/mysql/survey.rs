@@ -27,8 +27,17 @@ pub(super) struct Facts {
     /// Such as `InnoDB`; none if there is no such table.
     pub(super) engine: Option<String>,
     pub(super) columns: Vec<Column>,
-    /// The columns that alone must not hold a value twice.
-    pub(super) unique: Vec<String>,
+    pub(super) keys: Vec<Key>,
+    /// When InnoDB writes what is committed to its disk; none without InnoDB.
+    pub(super) flush: Option<String>,
+}
+
+/// Columns that must not hold the same values twice.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    name: String,
+    /// With whether they count as a whole.
+    columns: Vec<(String, bool)>,
 }
 
 const SERVER: &str = "SELECT CAST(@@version AS CHAR), CAST(@@max_allowed_packet AS UNSIGNED), \
@@ -40,12 +49,15 @@ const COLUMNS: &str = "SELECT CAST(column_name AS CHAR), CAST(data_type AS CHAR)
                        CAST(COALESCE(character_maximum_length, 0) AS UNSIGNED), \
                        CAST(COALESCE(character_octet_length, 0) AS UNSIGNED), \
                        CAST(is_nullable = 'NO' AND column_default IS NULL \
-                       AND extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%GENERATED%' AS UNSIGNED) \
+                       AND extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%GENERATED%' AS UNSIGNED), \
+                       CAST(extra LIKE '%auto_increment%' AS UNSIGNED) \
                        FROM information_schema.columns WHERE table_schema = COALESCE(?, DATABASE()) \
                        AND table_name = ? ORDER BY ordinal_position";
-const UNIQUE: &str = "SELECT CAST(MIN(column_name) AS CHAR) FROM information_schema.statistics \
-                      WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? \
-                      AND non_unique = 0 GROUP BY index_name HAVING COUNT(*) = 1 AND MIN(sub_part) IS NULL";
+const KEYS: &str = "SELECT CAST(index_name AS CHAR), CAST(COALESCE(column_name, '') AS CHAR), \
+                    CAST(sub_part IS NULL AS UNSIGNED) FROM information_schema.statistics \
+                    WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ? \
+                    AND non_unique = 0 ORDER BY index_name, seq_in_index";
+const FLUSH: &str = "SHOW GLOBAL VARIABLES LIKE 'innodb_flush_log_at_trx_commit'";
 
 impl Survey {
     pub(super) fn new(links: &Links) -> Result<Self, Fault> {
@@ -78,10 +90,80 @@ impl Survey {
                     .to_owned(),
             );
         }
-        if let Err(fault) = Table::new(&self.settings, &self.facts) {
-            faults.push(fault.message);
+        match Table::new(&self.settings, &self.facts) {
+            Ok(table) => faults.extend(self.clashes(&table)),
+            Err(fault) => faults.push(fault.message),
         }
         faults
+    }
+
+    /// What makes the table no place for mail that is nowhere else.
+    pub fn store_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let Ok(table) = Table::new(&self.settings, &self.facts) else {
+            return faults;
+        };
+        let sole = "and nothing else of the chain keeps the mail";
+        if table.room() == 0 {
+            faults.push(format!(
+                "the table has no column of octets for messages, {sole}; make it one with: maiasaura schema mysql --apply"
+            ));
+        }
+        if let Some(engine) = self.other_engine() {
+            faults.push(format!(
+                "the table is {engine}, which may lose what was committed when its machine stops, {sole}; write \
+                 ALTER TABLE {} ENGINE=InnoDB",
+                table.name
+            ));
+        }
+        // MariaDB knows 3, which syncs even more often.
+        if let Some(flush) = self
+            .facts
+            .flush
+            .as_deref()
+            .filter(|it| !["1", "3"].contains(it))
+        {
+            faults.push(format!(
+                "innodb_flush_log_at_trx_commit is {flush}: what was promised is lost when its machine stops, \
+                 {sole}; write 1"
+            ));
+        }
+        faults
+    }
+
+    /// Unique keys that rows with different hashes can clash in.
+    fn clashes(&self, table: &Table) -> Option<String> {
+        let hash = self.settings.column(super::Field::Hash)?;
+        let is_written = |name: &str| {
+            let mut columns = table.columns.iter();
+            columns.any(|(_, column)| column.name.eq_ignore_ascii_case(name))
+        };
+        let is_counted = |name: &str| {
+            let mut columns = self.facts.columns.iter();
+            columns.any(|column| column.is_counted && column.name.eq_ignore_ascii_case(name))
+        };
+        let clashes = |key: &&Key| {
+            let tells_apart = |(name, is_whole): &(String, bool)| {
+                *is_whole && (name.eq_ignore_ascii_case(hash) || is_counted(name))
+            };
+            key.columns.iter().any(|(name, _)| is_written(name))
+                && !key.columns.iter().any(tells_apart)
+        };
+        let keys = self.facts.keys.iter().filter(clashes);
+        let names: Vec<String> = keys.map(|key| quoted(&key.name)).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "the unique keys {} refuse mail of which one message, or one recipient, has what another had; drop \
+                 them: only hash is once for each row",
+                names.join(", ")
+            )
+        })
+    }
+
+    /// The engine, if it is not InnoDB.
+    fn other_engine(&self) -> Option<&str> {
+        let engine = self.facts.engine.as_deref();
+        engine.filter(|it| !it.eq_ignore_ascii_case("InnoDB"))
     }
 
     /// What is not as good as it could be. `largest` is the size of the largest message that is
@@ -109,17 +191,18 @@ impl Survey {
             );
         }
         warnings.extend(self.narrow());
-        if let Some(engine) = self
-            .facts
-            .engine
-            .as_deref()
-            .filter(|it| !it.eq_ignore_ascii_case("InnoDB"))
-        {
+        if let Some(engine) = self.other_engine() {
             warnings.push(format!(
                 "the table is {engine}, which has no transactions: a crash can leave some rows of a message"
             ));
         }
-        if let Some(largest) = largest.filter(|largest| *largest > table.room()) {
+        let text = table.mail().filter(|_| table.room() == 0);
+        if let (Some(column), Some(_)) = (text, largest) {
+            warnings.push(format!(
+                "{} is {}: messages that are no text, and all that are compressed, are not written there; mend it with: maiasaura schema mysql --apply",
+                column.name, column.shown
+            ));
+        } else if let Some(largest) = largest.filter(|largest| *largest > table.room()) {
             warnings.push(format!(
                 "of messages over {} octets (up to {largest} are taken) the column mail is left empty; raise max_allowed_packet ({})",
                 table.room(), self.facts.packet
@@ -151,6 +234,14 @@ impl Facts {
         let mut columns = self.columns.iter();
         columns.any(|column| column.name.eq_ignore_ascii_case(name))
     }
+
+    /// Whether a column alone must not hold a value twice.
+    pub(super) fn is_unique(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| match &*key.columns {
+            [(column, is_whole)] => *is_whole && column.eq_ignore_ascii_case(name),
+            _ => false,
+        })
+    }
 }
 
 pub(super) fn facts(link: &mut Link, settings: &Settings) -> Result<Facts, Fault> {
@@ -162,7 +253,8 @@ pub(super) fn facts(link: &mut Link, settings: &Settings) -> Result<Facts, Fault
         let ask = |statement| sqlx::query(statement).bind(database).bind(table);
         let engine = ask(ENGINE).fetch_optional(&mut *connection).await?;
         let columns = ask(COLUMNS).fetch_all(&mut *connection).await?;
-        let unique = ask(UNIQUE).fetch_all(&mut *connection).await?;
+        let keys = ask(KEYS).fetch_all(&mut *connection).await?;
+        let flush = sqlx::query(FLUSH).fetch_optional(&mut *connection).await?;
         if engine.is_some() && !columns.is_empty() {
             // Whoever may not read the table is told so by the server itself.
             let try_it = format!("SELECT 1 FROM {} LIMIT 0", settings.quoted_table());
@@ -176,10 +268,8 @@ pub(super) fn facts(link: &mut Link, settings: &Settings) -> Result<Facts, Fault
             is_read_only: !["0", "OFF"].contains(&&*server.try_get::<String, _>(2)?),
             engine: engine.map(|row| row.try_get(0)).transpose()?,
             columns: columns.iter().map(column).collect::<Result<_, Error>>()?,
-            unique: unique
-                .iter()
-                .map(|row| row.try_get(0))
-                .collect::<Result<_, Error>>()?,
+            keys: self::keys(&keys)?,
+            flush: flush.map(|row| row.try_get(1)).transpose()?,
         })
     };
     wait("looking at the table", timeout, look)
@@ -194,7 +284,24 @@ fn column(row: &MySqlRow) -> Result<Column, Error> {
         shown: row.try_get(2)?,
         charset,
         is_needed: row.try_get::<u64, _>(6)? != 0,
+        is_counted: row.try_get::<u64, _>(7)? != 0,
     })
+}
+
+fn keys(rows: &[MySqlRow]) -> Result<Vec<Key>, Error> {
+    let mut keys: Vec<Key> = Vec::new();
+    for row in rows {
+        let name: String = row.try_get(0)?;
+        let column = (row.try_get(1)?, row.try_get::<u64, _>(2)? != 0);
+        match keys.last_mut().filter(|last| last.name == name) {
+            Some(last) => last.columns.push(column),
+            None => keys.push(Key {
+                name,
+                columns: vec![column],
+            }),
+        }
+    }
+    Ok(keys)
 }
 
 /// That there is no such table, or none that this user may see.

@@ -7,12 +7,18 @@ use super::column::{Column, Holds};
 use super::fault::{Fault, Kind};
 use super::field::{FIELDS, Field};
 use super::link::{Blame, Links};
+use super::row::{Form, Message};
 use super::settings::{Settings, quoted};
 use super::survey::{self, Facts, no_table};
 use crate::locks::lock;
 
 /// Octets of a statement that are not values of rows.
 const HEAD: u64 = 64 << 10;
+/// Octets of the rows of one statement, unless a single row has more: it is in memory twice, as it is read
+/// and as it is sent, on each connection.
+const BATCH: u64 = 4 << 20;
+/// Digits of a hash that tell any two messages apart.
+const DIGITS: u64 = 32;
 
 /// The columns that are written, and what fits into each.
 #[derive(Debug)]
@@ -58,7 +64,13 @@ impl Table {
             );
             return Err(Fault::new(Kind::Down, message));
         };
-        let is_unique = facts.unique.contains(key_name);
+        if !tells_apart(&key_holds) {
+            let message = format!(
+                "the column {key_name} has no room for a hash, so messages would be taken for one another; widen it with: maiasaura schema mysql --apply"
+            );
+            return Err(Fault::new(Kind::Down, message));
+        }
+        let is_unique = facts.is_unique(key_name);
         let date = quoted_column(Field::Date).map(|(date, ..)| date);
         refuse_needed(facts, &columns)?;
         Ok(Self {
@@ -73,15 +85,66 @@ impl Table {
         })
     }
 
-    /// Octets of a message that can be in a row; 0 where there is no column for it.
+    /// Octets of a message that can be in a row, whatever they are; 0 where there is no column for it, or
+    /// one of text.
     pub fn room(&self) -> u64 {
+        match self.mail() {
+            Some(column) if matches!(column.holds, Holds::Octets(_)) => self.reach(column),
+            _ => 0,
+        }
+    }
+
+    /// Whether a message can be in its row. A column of text has one that is not packed, if it is text.
+    pub(super) fn takes(&self, message: &Message) -> bool {
+        let may_be_text = message.form == Form::Plain && !message.is_sole;
+        let most = match self.mail() {
+            Some(column) if may_be_text => self.reach(column),
+            _ => self.room(),
+        };
+        message.size <= most
+    }
+
+    /// Whether a message that is nowhere else can be in its row.
+    ///
+    /// # Errors
+    ///
+    /// Why not, and how to mend it.
+    pub fn admit(&self, message: &Message) -> Result<(), String> {
+        let (size, room) = (message.size, self.room());
+        if size <= room {
+            return Ok(());
+        }
+        let remedy = match self.mail() {
+            None => "there is no column for it; add it with: maiasaura schema mysql --apply",
+            Some(_) if room == 0 => {
+                "its column holds text, and not every message is; mend it with: maiasaura schema mysql --apply"
+            }
+            Some(_) => "raise max_allowed_packet there",
+        };
+        Err(format!(
+            "a message of {size} octets does not fit into a row ({room} at most), and nothing else of \
+             the chain keeps it: {remedy}, or write MailDir into save"
+        ))
+    }
+
+    /// The column of messages.
+    pub(super) fn mail(&self) -> Option<&Column> {
         let mut columns = self.columns.iter();
         let mail = columns.find(|(field, _)| *field == Field::Mail);
-        mail.map_or(0, |(_, column)| column.holds.room().min(self.budget()))
+        mail.map(|(_, column)| column)
+    }
+
+    fn reach(&self, column: &Column) -> u64 {
+        column.holds.room().min(self.budget())
+    }
+
+    /// Octets that the rows of a statement have, if they are several.
+    pub(super) fn batch(&self) -> u64 {
+        self.budget().min(BATCH)
     }
 
     /// Octets that the rows of a statement may have.
-    pub(super) fn budget(&self) -> u64 {
+    fn budget(&self) -> u64 {
         self.packet.saturating_sub(HEAD).max(self.packet / 2)
     }
 
@@ -100,6 +163,15 @@ impl Table {
         let mut statements = lock(&self.statements);
         let statement = statements.entry(rows).or_insert_with(|| make(self).into());
         Arc::clone(statement)
+    }
+}
+
+/// Whether a hash fits, or so much of it that no two are the same.
+pub(super) fn tells_apart(holds: &Holds) -> bool {
+    match holds {
+        Holds::Text { characters, .. } => *characters >= DIGITS,
+        Holds::Octets(octets) => *octets >= DIGITS,
+        Holds::Other => false,
     }
 }
 

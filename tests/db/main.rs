@@ -9,10 +9,12 @@
 //! there several times (`rows`, `kill`).
 
 mod both;
+mod encrypted;
 mod guerrilla;
 mod import;
 mod kill;
 mod mariadb;
+mod promises;
 mod queued;
 mod rows;
 mod schema;

@@ -216,8 +216,9 @@ impl Database {
         let config =
             maiasaura::Config::parse(&yaml, "test", &maiasaura::config::Environment::default());
         let config = config.unwrap_or_else(|error| panic!("{error}"));
-        let section = config.mysql.expect("it is there");
-        section.settings().unwrap_or_else(|error| panic!("{error}"))
+        config
+            .mysql_settings()
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The keys of the section that lead here.

@@ -34,7 +34,7 @@ fn rows_come_from_the_queue() {
 }
 
 /// Letters that wait.
-fn letters(house: &House) -> usize {
+pub fn letters(house: &House) -> usize {
     let tree = house.folder.tree();
     let is_letter = |path: &&String| path.contains("/.spool/mysql/new/");
     tree.iter().filter(is_letter).count()
@@ -90,7 +90,7 @@ fn an_outage_costs_nobody_anything() {
 }
 
 /// What `maiasaura queue retry` does: states say that the time has come.
-fn retry_now(house: &House) {
+pub fn retry_now(house: &House) {
     let folder = house.folder.path("maildirs/.spool/mysql/state");
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(text) = fs::read_to_string(entry.path()) else {

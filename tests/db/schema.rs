@@ -138,6 +138,98 @@ fn check_tells_what_is_wrong() {
     );
 }
 
+/// What keeps mail from being kept, or from being written at all.
+#[test]
+fn check_tells_what_would_lose_mail() {
+    let server = Server::start(&["--innodb-flush-log-at-trx-commit=2"]);
+    let database = server.database();
+    database.make_table();
+    let sole = "save: HeadersParser|Hasher|Header|MySQL\n";
+    let faults = |chain: &str| {
+        let folder = Folder::new();
+        configure(
+            &folder,
+            &format!("{chain}{}", database.section("mail: true")),
+        );
+        let ended = run(&folder, &["-c", "config.yaml", "check"], b"");
+        let faults = said(&ended)
+            .into_iter()
+            .filter(|line| line.starts_with("FAULT"));
+        let faults: Vec<String> = faults.map(str::to_owned).collect();
+        assert_eq!(ended.code, Some(if faults.is_empty() { 0 } else { 78 }));
+        faults
+    };
+    let has = |faults: &[String], words: &[&str]| {
+        assert_eq!(faults.len(), words.len(), "{faults:#?}");
+        for (fault, words) in faults.iter().zip(words) {
+            assert!(fault.contains(words), "{faults:#?}");
+        }
+    };
+    let flush = "innodb_flush_log_at_trx_commit is 2: what was promised is lost";
+    has(&faults(sole), &[flush]);
+    has(&faults(CHAIN), &[]);
+    database.sql("ALTER TABLE new_mail ENGINE=MyISAM, MODIFY mail LONGTEXT NOT NULL");
+    has(
+        &faults(sole),
+        &["no column of octets", "the table is MyISAM", flush],
+    );
+    has(&faults(CHAIN), &[]);
+    let ended = program(&database, "", &["schema", "mysql", "--apply"]);
+    assert_eq!(
+        ended.stdout,
+        ["ALTER TABLE `new_mail` MODIFY COLUMN `mail` LONGBLOB NOT NULL;"]
+    );
+    has(&faults(sole), &["the table is MyISAM", flush]);
+    database.sql(
+        "ALTER TABLE new_mail ENGINE=InnoDB, ADD UNIQUE KEY once (message_id), ADD UNIQUE KEY short (hash(8)), \
+         ADD UNIQUE KEY fine (mail_id, date), ADD UNIQUE KEY sound (hash, recipient)",
+    );
+    has(
+        &faults(CHAIN),
+        &["the unique keys `once`, `short` refuse mail"],
+    );
+    database
+        .sql("ALTER TABLE new_mail DROP KEY once, DROP KEY short, MODIFY hash CHAR(31) NOT NULL");
+    has(&faults(CHAIN), &["the column hash has no room for a hash"]);
+    let ended = program(&database, "", &["schema", "mysql", "--apply"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    has(&faults(CHAIN), &[]);
+}
+
+#[test]
+fn check_warns_of_the_way_there() {
+    for (address, tls, warning) in [
+        ("mysql.invalid:3306", "", Some("mysql.tls is preferred: ")),
+        (
+            "mysql.invalid:3306",
+            "tls: off, ",
+            Some("mysql.tls is off: "),
+        ),
+        (
+            "mysql.invalid:3306",
+            "tls: required, ",
+            Some("mysql.tls is required: "),
+        ),
+        ("mysql.invalid:3306", "tls: verified, ", None),
+        ("127.0.0.1:1", "", None),
+        ("localhost:1", "tls: off, ", None),
+        ("[::1]:1", "", None),
+        ("/nonexistent/sock", "", None),
+    ] {
+        let folder = Folder::new();
+        let keys = format!("\"address\": \"{address}\", {tls}connect_timeout: 1s");
+        configure(&folder, &format!("{CHAIN}mysql: {{{keys}}}\n"));
+        let ended = run(&folder, &["-c", "config.yaml", "check"], b"");
+        let said = said(&ended);
+        let warned = said.iter().find(|line| line.starts_with("warn  MySQL at "));
+        match (warned, warning) {
+            (None, None) => {}
+            (Some(line), Some(words)) => assert!(line.contains(words), "{line}"),
+            other => panic!("{address}, {tls}: {other:?}"),
+        }
+    }
+}
+
 /// Without a server the table is printed all the same, and applying it says why not.
 #[test]
 fn without_a_server() {

@@ -4,7 +4,8 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use maiasaura::failure::Failure;
 use maiasaura::health::State;
@@ -13,10 +14,10 @@ use maiasaura::processor::{Commit, Delivery, Pending, Processor, Staged};
 use maiasaura::smtp::reply;
 use rustix::process::{Signal, kill_process};
 
-use crate::house::{Folder, House, eventually};
-use crate::mariadb::{Database, Server};
+use crate::house::{House, eventually};
+use crate::mariadb::{Database, Server, at_once};
 use crate::rows::{CHAIN, INLINE, delivers, house, send};
-use crate::service::free_port;
+use crate::service;
 
 const MAIL: &[u8] = b"Subject: s\r\n\r\nbody\r\n";
 
@@ -96,7 +97,7 @@ fn who_cannot_come_in_is_told_what_to_look_at() {
             ["unix:/nonexistent/sock: ", "No such file"],
         ),
         (
-            with(&|it| it.endpoint = Endpoint::Tcp("127.0.0.1".into(), free_port())),
+            with(&|it| it.endpoint = Endpoint::Tcp("127.0.0.1".into(), service::free_port())),
             ["127.0.0.1:", "refused"],
         ),
         (
@@ -133,6 +134,29 @@ fn state(house: &House) -> Option<State> {
     let states = house.running().health().states();
     let mut states = states.into_iter();
     states.find_map(|(part, state)| (&*part == "mysql").then_some(state))
+}
+
+/// Another configuration ends the trouble: the board says so, although a client holds the one from before.
+#[test]
+fn a_reload_that_mends_it() {
+    let database = Database::with_table();
+    let socket = database.server.socket();
+    let wrong = format!(
+        "mysql: {{\"address\": \"{}\", user: nobody, {HASTY}}}\n",
+        socket.display()
+    );
+    let mut house = House::new(&format!("{CHAIN}{wrong}"));
+    let mut client = house.client();
+    let reply = send(&mut client, &["bob@example.org"], MAIL);
+    assert!(reply.starts_with("451 "), "{reply}");
+    assert!(matches!(state(&house), Some(State::Ill(_))));
+    let good = format!("{CHAIN}{}", database.section(HASTY));
+    house
+        .reload(&good)
+        .unwrap_or_else(|error| panic!("{error}"));
+    delivers(&house, &["bob@example.org"], MAIL);
+    assert_eq!(state(&house), Some(State::Well));
+    drop(client);
 }
 
 /// Connections from before are found to be dead, and nobody notices.
@@ -237,7 +261,7 @@ fn a_read_only_replica() {
 }
 
 /// Somebody who keeps a table locked.
-struct Locker(Child);
+struct Locker(Mutex<Child>);
 
 impl Locker {
     fn new(database: &Database) -> Self {
@@ -255,14 +279,19 @@ impl Locker {
             let open = database.sql("SHOW OPEN TABLES LIKE 'new_mail'");
             open.split('\t').nth(2).is_some_and(|uses| uses != "0")
         });
-        Self(child)
+        Self(Mutex::new(child))
+    }
+
+    fn unlock(&self) {
+        let mut child = self.0.lock().expect("nobody panics with it");
+        drop(child.stdin.take());
+        let _ = child.wait();
     }
 }
 
 impl Drop for Locker {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
+        self.unlock();
     }
 }
 
@@ -296,6 +325,45 @@ fn a_server_that_hangs() {
     }
     kill_process(pid, Signal::CONT).expect("it runs");
     recovers(&house);
+}
+
+/// Of those who come at once to a server that hangs some wait, and the others hear so while these do.
+#[test]
+fn a_server_that_hangs_keeps_so_many() {
+    let server = Server::start(&[]);
+    let database = server.database();
+    database.make_table();
+    let client = mysql::Database::new(Settings {
+        waiting: 3,
+        timeout: Duration::from_secs(60),
+        ..database.settings()
+    });
+    assert_eq!(client.ready().err(), None);
+    let locker = Locker::new(&database);
+    let told = Mutex::new(0);
+    let outcomes = at_once(10, |number| {
+        let key = format!("{number:064}");
+        let rows = vec![mysql::Row {
+            key,
+            ..mysql::Row::default()
+        }];
+        let outcome = client.insert(rows).map(|keys| keys.len());
+        if outcome.is_err() {
+            let mut told = told.lock().expect("nobody panics");
+            *told += 1;
+            // Only now are the others let go on.
+            if *told == 7 {
+                locker.unlock();
+            }
+        }
+        outcome
+    });
+    let (waited, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!((waited.len(), refused.len()), (3, 7));
+    for fault in refused.into_iter().filter_map(Result::err) {
+        assert_eq!(fault.message, "3 messages wait for the server already");
+    }
+    assert_eq!(database.count(), 3);
 }
 
 /// A chain whose last link fails in its commit.
@@ -385,68 +453,4 @@ fn a_server_whose_disk_is_full() {
     );
     server.make_room();
     recovers(&house);
-}
-
-#[test]
-fn connections_can_be_encrypted() {
-    let folder = Folder::new();
-    let certificate =
-        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    let (cert, key) = (folder.path("cert.pem"), folder.path("key.pem"));
-    fs::write(&cert, certificate.cert.pem()).expect("a file");
-    fs::write(&key, certificate.signing_key.serialize_pem()).expect("a file");
-    let other =
-        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    let other_ca = folder.path("other.pem");
-    fs::write(&other_ca, other.cert.pem()).expect("a file");
-    let port = free_port();
-    let options = [
-        "--skip-networking=0".to_owned(),
-        "--bind-address=127.0.0.1".to_owned(),
-        "--skip-name-resolve=0".to_owned(),
-        format!("--port={port}"),
-        format!("--ssl-cert={}", cert.display()),
-        format!("--ssl-key={}", key.display()),
-    ];
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let server = Server::start(&options);
-    let database = server.database();
-    database.make_table();
-    let name = &database.name;
-    server.sql("mysql", &format!("ALTER USER {name}@localhost REQUIRE SSL"));
-    let connect = |tls: Tls| {
-        let endpoint = Endpoint::Tcp("localhost".into(), port);
-        let settings = Settings {
-            endpoint,
-            tls,
-            ..database.settings()
-        };
-        mysql::Database::new(settings)
-            .ready()
-            .map(drop)
-            .map_err(|fault| fault.message)
-    };
-    for tls in [
-        Tls::Preferred,
-        Tls::Required,
-        Tls::Verified(Some(cert.clone())),
-    ] {
-        assert_eq!(connect(tls.clone()), Ok(()), "{tls:?}");
-    }
-    for tls in [Tls::Verified(Some(other_ca)), Tls::Verified(None)] {
-        let error = connect(tls).expect_err("it cannot be trusted");
-        assert!(
-            error.contains("; look at mysql.tls and mysql.tls_ca"),
-            "{error}"
-        );
-    }
-    let error = connect(Tls::Off).expect_err("this user needs TLS");
-    assert!(error.contains("Access denied"), "{error}");
-    let yaml = format!(
-        "{CHAIN}mysql: {{address: \"localhost:{port}\", user: {name}, password: secret-of-{name}, database: {name}, tls: verified, tls_ca: {}, delivery: inline}}",
-        cert.display()
-    );
-    let house = House::new(&yaml);
-    delivers(&house, &["bob@example.org"], MAIL);
-    assert_eq!(database.count(), 1);
 }

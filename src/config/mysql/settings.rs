@@ -5,11 +5,26 @@ use std::fs;
 use std::path::Path;
 
 use super::{DatabaseAddress, DatabaseTls, MysqlConfig};
+use crate::config::{Config, Handover};
 use crate::mysql::{Endpoint, Field, Settings, Tls};
 
-impl MysqlConfig {
+impl Config {
     /// How the database is reached; reads the password.
-    pub fn settings(&self) -> Result<Settings, String> {
+    pub fn mysql_settings(&self) -> Result<Settings, String> {
+        let section = self.mysql.as_ref();
+        let section = section
+            .ok_or_else(|| "the section mysql is missing: where the database is".to_owned())?;
+        section.settings(match section.delivery {
+            // The other half of the turns is for mail that does not need it.
+            Handover::Inline => (self.limits.deliveries / 2).max(1),
+            // No turns are taken, and the queue has a bound of its own.
+            Handover::Queued => usize::MAX,
+        })
+    }
+}
+
+impl MysqlConfig {
+    fn settings(&self, waiting: usize) -> Result<Settings, String> {
         let columns = self.columns.iter();
         let columns =
             columns.map(|(field, column)| Some((field.parse::<Field>().ok()?, column.clone())));
@@ -36,6 +51,7 @@ impl MysqlConfig {
             connections: self.connections,
             connect_timeout: self.connect_timeout.get(),
             timeout: self.timeout.get(),
+            waiting,
         })
     }
 }

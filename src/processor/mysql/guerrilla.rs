@@ -81,7 +81,9 @@ impl GuerrillaDbRedis {
         let stream = rows::zlib(&content, self.depot.level).map_err(odd)?;
         self.depot.place(&mut row, stream, &table)?;
         let inserted = self.database.insert(vec![row]);
-        inserted.map_err(|fault| format!("MySQL: {fault}"))
+        inserted
+            .map(drop)
+            .map_err(|fault| format!("MySQL: {fault}"))
     }
 }
 
@@ -94,15 +96,14 @@ impl Depot {
         if !self.expire.is_zero() {
             set.arg("EX").arg(self.expire.as_secs());
         }
-        let size = stream.len() as u64;
         row.message = Some(match self.client.run(vec![set]) {
             Ok(_) => Message::elsewhere(),
-            Err(fault) if size > table.room() => {
-                return Err(format!("{fault}; and {size} octets do not fit into a row"));
-            }
             Err(fault) => {
+                let message = Message::of(Form::Gzencode, stream).sole();
+                let admitted = table.admit(&message);
+                admitted.map_err(|cause| format!("{fault}; and {cause}"))?;
                 log::warn!(error:% = fault; "a message goes into its row, as Redis does not take it");
-                Message::of(Form::Gzencode, stream)
+                message
             }
         });
         Ok(())

@@ -19,6 +19,7 @@ use std::time::SystemTime;
 #[cfg(feature = "redis")]
 pub use guerrilla::{Depot, GuerrillaDbRedis};
 pub use rows::Bodies;
+use rows::Misfit;
 pub use scribe::Scribe;
 
 use super::{Commit, Delivery, Pending, Processor, Queued, Staged};
@@ -56,7 +57,14 @@ impl MySql {
     fn stage_rows(&self, delivery: &Delivery) -> Result<Staged, Failure> {
         let table = self.database.ready().map_err(|fault| failure(&fault))?;
         let rows = rows::of_delivery(delivery, self.bodies)?;
-        rows::fit(&rows, &table, self.bodies)?;
+        if let Some(misfit) = rows::misfit(&rows, &table) {
+            self.database.look_again();
+            let (reply, cause) = match misfit {
+                Misfit::Table(cause) => (reply::LOCAL_FAULT, cause),
+                Misfit::Size(cause) => (reply::STORAGE_FULL, cause),
+            };
+            return Err(Failure::new(reply, format!("MySQL: {cause}")));
+        }
         Ok(Insertion::of(&self.database, rows, delivery))
     }
 }
@@ -93,18 +101,17 @@ impl Processor for MySql {
 struct Insertion {
     database: Arc<Database>,
     rows: Vec<Row>,
-    keys: Vec<String>,
+    /// The keys of those that it has inserted; what was there before is not its own.
+    own: Vec<String>,
     received: SystemTime,
-    is_done: bool,
 }
 
 impl Insertion {
     fn of(database: &Arc<Database>, rows: Vec<Row>, delivery: &Delivery) -> Staged {
         Staged::Until(Box::new(Self {
-            keys: rows.iter().map(|row| row.key.clone()).collect(),
             rows,
+            own: Vec::new(),
             received: delivery.mail.envelope.received,
-            is_done: false,
             database: Arc::clone(database),
         }))
     }
@@ -114,18 +121,18 @@ impl Commit for Insertion {
     fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
         Box::pin(async move {
             let rows = std::mem::take(&mut self.rows);
-            self.is_done = true;
             let inserted = self.database.insert(rows);
-            inserted.map_err(|fault| failure(&fault))
+            self.own = inserted.map_err(|fault| failure(&fault))?;
+            Ok(())
         })
     }
 
     fn abort(&mut self) -> Pending<'_, ()> {
         Box::pin(async move {
-            if !self.is_done {
+            if self.own.is_empty() {
                 return;
             }
-            if let Err(fault) = self.database.remove(&self.keys, self.received) {
+            if let Err(fault) = self.database.remove(&self.own, self.received) {
                 log::error!(error:% = fault; "could not take rows back; they are found when the message comes again");
             }
         })

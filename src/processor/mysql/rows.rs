@@ -8,10 +8,8 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use crate::envelope::{Mail, Recipient};
-use crate::failure::Failure;
 use crate::mysql::{Form, Message, Row, Table};
 use crate::processor::{Delivery, Headers, keys, read_headers};
-use crate::smtp::reply;
 use crate::spool::Letter;
 
 /// Octets of a letter that its header is looked for in.
@@ -58,7 +56,8 @@ pub(super) fn of_delivery(delivery: &Delivery, bodies: Bodies) -> io::Result<Vec
                 message: match bodies {
                     Bodies::Without => None,
                     Bodies::InRedis => Some(Message::elsewhere()),
-                    _ => Some(message(delivery, recipient)?),
+                    Bodies::Kept => Some(message(delivery, recipient)?.sole()),
+                    Bodies::Copied => Some(message(delivery, recipient)?),
                 },
                 ..common.row(headers)
             })
@@ -99,9 +98,14 @@ pub(super) fn of_letter(
                 form: Form::Plain,
                 size: slip.size,
                 read: Box::new(move || letter.content()),
+                is_sole: false,
             })
         }
     };
+    let message = message.map(|message| Message {
+        is_sole: bodies == Bodies::Kept,
+        ..message
+    });
     Ok(Row {
         received: slip.received / 1000,
         client: slip.client,
@@ -111,27 +115,24 @@ pub(super) fn of_letter(
     })
 }
 
-/// Refuses what would be nowhere.
-pub(super) fn fit(rows: &[Row], table: &Table, bodies: Bodies) -> Result<(), Failure> {
-    if bodies != Bodies::Kept {
-        return Ok(());
-    }
+/// Why a message of these rows would be nowhere, and whether another table would have it.
+pub(super) fn misfit(rows: &[Row], table: &Table) -> Option<Misfit> {
     let messages = rows.iter().filter_map(|row| row.message.as_ref());
-    match messages.map(|message| message.size).max() {
-        Some(size) if size > table.room() => {
-            let cause = too_large(size, table);
-            Err(Failure::new(reply::STORAGE_FULL, cause))
-        }
-        _ => Ok(()),
-    }
+    let mut soles = messages.filter(|message| message.is_sole);
+    let cause = soles.find_map(|message| table.admit(message).err())?;
+    Some(if table.room() == 0 {
+        Misfit::Table(cause)
+    } else {
+        Misfit::Size(cause)
+    })
 }
 
-pub(super) fn too_large(size: u64, table: &Table) -> String {
-    format!(
-        "MySQL: a message of {size} octets does not fit into a row ({} at most), and nothing else of \
-         the chain keeps it; raise max_allowed_packet there, or write MailDir into save",
-        table.room()
-    )
+/// Why a message does not fit.
+pub(super) enum Misfit {
+    /// None would.
+    Table(String),
+    /// It is too large.
+    Size(String),
 }
 
 /// What a row has from envelope and header alike.
@@ -191,6 +192,7 @@ fn message(delivery: &Delivery, recipient: &Recipient) -> io::Result<Message> {
         form: Form::Plain,
         size,
         read: Box::new(read),
+        is_sole: false,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::rows::{self, Bodies};
+use super::rows::{self, Bodies, Misfit};
 use crate::mysql::{Database, Fault};
 use crate::spool::{Answer, Consumer, Letter, Pending};
 
@@ -34,13 +34,22 @@ impl Scribe {
                 return Ok(Answer::Later { after: None, why });
             }
         };
-        let size = row.message.as_ref().map_or(0, |message| message.size);
-        // As a dead letter it is kept, and can come again.
-        if self.bodies == Bodies::Kept && size > table.room() {
-            let why = rows::too_large(size, &table);
-            return Ok(Answer::Never { why });
+        let rows = vec![row];
+        if let Some(misfit) = rows::misfit(&rows, &table) {
+            self.database.look_again();
+            return Ok(match misfit {
+                Misfit::Table(why) => {
+                    let why = format!("MySQL: {why}");
+                    Answer::Later { after: None, why }
+                }
+                // As a dead letter it is kept, and can come again.
+                Misfit::Size(why) => {
+                    let why = format!("MySQL: {why}");
+                    Answer::Never { why }
+                }
+            });
         }
-        self.database.insert(vec![row])?;
+        self.database.insert(rows)?;
         Ok(Answer::Delivered)
     }
 }
