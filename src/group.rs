@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 #[cfg(test)]
 use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
 
 use crate::locks::{lock, woken};
 
@@ -34,7 +35,11 @@ struct Seat<T> {
 enum Call<T> {
     Lead(T),
     Done(T),
+    Gone(T),
 }
+
+/// How long one waits in the line before it asks itself whether to go on.
+struct Patience<F>(Option<Duration>, F);
 
 impl<T> Group<T> {
     pub(crate) fn new(leaders: usize) -> Self {
@@ -54,11 +59,36 @@ impl<T> Group<T> {
     pub(crate) fn join(
         &self,
         thing: T,
-        mut fits: impl FnMut(&T) -> bool,
+        fits: impl FnMut(&T) -> bool,
         work: impl FnOnce(&mut [T]),
     ) -> T {
-        let thing = match self.line_up(thing) {
-            Call::Done(thing) => return thing,
+        self.go_along(thing, Patience(None, || false), fits, work)
+            .unwrap_or_else(|thing| thing)
+    }
+
+    /// The same for one who may be asked too much: after each `pause` in which nobody has begun with
+    /// its thing it goes, with the thing as it is, if that is what `is_enough` says.
+    pub(crate) fn join_unless(
+        &self,
+        thing: T,
+        pause: Duration,
+        is_enough: impl FnMut() -> bool,
+        fits: impl FnMut(&T) -> bool,
+        work: impl FnOnce(&mut [T]),
+    ) -> Result<T, T> {
+        self.go_along(thing, Patience(Some(pause), is_enough), fits, work)
+    }
+
+    fn go_along(
+        &self,
+        thing: T,
+        patience: Patience<impl FnMut() -> bool>,
+        mut fits: impl FnMut(&T) -> bool,
+        work: impl FnOnce(&mut [T]),
+    ) -> Result<T, T> {
+        let thing = match self.line_up(thing, patience) {
+            Call::Done(thing) => return Ok(thing),
+            Call::Gone(thing) => return Err(thing),
             Call::Lead(thing) => thing,
         };
         fits(&thing);
@@ -69,11 +99,11 @@ impl<T> Group<T> {
         };
         batch.gather(fits);
         work(&mut batch.things);
-        batch.things.remove(0)
+        Ok(batch.things.remove(0))
     }
 
     /// Leads, if there are too few who do. If not, one waits to be called.
-    fn line_up(&self, thing: T) -> Call<T> {
+    fn line_up(&self, thing: T, mut patience: Patience<impl FnMut() -> bool>) -> Call<T> {
         let mut line = lock(&self.line);
         if line.leaders < self.leaders {
             line.leaders += 1;
@@ -85,7 +115,25 @@ impl<T> Group<T> {
         });
         line.waiting.push_back((thing, Arc::clone(&seat)));
         drop(line);
-        seat.wait()
+        loop {
+            if let Some(call) = seat.wait(patience.0) {
+                return call;
+            }
+            if let Some(thing) = self.give_up(&seat, &mut patience.1) {
+                return Call::Gone(thing);
+            }
+        }
+    }
+
+    /// Out of the line, unless it is called by now, or that is not enough.
+    fn give_up(&self, seat: &Arc<Seat<T>>, is_enough: &mut impl FnMut() -> bool) -> Option<T> {
+        let mut line = lock(&self.line);
+        let same = |(_, other): &(T, Arc<Seat<T>>)| Arc::ptr_eq(other, seat);
+        let index = line.waiting.iter().position(same)?;
+        if !is_enough() {
+            return None;
+        }
+        line.waiting.remove(index).map(|(thing, _)| thing)
     }
 
     /// Gives the lead to the one who has waited longest.
@@ -104,14 +152,18 @@ impl<T> Seat<T> {
         self.called.notify_one();
     }
 
-    fn wait(&self) -> Call<T> {
+    /// Until it is called, or for so long.
+    fn wait(&self, time: Option<Duration>) -> Option<Call<T>> {
         let mut call = lock(&self.call);
-        loop {
-            if let Some(call) = call.take() {
-                return call;
+        let Some(time) = time else {
+            while call.is_none() {
+                call = woken(self.called.wait(call));
             }
-            call = woken(self.called.wait(call));
-        }
+            return call.take();
+        };
+        let waits = |call: &mut Option<Call<T>>| call.is_none();
+        let (mut call, _) = woken(self.called.wait_timeout_while(call, time, waits));
+        call.take()
     }
 }
 
@@ -209,6 +261,38 @@ mod tests {
             assert_eq!(done, expected);
             assert!(group.is_idle());
         }
+    }
+
+    #[test]
+    fn who_has_waited_enough_goes_with_its_thing() {
+        let group = Group::new(1);
+        group.join(
+            1,
+            |_| true,
+            |_| {
+                // Nobody begins while we are here.
+                thread::scope(|scope| {
+                    let wait = |patience: usize| {
+                        let mut asked = 0;
+                        let is_enough = move || {
+                            asked += 1;
+                            asked > patience
+                        };
+                        let time = Duration::from_millis(1);
+                        group.join_unless(2, time, is_enough, |_| true, |_| ())
+                    };
+                    let threads = [0, 3].map(|patience| scope.spawn(move || wait(patience)));
+                    for thread in threads {
+                        assert_eq!(thread.join().expect("no panic"), Err(2));
+                    }
+                });
+            },
+        );
+        assert!(group.is_idle());
+        assert_eq!(
+            group.join_unless(3, Duration::ZERO, || true, |_| true, |_| ()),
+            Ok(3)
+        );
     }
 
     #[test]

@@ -56,6 +56,13 @@ fn node(config: &Config, address: &str, facts: &Facts) -> u32 {
     let is_durable = config.redis.as_ref().is_some_and(|redis| redis.durable);
     if is_durable || is_named(config, "Stream") {
         durability(facts, &mut found, is_durable);
+        eviction(facts, &mut found);
+    }
+    if has_cluster && facts.config("cluster-require-full-coverage") == Some("yes") {
+        found.warn(
+            "while one node is away the others take nothing, either; mend it with: redis-cli config set \
+             cluster-require-full-coverage no",
+        );
     }
     if is_named(config, "Stream") {
         stream(config, facts, &mut found);
@@ -116,14 +123,20 @@ fn durability(facts: &Facts, found: &mut Found<'_>, is_promised: bool) {
     }
 }
 
-fn stream(config: &Config, facts: &Facts, found: &mut Found<'_>) {
-    let policy = facts.config("maxmemory-policy").unwrap_or("noeviction");
-    if facts.config("maxmemory").is_some_and(|most| most != "0") && policy.starts_with("allkeys") {
+/// Whatever it throws away is mail, or what tells mail that was delivered from mail that was not.
+fn eviction(facts: &Facts, found: &mut Found<'_>) {
+    let known = |name, line| facts.config(name).or_else(|| facts.info(line));
+    let policy = known("maxmemory-policy", "maxmemory_policy").unwrap_or("noeviction");
+    let is_limited = known("maxmemory", "maxmemory").is_some_and(|most| most != "0");
+    if is_limited && policy != "noeviction" {
         found.fault(&format!(
             "it throws mail away when its memory is full (maxmemory-policy {policy}); mend it with: redis-cli \
              config set maxmemory-policy noeviction"
         ));
     }
+}
+
+fn stream(config: &Config, facts: &Facts, found: &mut Found<'_>) {
     let version = facts.info("redis_version").unwrap_or("0");
     if !is_at_least(version, (6, 2)) {
         found.fault("streams need Redis 6.2 or later (XAUTOCLAIM)");

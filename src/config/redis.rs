@@ -1,5 +1,6 @@
 //! Where Redis is, and what is put there.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::check::{Outcome, refuse};
@@ -19,7 +20,7 @@ const FEWEST_DIGITS: usize = 32;
 const ADDRESS: &str = "write one such as 127.0.0.1:6379 or unix:/run/redis/redis.sock";
 
 /// Where Redis is, and what is put there.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct RedisConfig {
     /// Where it listens; of a cluster some nodes; needed.
@@ -78,6 +79,30 @@ impl Default for RedisConfig {
             connect_timeout: Time::seconds(2),
             timeout: Time::seconds(5),
         }
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig")
+            .field("address", &self.address)
+            .field("cluster", &self.cluster)
+            .field("tls", &self.tls)
+            .field("ca", &self.ca)
+            .field("user", &self.user)
+            .field("password", &self.password.as_ref().map(|_| "..."))
+            .field("password_file", &self.password_file)
+            .field("database", &self.database)
+            .field("prefix", &self.prefix)
+            .field("digits", &self.digits)
+            .field("expire", &self.expire)
+            .field("delivery", &self.delivery)
+            .field("durable", &self.durable)
+            .field("connections", &self.connections)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("timeout", &self.timeout)
+            .finish()
     }
 }
 
@@ -165,4 +190,23 @@ fn times(config: &Config, redis: &RedisConfig) -> Outcome {
          at most; lower the one or raise the other"
     );
     refuse(time >= delivery, "redis.timeout", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let redis = RedisConfig {
+            user: Some("bob".into()),
+            password: Some("secret".into()),
+            ..RedisConfig::default()
+        };
+        let shown = format!("{redis:?}");
+        assert!(
+            shown.contains("bob") && !shown.contains("secret"),
+            "{shown}"
+        );
+    }
 }

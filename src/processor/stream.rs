@@ -91,10 +91,7 @@ impl Processor for Stream {
 
 impl Commit for Publication {
     fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
-        Box::pin(async move {
-            self.placed = self.sink.publish(&self.parcels)?;
-            Ok(())
-        })
+        Box::pin(async move { Ok(self.sink.publish(&self.parcels, &mut self.placed)?) })
     }
 
     fn abort(&mut self) -> Pending<'_, ()> {

@@ -1,16 +1,16 @@
 //! One Redis, and all who use it.
 
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::redis::{Cmd, Value};
 
 use super::link::Link;
+use super::nodes::Pulses;
 use super::pulse::{Leave, Pulse};
-use super::{Facts, Fault, Settings};
+use super::{Facts, Fault, Settings, Wait};
 use crate::group::Group;
 use crate::health::Part;
 use crate::locks::lock;
@@ -32,13 +32,15 @@ pub struct Client {
     begun: Mutex<Vec<Instant>>,
     waiting: AtomicUsize,
     pulse: Pulse,
+    /// Those of the nodes of a cluster.
+    nodes: Arc<Pulses>,
 }
 
 /// What one of them wants.
 struct Job {
     commands: Vec<Cmd>,
     octets: usize,
-    leave: Leave,
+    wait: Option<Wait>,
     answers: Result<Vec<Value>, Fault>,
 }
 
@@ -58,7 +60,8 @@ impl Client {
             idle: Mutex::default(),
             begun: Mutex::default(),
             waiting: AtomicUsize::new(0),
-            pulse: Pulse::default(),
+            pulse: Pulse::new("Redis"),
+            nodes: Arc::default(),
         })
     }
 
@@ -75,10 +78,7 @@ impl Client {
     /// The first command that was refused; the others were done all the same.
     pub fn run(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, Fault> {
         let answers = self.exchange(commands)?;
-        let refused = answers.iter().find_map(|answer| match answer {
-            Value::ServerError(error) => Some(Fault::from(error)),
-            _ => None,
-        });
+        let refused = answers.iter().find_map(Fault::of);
         refused.map_or(Ok(answers), Err)
     }
 
@@ -86,29 +86,55 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// That it is not there, or too slow.
+    /// That it is not there, or too slow. A node of a cluster that is not there is among the replies.
     pub fn exchange(&self, commands: Vec<Cmd>) -> Result<Vec<Value>, Fault> {
+        self.exchange_and(commands, None)
+    }
+
+    /// The same, and what is to be waited for after them: once for all who share the pipeline, for half
+    /// of the timeout at most. The reply to that comes last.
+    ///
+    /// # Errors
+    ///
+    /// The same; and that it is a cluster, of which nobody can ask that.
+    pub fn exchange_and(
+        &self,
+        commands: Vec<Cmd>,
+        wait: Option<Wait>,
+    ) -> Result<Vec<Value>, Fault> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
+        if wait.is_some() && self.settings.cluster {
+            return Err(Fault::Odd("a cluster is not asked for replicas".into()));
+        }
         let leave = self.pulse.leave(Instant::now())?;
-        let place = Place::take(self, leave)?;
+        let mut place = Place::take(self, leave)?;
         let octets = commands.iter().map(octets).sum();
         let job = Job {
             commands,
             octets,
-            leave,
+            wait,
             answers: Err(Fault::Down("whoever asked for us has panicked".into())),
         };
-        let (mut octets, mut count) = (0, 0);
-        let fits = |job: &Job| {
+        let fits = self.measure();
+        let work = |jobs: &mut [Job]| self.work(jobs);
+        let is_enough = || place.is_too_many();
+        let job = self.group.join_unless(job, SLOW, is_enough, fits, work);
+        drop(place);
+        job.map_err(|_| Fault::Busy)?.answers
+    }
+
+    /// What fits into a pipeline; of those who may wait no more than its share, as they cannot go.
+    fn measure(&self) -> impl FnMut(&Job) -> bool {
+        let most = (self.settings.waiting / self.settings.connections.max(1)).max(1);
+        let (mut octets, mut count, mut jobs) = (0, 0, 0);
+        move |job| {
             octets += job.octets;
             count += job.commands.len();
-            octets <= BATCH && count <= COMMANDS
-        };
-        let job = self.group.join(job, fits, |jobs| self.work(jobs));
-        drop(place);
-        job.answers
+            jobs += 1;
+            octets <= BATCH && count <= COMMANDS && jobs <= most
+        }
     }
 
     /// Whether it answers is written down there from now on.
@@ -136,32 +162,38 @@ impl Client {
         let now = Instant::now();
         if let Some(fault) = self.pulse.down(now) {
             // It went down while they waited.
-            if jobs.iter().any(|job| job.leave == Leave::Try) {
-                self.pulse.give_back();
-            }
             for job in jobs {
                 job.answers = Err(fault.clone());
             }
             return;
         }
         let under_way = UnderWay::new(self, now);
+        let wait = jobs.iter().filter_map(|job| job.wait).reduce(Wait::and);
+        // Before the connection is given up for dead.
+        let wait = wait.map(|wait| wait.command(self.settings.timeout / 2));
         let commands: Vec<&Cmd> = jobs.iter().flat_map(|job| &job.commands).collect();
+        let commands: Vec<&Cmd> = commands.into_iter().chain(&wait).collect();
         let answers = self.answers(&commands);
         drop(under_way);
         match answers {
             Ok(answers) => {
-                self.pulse.beats();
-                let mut answers = answers.into_iter();
-                for job in jobs {
-                    job.answers = Ok(answers.by_ref().take(job.commands.len()).collect());
-                }
+                self.answered(&answers);
+                give(answers, jobs);
             }
             Err(fault) => {
-                self.pulse.stops(Instant::now(), &fault.to_string());
+                self.pulse.stops(Instant::now(), &fault.why());
                 for job in jobs {
                     job.answers = Err(fault.clone());
                 }
             }
+        }
+    }
+
+    /// It is there if any node is.
+    fn answered(&self, answers: &[Value]) {
+        let is_away = |answer| matches!(Fault::of(answer), Some(Fault::Away(_)));
+        if !answers.iter().all(is_away) {
+            self.pulse.beats(self.nodes.trouble());
         }
     }
 
@@ -172,30 +204,39 @@ impl Client {
         if let Some(link) = idle {
             let begin = Instant::now();
             match self.ask(link, commands) {
-                Ok(answers) if !misplaced(&answers) => return Ok(answers),
+                Ok(answers) if !self.is_misplaced(&answers) => return Ok(answers),
                 Err(fault) if begin.elapsed() >= self.settings.timeout => return Err(fault),
                 // Those beside it are as old.
                 _ => lock(&self.idle).clear(),
             }
         }
-        self.ask(Link::open(&self.settings)?, commands)
+        self.ask(Link::open(&self.settings, &self.nodes)?, commands)
     }
 
     fn ask(&self, mut link: Link, commands: &[&Cmd]) -> Result<Vec<Value>, Fault> {
         let answers = link.exchange(commands)?;
-        if !misplaced(&answers) {
+        if !self.is_misplaced(&answers) {
             lock(&self.idle).push(link);
         }
         Ok(answers)
     }
+
+    /// Whether Redis is another one than we thought. Each node of a cluster is looked after by itself.
+    fn is_misplaced(&self, answers: &[Value]) -> bool {
+        let is_of_place = |answer| Fault::of(answer).is_some_and(|fault| fault.is_of_place());
+        !self.settings.cluster && answers.iter().any(is_of_place)
+    }
 }
 
-/// Whether Redis is another one than we thought.
-fn misplaced(answers: &[Value]) -> bool {
-    answers.iter().any(|answer| match answer {
-        Value::ServerError(error) => Fault::from(error).is_of_place(),
-        _ => false,
-    })
+/// To each its own, and the last one to all who have waited for it.
+fn give(answers: Vec<Value>, jobs: &mut [Job]) {
+    let waited = answers.last().cloned();
+    let mut answers = answers.into_iter();
+    for job in jobs {
+        let mut own: Vec<Value> = answers.by_ref().take(job.commands.len()).collect();
+        own.extend(job.wait.and_then(|_| waited.clone()));
+        job.answers = Ok(own);
+    }
 }
 
 fn octets(command: &Cmd) -> usize {
@@ -227,29 +268,48 @@ impl Drop for UnderWay<'_> {
 }
 
 /// One of those that wait.
-struct Place<'a>(&'a Client, Leave);
+struct Place<'a> {
+    client: &'a Client,
+    leave: Leave<'a>,
+    is_counted: bool,
+}
 
 impl<'a> Place<'a> {
-    fn take(client: &'a Client, leave: Leave) -> Result<Self, Fault> {
-        let before = client.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Self(client, leave);
+    fn take(client: &'a Client, leave: Leave<'a>) -> Result<Self, Fault> {
+        client.waiting.fetch_add(1, Ordering::Relaxed);
+        let mut place = Self {
+            client,
+            leave,
+            is_counted: true,
+        };
         let is_slow = || {
             let begun = lock(&client.begun);
             begun.iter().any(|begin| begin.elapsed() > SLOW)
         };
-        if leave == Leave::Plain && before >= client.settings.waiting && is_slow() {
+        if is_slow() && place.is_too_many() {
             return Err(Fault::Busy);
         }
         Ok(place)
+    }
+
+    /// Whether more wait than may; then it is not one of them any more.
+    fn is_too_many(&mut self) -> bool {
+        if self.leave.is_trial() {
+            return false;
+        }
+        let most = self.client.settings.waiting;
+        let fewer = |waiting: usize| (waiting > most).then(|| waiting - 1);
+        let counter = &self.client.waiting;
+        let left = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        self.is_counted = left.is_err();
+        left.is_ok()
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-        // Whatever came of it is known by now, unless there was a panic.
-        if self.1 == Leave::Try && thread::panicking() {
-            self.0.pulse.give_back();
+        if self.is_counted {
+            self.client.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

@@ -17,12 +17,13 @@ pub struct Facts {
 }
 
 /// What is asked about.
-const ASKED: [&str; 5] = [
+const ASKED: [&str; 6] = [
     "appendonly",
     "appendfsync",
     "maxmemory",
     "maxmemory-policy",
     "proto-max-bulk-len",
+    "cluster-require-full-coverage",
 ];
 
 impl Facts {

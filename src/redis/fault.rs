@@ -1,7 +1,8 @@
 //! What goes wrong with Redis, how to mend it, and what a client of ours is told.
 
-use ::redis::{RedisError, ServerError};
+use ::redis::{RedisError, ServerError, Value, parse_redis_value};
 
+use super::Endpoint;
 use crate::failure::Failure;
 use crate::smtp::reply;
 
@@ -11,6 +12,9 @@ pub enum Fault {
     /// Nobody is there, or nobody who speaks to us, or the connection broke.
     #[error("Redis: {0}")]
     Down(String),
+    /// The node of the cluster that has the key does not answer; others do.
+    #[error("Redis: {0}")]
+    Away(String),
     /// Redis is slow, and enough wait for it already.
     #[error("Redis is slow, and enough wait for it already")]
     Busy,
@@ -27,7 +31,58 @@ pub enum Fault {
     Odd(String),
 }
 
+/// What stands in place of the reply of a node that is away.
+const AWAY: &str = "AWAY";
+
 impl Fault {
+    /// What a reply complains of, if it does.
+    pub fn of(reply: &Value) -> Option<Self> {
+        match reply {
+            Value::ServerError(error) => Some(Self::from(error)),
+            _ => None,
+        }
+    }
+
+    /// The reply of a node that cannot give one.
+    pub(super) fn away(why: &str) -> Value {
+        let line = why.replace(['\r', '\n'], " ");
+        let reply = parse_redis_value(format!("-{AWAY} {line}\r\n").as_bytes());
+        reply.unwrap_or(Value::Nil)
+    }
+
+    /// The cause alone.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Self::Down(why) | Self::Away(why) | Self::Odd(why) => why.clone(),
+            fault => fault.to_string(),
+        }
+    }
+
+    /// Whether it is an error of Redis that begins with this word.
+    pub(super) fn is_code(&self, word: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == word)
+    }
+
+    /// Whether another node of the cluster has the key by now.
+    pub(super) fn has_moved(&self) -> bool {
+        ["MOVED", "ASK", "READONLY"]
+            .iter()
+            .any(|word| self.is_code(word))
+    }
+
+    /// The node that has it: of `MOVED 3999 10.0.0.1:6379` the end.
+    pub(super) fn elsewhere(&self) -> Option<Endpoint> {
+        let Self::Refused { text, .. } = self else {
+            return None;
+        };
+        if !self.is_code("MOVED") && !self.is_code("ASK") {
+            return None;
+        }
+        let (host, port) = text.split(' ').nth(1)?.rsplit_once(':')?;
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then(|| Endpoint::Tcp(host.to_owned(), port))
+    }
+
     /// Whether another try on a new connection may go well: the master may be another by now.
     pub(super) fn is_of_place(&self) -> bool {
         let codes = ["READONLY", "LOADING", "MASTERDOWN", "MOVED", "ASK"];
@@ -47,6 +102,9 @@ impl Fault {
 
 impl From<&ServerError> for Fault {
     fn from(error: &ServerError) -> Self {
+        if error.code() == AWAY {
+            return Self::Away(error.details().unwrap_or_default().to_owned());
+        }
         Self::Refused {
             code: error.code().to_owned(),
             text: error.details().unwrap_or_default().to_owned(),

@@ -1,27 +1,27 @@
 //! One connection to Redis, or one to each node of a cluster.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use ::redis::cluster::{ClusterClient, ClusterConnection, cluster_pipe};
 use ::redis::{
     Cmd, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo,
-    RedisResult, TlsCertificates, TlsMode, Value,
+    RedisResult, TlsCertificates, Value,
 };
 
+use super::nodes::{Nodes, Pulses};
 use super::{Endpoint, Fault, Settings};
 
 /// A connection to Redis.
 pub(super) enum Link {
     One(Box<Connection>),
-    Many(Box<ClusterConnection>),
+    Many(Box<Nodes>),
 }
 
 impl Link {
     /// Connects, and says who we are.
-    pub(super) fn open(settings: &Settings) -> Result<Self, Fault> {
+    pub(super) fn open(settings: &Settings, pulses: &Arc<Pulses>) -> Result<Self, Fault> {
         provide();
         if settings.cluster {
-            return Ok(Self::Many(Box::new(cluster(settings)?)));
+            return Ok(Self::Many(Box::new(Nodes::open(settings, pulses)?)));
         }
         let endpoint = settings.endpoints.first();
         let endpoint = endpoint.ok_or_else(|| Fault::Down("no address is given".into()))?;
@@ -40,7 +40,7 @@ impl Link {
     pub(super) fn exchange(&mut self, commands: &[&Cmd]) -> Result<Vec<Value>, Fault> {
         match self {
             Self::One(connection) => Ok(pipeline(connection, commands)?),
-            Self::Many(connection) => Ok(spread(connection, commands)?),
+            Self::Many(nodes) => nodes.exchange(commands),
         }
     }
 }
@@ -49,6 +49,13 @@ impl Link {
 const GATHERED: usize = 64 << 10;
 
 fn pipeline(connection: &mut Connection, commands: &[&Cmd]) -> RedisResult<Vec<Value>> {
+    send(connection, commands)?;
+    let answer = |_: &&Cmd| connection.recv_response();
+    commands.iter().map(answer).collect()
+}
+
+/// Sends them; each has a reply.
+pub(super) fn send(connection: &mut Connection, commands: &[&Cmd]) -> RedisResult<()> {
     let mut packed = Vec::new();
     for command in commands {
         command.write_packed_command(&mut packed);
@@ -57,36 +64,14 @@ fn pipeline(connection: &mut Connection, commands: &[&Cmd]) -> RedisResult<Vec<V
             packed.clear();
         }
     }
-    if !packed.is_empty() {
-        connection.send_packed_command(&packed)?;
+    if packed.is_empty() {
+        return Ok(());
     }
-    let answer = |_: &&Cmd| connection.recv_response();
-    commands.iter().map(answer).collect()
+    connection.send_packed_command(&packed)
 }
 
-/// Each command goes to the node that has its key.
-fn spread(connection: &mut ClusterConnection, commands: &[&Cmd]) -> RedisResult<Vec<Value>> {
-    let mut pipeline = cluster_pipe();
-    for command in commands {
-        pipeline.add_command((*command).clone());
-    }
-    let error = match pipeline.query::<Vec<Value>>(connection) {
-        Ok(values) => return Ok(values),
-        Err(error) => error,
-    };
-    let Some(refused) = error.clone().into_server_errors() else {
-        return Err(error);
-    };
-    let mut values = vec![Value::Nil; commands.len()];
-    for (index, error) in refused.iter() {
-        if let Some(value) = values.get_mut(*index) {
-            *value = Value::ServerError(error.clone());
-        }
-    }
-    Ok(values)
-}
-
-fn single(settings: &Settings, endpoint: &Endpoint) -> RedisResult<Connection> {
+/// Connects.
+pub(super) fn single(settings: &Settings, endpoint: &Endpoint) -> RedisResult<Connection> {
     let info = information(settings, endpoint)?;
     let client = match (&settings.tls, endpoint) {
         (Some(tls), Endpoint::Tcp(..)) if tls.ca.is_some() => {
@@ -99,27 +84,6 @@ fn single(settings: &Settings, endpoint: &Endpoint) -> RedisResult<Connection> {
     connection.set_write_timeout(Some(settings.timeout))?;
     Ok(connection)
 }
-
-fn cluster(settings: &Settings) -> Result<ClusterConnection, Fault> {
-    let connect = || {
-        let nodes = settings.endpoints.iter();
-        let nodes = nodes.map(|node| information(settings, node));
-        let mut builder = ClusterClient::builder(nodes.collect::<RedisResult<Vec<_>>>()?)
-            .connection_timeout(settings.connect_timeout)
-            .response_timeout(settings.timeout)
-            .max_retry_wait(SOON.as_millis().try_into().unwrap_or(u64::MAX))
-            .retries(2);
-        if settings.tls.is_some() {
-            builder = builder.tls(TlsMode::Secure).certs(certificates(settings));
-        }
-        builder.build()?.get_connection()
-    };
-    let shown = settings.shown();
-    connect().map_err(|error| Fault::Down(format!("no node of the cluster ({shown}): {error}")))
-}
-
-/// The longest wait before a node is asked again within one pipeline.
-const SOON: Duration = Duration::from_millis(200);
 
 fn information(settings: &Settings, endpoint: &Endpoint) -> RedisResult<ConnectionInfo> {
     let address = match endpoint {
@@ -159,7 +123,8 @@ fn provide() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-fn at(endpoint: &Endpoint, error: &::redis::RedisError) -> Fault {
+/// What went wrong there.
+pub(super) fn at(endpoint: &Endpoint, error: &::redis::RedisError) -> Fault {
     let hint = match error.kind() {
         ::redis::ErrorKind::AuthenticationFailed => {
             "; see redis.user and redis.password_file".to_owned()

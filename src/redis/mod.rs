@@ -23,13 +23,17 @@ mod client;
 mod facts;
 mod fault;
 mod link;
+mod nodes;
 mod pulse;
 mod settings;
+mod slots;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub use ::redis::{Cmd as Command, Value, cmd as command};
 pub use client::Client;
 pub use facts::Facts;
 pub use fault::Fault;
 pub use settings::{Endpoint, Settings, Tls};
+pub use wait::Wait;

@@ -30,7 +30,7 @@ pub struct Settings {
 }
 
 /// Where a Redis listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Endpoint {
     /// A Unix socket.
     Unix(PathBuf),

@@ -52,10 +52,14 @@ fn who_waits_for_a_redis_that_hangs_is_few_and_not_for_long() {
         .run(vec![command("PING")])
         .expect_err("nobody answers");
     assert!(matches!(busy, Fault::Busy | Fault::Down(_)), "{busy}");
-    for thread in waiting {
-        let answer = thread.join().expect("no panic");
-        assert!(answer.is_err());
-    }
+    let answers = waiting
+        .into_iter()
+        .map(|thread| thread.join().expect("no panic"));
+    let faults: Vec<Fault> = answers.filter_map(Result::err).collect();
+    assert_eq!(faults.len(), 8);
+    // Even of those who came when nobody could know.
+    let went = faults.iter().filter(|fault| **fault == Fault::Busy);
+    assert_eq!(went.count(), 4, "{faults:?}");
 }
 
 #[test]

@@ -18,8 +18,10 @@
 //! worker dies between the two; and an entry whose key is marked as done is dropped.
 
 mod entry;
+mod marks;
 mod morgue;
 mod partition;
+mod pending;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -28,9 +30,11 @@ mod tests;
 use std::time::Duration;
 
 pub use entry::{Entry, Parcel};
+pub use marks::Claim;
 pub use morgue::{Count, Morgue};
+pub use pending::START;
 pub use sink::{Placed, Sink};
-pub use source::{Claim, Place, Source};
+pub use source::{Fetched, Place, Source};
 
 /// What receivers and workers have to agree on, and how sure a receiver wants to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

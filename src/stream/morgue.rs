@@ -42,6 +42,10 @@ impl Morgue {
             taken.arg(&mail).arg(&self.settings.group);
             buried.arg(dead);
             let answers = self.client.exchange(vec![all, taken, buried])?;
+            let away = |answer| Fault::of(answer).filter(|fault| matches!(fault, Fault::Away(_)));
+            if let Some(fault) = answers.iter().find_map(away) {
+                return Err(fault);
+            }
             let number = |index: usize| match answers.get(index) {
                 Some(Value::Int(number)) => u64::try_from(*number).unwrap_or_default(),
                 // A summary; an error where there is no group yet.

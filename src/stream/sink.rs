@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::entry::text;
 use super::{Parcel, Settings};
-use crate::redis::{Client, Command, Fault, Value, command};
+use crate::redis::{Client, Command, Fault, Wait, command};
 
 /// Where receivers put mail.
 #[derive(Clone, Debug)]
@@ -31,31 +31,49 @@ impl Sink {
         self.settings.partition(mailbox)
     }
 
-    /// Adds a message to each of these partitions; says where they are when Redis, and as many replicas
-    /// as are asked for, have them all.
+    /// Adds a message to each of these partitions, and returns when Redis, and as many replicas as are
+    /// asked for, have them all. `placed` is where they are, even when that is not enough.
     ///
     /// # Errors
     ///
-    /// Some may be there all the same: their keys tell them from those of the next try.
-    pub fn publish(&self, parcels: &[(u16, Parcel)]) -> Result<Vec<Placed>, Fault> {
+    /// What is missing. Some may be there beside those in `placed`: their keys tell them from those of
+    /// the next try.
+    pub fn publish(
+        &self,
+        parcels: &[(u16, Parcel)],
+        placed: &mut Vec<Placed>,
+    ) -> Result<(), Fault> {
         let add = |(partition, parcel): &(u16, Parcel)| {
             let added = parcel.add(&self.settings.mail(*partition));
             added.map_err(|error| Fault::Odd(error.to_string()))
         };
-        let mut commands: Vec<Command> = parcels.iter().map(add).collect::<Result<_, _>>()?;
-        commands.extend(self.wait());
-        let mut answers = self.client.run(commands)?.into_iter();
-        let placed = answers.by_ref().take(parcels.len()).zip(parcels);
-        let placed = placed.map(|(id, (partition, _))| Placed {
-            partition: *partition,
-            id: text(id).unwrap_or_default(),
-        });
-        let placed = placed.collect();
-        self.waited(answers.next())?;
-        Ok(placed)
+        let commands: Vec<Command> = parcels.iter().map(add).collect::<Result<_, _>>()?;
+        let wait = self.wait();
+        let mut answers = self.client.exchange_and(commands, wait)?.into_iter();
+        let mut fault = None;
+        for ((partition, _), answer) in parcels.iter().zip(answers.by_ref()) {
+            match (Fault::of(&answer), text(answer)) {
+                (None, Some(id)) => placed.push(Placed {
+                    partition: *partition,
+                    id,
+                }),
+                (refused, _) => {
+                    fault = fault
+                        .or(refused)
+                        .or(Some(Fault::Odd("XADD without a name".into())));
+                }
+            }
+        }
+        let answer = answers.next();
+        let is_enough = |wait: Wait| answer.is_some_and(|answer| wait.is_enough(&answer));
+        match fault {
+            Some(fault) => Err(fault),
+            None if wait.is_none_or(is_enough) => Ok(()),
+            None => Err(self.too_few()),
+        }
     }
 
-    /// Takes back what nobody has taken meanwhile.
+    /// Takes it back. What a worker has read by then it may deliver all the same.
     pub fn withdraw(&self, placed: &[Placed]) -> Result<(), Fault> {
         let remove = |placed: &Placed| {
             let mut remove = command("XDEL");
@@ -69,35 +87,16 @@ impl Sink {
             .map(drop)
     }
 
-    /// What asks for replicas, or for a sync.
-    fn wait(&self) -> Option<Command> {
-        let (replicas, waitaof) = (self.settings.replicas, self.settings.waitaof);
-        // Before the connection is given up for dead.
-        let patience = self.client.settings().timeout.as_millis() / 2;
-        let patience = u64::try_from(patience).unwrap_or(u64::MAX);
-        let mut wait = command(if waitaof { "WAITAOF" } else { "WAIT" });
-        if waitaof {
-            wait.arg(1);
-        }
-        wait.arg(replicas).arg(patience);
-        (replicas > 0 || waitaof).then_some(wait)
+    /// The replicas, or the sync, that are asked for.
+    fn wait(&self) -> Option<Wait> {
+        let (replicas, synced) = (self.settings.replicas, self.settings.waitaof);
+        (replicas > 0 || synced).then_some(Wait { replicas, synced })
     }
 
-    /// Whether there were enough.
-    fn waited(&self, answer: Option<Value>) -> Result<(), Fault> {
-        let wanted = i64::from(self.settings.replicas);
-        let is_enough = match answer {
-            None => true,
-            Some(Value::Int(replicas)) => replicas >= wanted,
-            Some(Value::Array(both)) => {
-                matches!(both[..], [Value::Int(1..), Value::Int(replicas)] if replicas >= wanted)
-            }
-            Some(_) => false,
-        };
-        if is_enough {
-            return Ok(());
-        }
-        let why = format!("fewer than {wanted} replicas have the message, or it is not synced");
-        Err(Fault::Down(why))
+    fn too_few(&self) -> Fault {
+        let wanted = self.settings.replicas;
+        Fault::Down(format!(
+            "fewer than {wanted} replicas have the message, or it is not synced"
+        ))
     }
 }

@@ -3,33 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::entry::{bury_unread, text};
+use super::entry::bury_unread;
+use super::pending::taken;
 use super::{Entry, Settings};
 use crate::redis::{Client, Command, Fault, Value, command};
-
-/// What a key says that is marked as done.
-const DONE: &str = "done";
-/// Entries that are looked for at once of those that a dead worker has left.
-const TAKEN_OVER: usize = 16;
 
 /// The streams, as one worker sees them.
 #[derive(Clone, Debug)]
 pub struct Source {
-    client: Arc<Client>,
-    settings: Settings,
+    pub(super) client: Arc<Client>,
+    pub(super) settings: Settings,
     /// What it is called in the consumer group; each has another name.
-    consumer: String,
+    pub(super) consumer: String,
 }
 
-/// Whether an entry may be delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Yes, by this worker.
-    Ours,
-    /// It was delivered before.
-    Done,
-    /// An entry with the same key is under way.
-    Busy,
+/// What has become of an entry that was taken before.
+#[derive(Debug)]
+pub enum Fetched {
+    /// It is still this worker's; with how often workers have begun with it.
+    Ours(Box<Entry>, u32),
+    /// Another worker has it by now, or nobody.
+    NotOurs,
+    /// It was removed.
+    Gone,
 }
 
 /// An entry by its place.
@@ -50,8 +46,16 @@ impl Source {
         &self.settings
     }
 
-    /// Makes what is not there yet: the streams and their group.
+    /// Makes what is not there yet: the streams and their group. While Redis is full it makes none, and
+    /// says so even of a group that is there: [`Source::read`] knows better.
     pub fn prepare(&self, partitions: &[u16]) -> Result<(), Fault> {
+        match self.create(partitions) {
+            Err(fault) if fault.is_full() => Ok(()),
+            created => created,
+        }
+    }
+
+    fn create(&self, partitions: &[u16]) -> Result<(), Fault> {
         let create = |partition: &u16| {
             let mut create = command("XGROUP");
             create.arg("CREATE").arg(self.settings.mail(*partition));
@@ -62,7 +66,9 @@ impl Source {
             .client
             .exchange(partitions.iter().map(create).collect())?;
         let faults = answers.iter().filter_map(refused);
-        let mut faults = faults.filter(|fault| !is_code(fault, "BUSYGROUP"));
+        // Those of a node that is away are made when they are read.
+        let mut faults =
+            faults.filter(|fault| !is_code(fault, "BUSYGROUP") && !matches!(fault, Fault::Away(_)));
         faults.next().map_or(Ok(()), Err)
     }
 
@@ -83,7 +89,12 @@ impl Source {
             match refused(&answer) {
                 None => entries.extend(streams(*partition, answer)),
                 // Somebody has emptied Redis, or it has lost its memory.
-                Some(error) if is_code(&error, "NOGROUP") => self.prepare(&[*partition])?,
+                Some(error) if is_code(&error, "NOGROUP") => {
+                    // What came from the others is not to be lost for it.
+                    fault = self.create(&[*partition]).err().or(fault);
+                }
+                // The other nodes are as well as ever.
+                Some(Fault::Away(_)) => {}
                 Some(error) => fault = Some(error),
             }
         }
@@ -93,101 +104,46 @@ impl Source {
         }
     }
 
-    /// Takes over what another worker has taken, and not been heard of for so long; with how often
-    /// each was taken.
-    pub fn take_over(&self, partition: u16, after: Duration) -> Result<Vec<(Entry, u32)>, Fault> {
-        let mail = self.settings.mail(partition);
-        let mut claim = command("XAUTOCLAIM");
-        claim
-            .arg(&mail)
-            .arg(&self.settings.group)
-            .arg(&self.consumer);
-        claim.arg(millis(after)).arg("0-0");
-        claim.arg("COUNT").arg(TAKEN_OVER);
-        let answer = match self.client.run(vec![claim]) {
-            Err(fault) if is_code(&fault, "NOGROUP") => return Ok(Vec::new()),
-            answer => answer?.into_iter().next(),
-        };
-        let Some(Value::Array(parts)) = answer else {
-            return Ok(Vec::new());
-        };
-        let entries = parts
-            .into_iter()
-            .nth(1)
-            .map(|list| entries(partition, list));
-        let entries = entries.unwrap_or_default();
-        let ask = |entry: &Entry| {
-            let mut ask = command("XPENDING");
-            ask.arg(&mail).arg(&self.settings.group);
-            ask.arg(&entry.id).arg(&entry.id).arg(1);
-            ask
-        };
-        let pending = self.client.run(entries.iter().map(ask).collect())?;
-        let times = pending.into_iter().map(|answer| taken(&answer));
-        Ok(entries.into_iter().zip(times).collect())
-    }
-
-    /// An entry that was taken before; none if it is gone.
-    pub fn fetch(&self, place: &Place) -> Result<Option<Entry>, Fault> {
+    /// An entry that was taken before, if it is still there and ours.
+    pub fn fetch(&self, place: &Place) -> Result<Fetched, Fault> {
+        let (mail, id) = (self.settings.mail(place.0), &place.1);
         let mut range = command("XRANGE");
-        range
-            .arg(self.settings.mail(place.0))
-            .arg(&place.1)
-            .arg(&place.1);
-        let answer = self.client.run(vec![range])?.into_iter().next();
-        let found = answer
-            .map(|list| entries(place.0, list))
-            .unwrap_or_default();
-        Ok(found.into_iter().next())
-    }
-
-    /// Which of these may be delivered by us.
-    pub fn claim(&self, entries: &[Entry]) -> Result<Vec<Claim>, Fault> {
-        let mut commands = Vec::new();
-        let key = |entry: &Entry| {
-            let parcel = entry.parcel.as_ref().ok()?;
-            Some(self.settings.mark(entry.partition, &parcel.mark))
-        };
-        for (entry, key) in entries
-            .iter()
-            .filter_map(|entry| Some((entry, key(entry)?)))
-        {
-            let mut set = command("SET");
-            set.arg(&key).arg(&entry.id).arg("NX");
-            set.arg("PX").arg(millis(self.settings.remember));
-            let mut get = command("GET");
-            get.arg(&key);
-            commands.extend([set, get]);
+        range.arg(&mail).arg(id).arg(id);
+        let pending = self.pending(place);
+        let answers = self.client.exchange(vec![range, pending])?;
+        let [range, pending] = <[Value; 2]>::try_from(answers).unwrap_or_default();
+        if let Some(fault) = refused(&range) {
+            return Err(fault);
         }
-        let answers = self.client.run(commands)?;
-        let mut known = answers
-            .chunks(2)
-            .map(|pair| pair.get(1).cloned().and_then(text));
-        let verdict = |entry: &Entry| {
-            // What cannot be read is nobody's else.
-            if entry.parcel.is_err() {
-                return Claim::Ours;
-            }
-            match known.next().flatten() {
-                Some(id) if id == entry.id => Claim::Ours,
-                Some(done) if done == DONE => Claim::Done,
-                _ => Claim::Busy,
-            }
+        let times = match refused(&pending) {
+            Some(fault) if !is_code(&fault, "NOGROUP") => return Err(fault),
+            _ => taken(&pending),
         };
-        Ok(entries.iter().map(verdict).collect())
+        match (entries(place.0, range).into_iter().next(), times) {
+            (Some(entry), Some(times)) => Ok(Fetched::Ours(Box::new(entry), times)),
+            (Some(_), None) => Ok(Fetched::NotOurs),
+            (None, _) => {
+                let mut acknowledge = command("XACK");
+                acknowledge.arg(mail).arg(&self.settings.group).arg(id);
+                self.client.run(vec![acknowledge])?;
+                Ok(Fetched::Gone)
+            }
+        }
     }
 
-    /// Delivered: its key is remembered, and the entry removed.
+    /// Delivered: its key is remembered, and the entry removed; that even while Redis is full.
     pub fn finish(&self, entry: &Entry) -> Result<(), Fault> {
-        let mut commands = Vec::new();
-        if let Ok(parcel) = &entry.parcel {
-            let mut mark = command("SET");
-            mark.arg(self.settings.mark(entry.partition, &parcel.mark));
-            mark.arg(DONE).arg("PX").arg(millis(self.settings.remember));
-            commands.push(mark);
+        let done = || self.done(entry).into_iter();
+        let answers = self
+            .client
+            .exchange(done().chain(self.removal(entry)).collect())?;
+        let mut faults = answers.iter().filter_map(refused);
+        match faults.next() {
+            // There may be room now.
+            Some(fault) if fault.is_full() => self.client.exchange(done().collect()).map(drop),
+            Some(fault) => Err(fault),
+            None => Ok(()),
         }
-        commands.extend(self.removal(entry));
-        self.client.run(commands).map(drop)
     }
 
     /// Puts it among the dead ones, first; then it is removed, and may come again.
@@ -206,79 +162,6 @@ impl Source {
             commands.push(forget);
         }
         commands.extend(self.removal(entry));
-        self.client.run(commands).map(drop)
-    }
-
-    /// Tells Redis that these are still ours.
-    pub fn keep(&self, places: &[Place]) -> Result<(), Fault> {
-        self.touch(places, Duration::ZERO)
-    }
-
-    /// Leaves them to others at once, who would take them over `after` so long.
-    pub fn leave(&self, places: &[Place], after: Duration) -> Result<(), Fault> {
-        self.touch(places, after)
-    }
-
-    fn touch(&self, places: &[Place], idle: Duration) -> Result<(), Fault> {
-        let touch = |(partition, id): &Place| {
-            let mut claim = command("XCLAIM");
-            claim.arg(self.settings.mail(*partition));
-            claim.arg(&self.settings.group).arg(&self.consumer);
-            claim
-                .arg(0)
-                .arg(id)
-                .arg("IDLE")
-                .arg(millis(idle))
-                .arg("JUSTID");
-            claim
-        };
-        // Those that are gone, or a group that is, are no fault.
-        self.client
-            .exchange(places.iter().map(touch).collect())
-            .map(drop)
-    }
-
-    /// Removes what was acknowledged and is still there, as after a crash between the two; and
-    /// consumers that have nothing and were not heard of for so long.
-    pub fn tidy(&self, partition: u16, after: Duration) -> Result<(), Fault> {
-        let mail = self.settings.mail(partition);
-        let mut groups = command("XINFO");
-        groups.arg("GROUPS").arg(&mail);
-        let mut pending = command("XPENDING");
-        pending.arg(&mail).arg(&self.settings.group);
-        let mut consumers = command("XINFO");
-        consumers
-            .arg("CONSUMERS")
-            .arg(&mail)
-            .arg(&self.settings.group);
-        // In this order: what was given out before the first is acknowledged or pending at the second.
-        let answers = self.client.run(vec![groups, pending, consumers])?;
-        let [groups, pending, consumers] = <[Value; 3]>::try_from(answers).unwrap_or_default();
-        let last = rows(groups)
-            .find(|row| field(row, "name").as_ref() == Some(&self.settings.group))
-            .and_then(|row| field(&row, "last-delivered-id"));
-        let oldest = match pending {
-            Value::Array(summary) => summary.into_iter().nth(1).and_then(text),
-            _ => None,
-        };
-        let mut commands = Vec::new();
-        if let Some(first) = oldest.or(last).filter(|id| id != "0-0") {
-            let mut trim = command("XTRIM");
-            trim.arg(&mail).arg("MINID").arg(first);
-            commands.push(trim);
-        }
-        let after = u128::from(millis(after));
-        for row in rows(consumers) {
-            let number = |name| field(&row, name).and_then(|text| text.parse::<u128>().ok());
-            let is_gone =
-                number("pending") == Some(0) && number("idle").is_some_and(|idle| idle > after);
-            if let Some(name) = field(&row, "name").filter(|_| is_gone) {
-                let mut remove = command("XGROUP");
-                remove.arg("DELCONSUMER").arg(&mail);
-                remove.arg(&self.settings.group).arg(name);
-                commands.push(remove);
-            }
-        }
         self.client.run(commands).map(drop)
     }
 
@@ -325,49 +208,17 @@ pub(super) fn entries(partition: u16, value: Value) -> Vec<Entry> {
     entries.into_iter().filter_map(read).collect()
 }
 
-/// How often an entry was taken: the last of `[[id, consumer, idle, times]]`.
-fn taken(value: &Value) -> u32 {
-    let Value::Array(rows) = value else {
-        return 0;
-    };
-    match rows.first() {
-        Some(Value::Array(row)) => match row.last() {
-            Some(Value::Int(times)) => u32::try_from(*times).unwrap_or(u32::MAX),
-            _ => 0,
-        },
-        _ => 0,
-    }
-}
-
-/// Rows of `[name, value, ...]`.
-fn rows(value: Value) -> impl Iterator<Item = Vec<Value>> {
-    let rows = match value {
-        Value::Array(rows) => rows,
-        _ => Vec::new(),
-    };
-    rows.into_iter().filter_map(|row| match row {
-        Value::Array(row) => Some(row),
-        _ => None,
-    })
-}
-
-fn field(row: &[Value], name: &str) -> Option<String> {
-    let mut pairs = row.chunks(2);
-    let pair = pairs.find(|pair| pair.first().cloned().and_then(text).as_deref() == Some(name));
-    pair?.get(1).cloned().and_then(text)
-}
-
-fn refused(value: &Value) -> Option<Fault> {
+pub(super) fn refused(value: &Value) -> Option<Fault> {
     match value {
         Value::ServerError(error) => Some(Fault::from(error)),
         _ => None,
     }
 }
 
-fn is_code(fault: &Fault, word: &str) -> bool {
+pub(super) fn is_code(fault: &Fault, word: &str) -> bool {
     matches!(fault, Fault::Refused { code, .. } if code == word)
 }
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,13 +1,15 @@
 //! One message, from the stream to what follows from its fate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Worker;
 use super::mail::mail;
 use crate::chain::Fate;
 use crate::failure::Failure;
+use crate::redis::Fault;
 use crate::smtp::reply;
 use crate::stream::{Entry, Place};
 
@@ -28,6 +30,9 @@ impl Worker {
     }
 
     fn attempt(&self, entry: &Entry, place: &Place) {
+        if !self.is_ours(place) {
+            return;
+        }
         let attempts = self.held.attempt(place);
         let fate = smol::block_on(self.fate(entry));
         let to = entry
@@ -48,6 +53,32 @@ impl Worker {
             Err(failure) => {
                 self.held.went(false);
                 self.put_off(entry, place, attempts, &failure);
+            }
+        }
+    }
+
+    /// Whether nobody else may have taken it over while it waited for this thread; Redis is asked only
+    /// where that took long. What may be another's is put back.
+    fn is_ours(&self, place: &Place) -> bool {
+        let after = self.settings.take_over_after;
+        if self.held.is_told(place, after / 2) {
+            return true;
+        }
+        let told = Instant::now();
+        match self.source.keep(slice::from_ref(place), after, None) {
+            Ok(lost) if lost.is_empty() => {
+                self.held.told(slice::from_ref(place), told);
+                true
+            }
+            Ok(_) => {
+                log::info!(id = &*place.1, partition = place.0; "another worker has taken it over");
+                self.held.end(place);
+                false
+            }
+            Err(fault) => {
+                log::debug!(id = &*place.1, fault:% = fault; "it may be another worker's by now");
+                self.held.wait(place, now() + SOON);
+                false
             }
         }
     }
@@ -74,10 +105,12 @@ impl Worker {
     /// Tells Redis of what is delivered, and it could not be told of before.
     pub(super) fn tell(&self) {
         for entry in self.held.untold() {
-            if self.source.finish(&entry).is_err() {
-                return;
+            match self.source.finish(&entry) {
+                Ok(()) => self.held.end(&(entry.partition, entry.id.clone())),
+                // The other nodes are as well as ever.
+                Err(Fault::Away(_)) => {}
+                Err(_) => return,
             }
-            self.held.end(&(entry.partition, entry.id.clone()));
         }
     }
 

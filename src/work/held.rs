@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::locks::{lock, woken};
 use crate::stream::{Entry, Parcel, Place};
@@ -30,6 +30,10 @@ struct Known {
 struct Task {
     attempts: u32,
     stage: Stage,
+    /// When Redis was last told that it is ours; none, if it is not any more.
+    told: Option<Instant>,
+    /// Another worker has left it, and this one has not begun with it yet.
+    inherited: bool,
 }
 
 #[derive(Debug)]
@@ -43,19 +47,75 @@ enum Stage {
 }
 
 impl Held {
-    /// It goes to a thread; says whether it was not with one already.
-    pub(super) fn begin(&self, place: Place) -> bool {
+    /// It is ours, as Redis was told at `told`; says whether that is new.
+    pub(super) fn take(&self, place: Place, told: Instant, inherited: bool) -> bool {
         let mut known = lock(&self.known);
-        let task = known.tasks.entry(place).or_insert(Task {
+        let is_new = !known.tasks.contains_key(&place);
+        known.tasks.entry(place).or_insert(Task {
             attempts: 0,
             stage: Stage::Waits(0),
+            told: Some(told),
+            inherited,
         });
+        is_new
+    }
+
+    /// It goes to a thread; says whether it is here, and was not with one already.
+    pub(super) fn begin(&self, place: &Place) -> bool {
+        let mut known = lock(&self.known);
+        let Some(task) = known.tasks.get_mut(place) else {
+            return false;
+        };
         let is_free = matches!(task.stage, Stage::Waits(_));
         if is_free {
             task.stage = Stage::Working;
             known.working += 1;
         }
         is_free
+    }
+
+    /// Whether another worker has left it, and this one has not begun with it yet.
+    pub(super) fn is_inherited(&self, place: &Place) -> bool {
+        let known = lock(&self.known);
+        known.tasks.get(place).is_some_and(|task| task.inherited)
+    }
+
+    /// This worker has begun with it.
+    pub(super) fn begun(&self, place: &Place) {
+        if let Some(task) = lock(&self.known).tasks.get_mut(place) {
+            task.inherited = false;
+        }
+    }
+
+    /// Redis was told, at `when`, that these are ours.
+    pub(super) fn told(&self, places: &[Place], when: Instant) {
+        let mut known = lock(&self.known);
+        for place in places {
+            if let Some(task) = known.tasks.get_mut(place) {
+                task.told = Some(when);
+            }
+        }
+    }
+
+    /// Redis says that these are not ours any more.
+    pub(super) fn lose(&self, places: &[Place]) {
+        let mut known = lock(&self.known);
+        for place in places {
+            let stage = known.tasks.get_mut(place).map(|task| {
+                task.told = None;
+                &task.stage
+            });
+            if matches!(stage, Some(Stage::Waits(_))) {
+                known.tasks.remove(place);
+            }
+        }
+    }
+
+    /// Whether Redis was told within the last `time` that it is ours.
+    pub(super) fn is_told(&self, place: &Place, time: Duration) -> bool {
+        let known = lock(&self.known);
+        let told = known.tasks.get(place).and_then(|task| task.told);
+        told.is_some_and(|told| told.elapsed() < time)
     }
 
     /// How often it was tried, this time included.
@@ -142,6 +202,11 @@ impl Held {
         was_busy
     }
 
+    /// How many more may go to threads, of `most`.
+    pub(super) fn free(&self, most: usize) -> usize {
+        most.saturating_sub(lock(&self.known).working)
+    }
+
     /// Those whose time has come by `now`, at most `most`.
     pub(super) fn due(&self, now: u64, most: usize) -> Vec<Place> {
         let known = lock(&self.known);
@@ -162,13 +227,28 @@ impl Held {
         untold.collect()
     }
 
-    /// All of them.
-    pub(super) fn places(&self) -> Vec<Place> {
-        lock(&self.known).tasks.keys().cloned().collect()
+    /// Those that wait: what was tried, and has come to an end, and what was not.
+    pub(super) fn waiting(&self) -> (Vec<Place>, Vec<Place>) {
+        let known = lock(&self.known);
+        let tasks = known.tasks.iter();
+        let waits = tasks.filter(|(_, task)| matches!(task.stage, Stage::Waits(_)));
+        let (mut tried, mut untried) = (Vec::new(), Vec::new());
+        for (place, task) in waits {
+            let list = if task.attempts > 0 {
+                &mut tried
+            } else {
+                &mut untried
+            };
+            list.push(place.clone());
+        }
+        (tried, untried)
     }
 
-    /// Whether it is here already.
-    pub(super) fn has(&self, place: &Place) -> bool {
-        lock(&self.known).tasks.contains_key(place)
+    /// Those that do not wait.
+    pub(super) fn others(&self) -> Vec<Place> {
+        let known = lock(&self.known);
+        let tasks = known.tasks.iter();
+        let others = tasks.filter(|(_, task)| !matches!(task.stage, Stage::Waits(_)));
+        others.map(|(place, _)| place.clone()).collect()
     }
 }

@@ -11,6 +11,7 @@
 mod appetite;
 mod hand;
 mod held;
+mod legacy;
 mod mail;
 mod reader;
 mod stop;
@@ -122,7 +123,10 @@ impl Working {
                 thread::sleep(LEAVING);
             }
         }
-        let places = self.worker.held.places();
+        // What is delivered is not for others, nor what goes on being delivered.
+        self.worker.tell();
+        let (mut places, untried) = self.worker.held.waiting();
+        places.extend(untried);
         let after = self.worker.settings.take_over_after;
         if let Err(fault) = self.worker.source.leave(&places, after) {
             log::warn!(messages = places.len(), fault:% = fault; "cannot leave messages to others: they take them over later");

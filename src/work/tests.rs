@@ -1,8 +1,10 @@
 //! Without a Redis. What needs one is in `tests/stream`.
 
+use std::time::{Duration, Instant};
+
 use super::appetite::Appetite;
 use super::held::Held;
-use crate::stream::Place;
+use crate::stream::{Entry, Place};
 
 fn place(number: u16) -> Place {
     (number, format!("{number}-0"))
@@ -32,19 +34,61 @@ fn what_fails_again_and_again_lets_nothing_new_in() {
     let held = Held::default();
     assert_eq!(held.room(4, 100), 4);
     for number in 0..5 {
-        assert!(held.begin(place(number)));
-        assert!(!held.begin(place(number)), "it is with a thread already");
+        assert!(!held.begin(&place(number)), "it is not ours");
+        assert!(held.take(place(number), Instant::now(), false));
+        assert!(held.begin(&place(number)));
+        assert!(!held.begin(&place(number)), "it is with a thread already");
         assert_eq!(held.attempt(&place(number)), 1);
         held.wait(&place(number), u64::from(number));
         held.went(false);
     }
     assert_eq!(held.room(4, 100), 0);
     assert_eq!(held.due(2, 100).len(), 3);
-    assert!(held.begin(place(0)));
+    assert!(held.begin(&place(0)));
     assert_eq!(held.attempt(&place(0)), 2);
     held.went(true);
     held.end(&place(0));
     assert_eq!(held.room(4, 100), 4);
     assert_eq!(held.room(4, 4), 0, "too many wait");
-    assert_eq!(held.places().len(), 4);
+    assert_eq!(held.waiting().0.len(), 4);
+}
+
+#[test]
+fn who_stops_leaves_to_others_what_waits_and_nothing_else() {
+    let held = Held::default();
+    for number in 0..4 {
+        held.take(place(number), Instant::now(), true);
+        assert!(held.begin(&place(number)));
+    }
+    held.attempt(&place(0));
+    held.wait(&place(0), 0);
+    held.wait(&place(1), 0);
+    held.delivered(&Entry {
+        partition: 2,
+        id: place(2).1,
+        parcel: Err("it is none".into()),
+        why: None,
+    });
+    assert_eq!(held.waiting(), (vec![place(0)], vec![place(1)]));
+    assert_eq!(held.others().len(), 2, "one is delivered, one at work");
+    assert_eq!(held.free(4), 3);
+}
+
+/// Another worker may have it by now.
+#[test]
+fn what_redis_was_not_told_of_for_long_is_not_begun_unasked() {
+    let (held, hour) = (Held::default(), Duration::from_hours(1));
+    let long_ago = Instant::now().checked_sub(Duration::from_secs(1));
+    for number in 0..3 {
+        held.take(place(number), long_ago.expect("it runs for longer"), false);
+    }
+    assert!(held.is_told(&place(0), hour));
+    assert!(!held.is_told(&place(0), Duration::from_millis(900)));
+    held.told(&[place(0)], Instant::now());
+    assert!(held.is_told(&place(0), hour));
+    assert!(held.begin(&place(1)));
+    held.lose(&[place(1), place(2)]);
+    assert!(!held.is_told(&place(1), hour), "it is with a thread still");
+    assert_eq!(held.waiting().1, vec![place(0)]);
+    assert_eq!(held.others(), vec![place(1)]);
 }

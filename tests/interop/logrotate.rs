@@ -26,7 +26,7 @@ pid_file: FOLDER/maiasaura.pid
 /// Messages that are handed over in one go.
 const MESSAGES: usize = 200;
 const ROTATIONS: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the sample says, for a folder and a user of this machine.
 fn sample(place: &str) -> String {

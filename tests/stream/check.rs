@@ -56,6 +56,14 @@ fn what_does_not_keep_mail_is_a_fault() {
         &check(&server, ", durable: true", STREAM),
         "config set maxmemory-policy noeviction",
     );
+    // Marks and values have an end, so this one throws them away.
+    server.ask::<String>(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]);
+    for save in [STREAM, "save: Hasher|Header|Redis\nvalidate: []\n"] {
+        complains(
+            &check(&server, ", durable: true", save),
+            "config set maxmemory-policy noeviction",
+        );
+    }
 }
 
 #[test]

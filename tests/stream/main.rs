@@ -10,6 +10,7 @@ mod outages;
 mod pair;
 mod server;
 mod streams;
+mod takeovers;
 mod upstream;
 mod users;
 mod values;

@@ -7,6 +7,7 @@ use maiasaura::health::State;
 use rustix::process::Signal;
 
 use crate::house::{House, eventually};
+use crate::pair::lengths;
 use crate::server::Server;
 use crate::values::{delivers, only};
 
@@ -135,4 +136,33 @@ fn one_that_hangs_is_left_alone() {
     );
     server.signal(Signal::CONT);
     recovers(&house);
+}
+
+/// Each message does not wait for it alone, and nothing stays behind that the client sends again.
+#[test]
+fn a_replica_that_is_away_is_waited_for_once_by_all() {
+    let server = Server::start();
+    let yaml = format!(
+        "{}save: Hasher|Header|Stream\nvalidate: []\nlimits: {{connections_per_ip: 100}}\n\
+         stream: {{replicas: 1}}\n",
+        server.section(", durable: true, connections: 1, timeout: 2s")
+    );
+    let house = House::new(&yaml);
+    std::thread::scope(|scope| {
+        for number in 0..30 {
+            let house = &house;
+            scope.spawn(move || {
+                let mail = format!("Subject: {number}\r\n\r\nbody\r\n");
+                let reply = house.client().deliver(SENDER, &[BOB], mail.as_bytes());
+                assert!(reply.starts_with(LATER), "{reply}");
+            });
+        }
+    });
+    let stats: String = server.ask(&["INFO", "commandstats"]);
+    let calls = stats.lines().find_map(|line| {
+        let rest = line.strip_prefix("cmdstat_wait:calls=")?;
+        rest.split(',').next()?.parse::<u32>().ok()
+    });
+    assert!(calls.is_some_and(|calls| calls < 15), "{calls:?}");
+    assert_eq!(lengths(&server), (0, 0), "what was refused is withdrawn");
 }

@@ -24,10 +24,19 @@ pub fn yaml(server: &Server, keys: &str, more: &str) -> String {
 
 /// A worker of this process.
 pub fn worker(folder: &Folder, yaml: &str) -> RunningWorker {
+    worker_with(folder, yaml, |daemon| daemon)
+}
+
+/// The same, with more than its configuration says.
+pub fn worker_with(
+    folder: &Folder,
+    yaml: &str,
+    furnish: impl FnOnce(Daemon) -> Daemon,
+) -> RunningWorker {
     let environment: Environment = folder.variables().into_iter().collect();
     let config = Config::parse(&configuration(yaml), "test", &environment);
     let config = config.unwrap_or_else(|error| panic!("{error}"));
-    let running = Daemon::new(config).work();
+    let running = furnish(Daemon::new(config)).work();
     running.unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -168,10 +168,10 @@ fn what_cannot_be_delivered_now_waits() {
             .collect();
         pending.iter().sum::<u64>() == 1
     });
-    fs::remove_file(folder.path("maildirs/example.org")).expect("it is there");
     // The one that stops leaves it to the next, which does not wait as long as for one that died.
     working.shutdown();
     assert_eq!((folder.mail_count(), lengths(&server)), (0, (1, 0)));
+    fs::remove_file(folder.path("maildirs/example.org")).expect("it is there");
     let working = worker(&folder, &yaml(&server, "", ""));
     eventually("it is delivered", || folder.mail_count() == 1);
     eventually("and removed", || lengths(&server) == (0, 0));
@@ -227,6 +227,24 @@ fn a_key_of_another_kind_is_a_fault_of_ours() {
     assert!(reply.starts_with("451 4.3.0 "), "{reply}");
     let prefix = yaml(&server, ", prefix: other", "");
     delivers(&House::new(&prefix), &[BOB], MAIL);
+}
+
+/// Nor does it hold up the mail of other partitions.
+#[test]
+fn a_key_of_another_kind_stands_in_the_way_of_its_partition_only() {
+    let server = Server::start();
+    let yaml = yaml(&server, "", "");
+    let house = House::new(&yaml);
+    delivers(&house, &[BOB], MAIL);
+    for partition in 0..4 {
+        let key = format!("maiasaura:{{{partition}}}:mail");
+        server.ask::<bool>(&["SETNX", &key, "a text"]);
+    }
+    let working = worker(&house.folder, &yaml);
+    eventually("it is delivered", || house.folder.mail_count() == 1);
+    delivers(&house, &[BOB], b"Subject: another\r\n\r\nbody\r\n");
+    eventually("so is the next", || house.folder.mail_count() == 2);
+    working.shutdown();
 }
 
 #[test]

@@ -127,11 +127,11 @@ fn from_the_queue_it_gets_what_it_has_missed() {
         server.section(", delivery: queued")
     ));
     delivers(&house, &[BOB], MAIL);
-    assert_eq!(house.folder.files(".spool/redis/new").len(), 1);
+    assert_eq!(house.folder.letters("redis").len(), 1);
     server.run();
     // The second attempt is due after ten seconds; a new letter closes the breaker before.
     eventually("it is handed over", || {
-        house.folder.files(".spool/redis/new").is_empty()
+        house.folder.letters("redis").is_empty()
     });
     let octets = value(&server, &server.keys("*")[0]);
     let mut text = Vec::new();
