@@ -18,6 +18,7 @@ mod promises;
 mod queued;
 mod rows;
 mod schema;
+mod taken_back;
 mod trouble;
 mod users;
 

@@ -1,14 +1,9 @@
 //! What a 250 promises is there, however the server and the table are set up; where it could not be, there
 //! is no 250.
 
-use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
 
-use maiasaura::failure::Failure;
 use maiasaura::mysql::{self, Form, Message, Row};
-use maiasaura::processor::{Commit, Delivery, Pending, Processor, Staged};
-use maiasaura::smtp::reply;
 
 use crate::house::{House, eventually};
 use crate::mariadb::{Database, Server, at_once};
@@ -142,58 +137,6 @@ fn a_hash_that_does_not_fit_is_no_hash() {
     database.sql("ALTER TABLE new_mail MODIFY hash VARBINARY(32) NOT NULL");
     delivers(&house(&database, INLINE), &["bob@example.org"], MAIL);
     assert_eq!(database.count(), 1);
-}
-
-/// Fails in the commit of each message that it has seen before.
-#[derive(Default)]
-struct Spoiler(Mutex<HashSet<Option<String>>>);
-
-struct Spoiled;
-
-impl Processor for Spoiler {
-    fn name(&self) -> &'static str {
-        "Spoiler"
-    }
-
-    fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
-        let subject = delivery.headers.as_ref().and_then(|it| it.subject.clone());
-        let is_new = self.0.lock().expect("nobody panics").insert(subject);
-        Box::pin(async move {
-            Ok(if is_new {
-                Staged::Done
-            } else {
-                Staged::Until(Box::new(Spoiled))
-            })
-        })
-    }
-}
-
-impl Commit for Spoiled {
-    fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
-        Box::pin(async { Err(Failure::new(reply::LOCAL_FAULT, "it was to fail")) })
-    }
-
-    fn abort(&mut self) -> Pending<'_, ()> {
-        Box::pin(async {})
-    }
-}
-
-/// What is taken back is what was inserted, and not what was there: in the same second, too.
-#[test]
-fn a_promised_row_is_not_taken_back() {
-    let database = Database::with_table();
-    let chain = "save: HeadersParser|Hasher|Header|MySQL|MailDir|Spoiler\n";
-    let yaml = format!("{chain}{}", database.section(INLINE));
-    let house = House::with(&yaml, |daemon| {
-        daemon.processor("Spoiler", || Ok(Arc::new(Spoiler::default())))
-    });
-    for number in 0..20 {
-        let mail = format!("Subject: {number}\r\n\r\nbody\r\n");
-        delivers(&house, &["bob@example.org"], mail.as_bytes());
-        let reply = send(&mut house.client(), &["bob@example.org"], mail.as_bytes());
-        assert!(reply.starts_with("451 "), "{reply}");
-        assert_eq!(database.count(), number + 1);
-    }
 }
 
 /// Whoever panics gives its connection back.

@@ -35,9 +35,7 @@ fn rows_come_from_the_queue() {
 
 /// Letters that wait.
 pub fn letters(house: &House) -> usize {
-    let tree = house.folder.tree();
-    let is_letter = |path: &&String| path.contains("/.spool/mysql/new/");
-    tree.iter().filter(is_letter).count()
+    house.folder.letters("mysql").len()
 }
 
 #[test]

@@ -4,19 +4,16 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use maiasaura::failure::Failure;
 use maiasaura::health::State;
 use maiasaura::mysql::{self, Endpoint, Settings, Tls};
-use maiasaura::processor::{Commit, Delivery, Pending, Processor, Staged};
-use maiasaura::smtp::reply;
 use rustix::process::{Signal, kill_process};
 
 use crate::house::{House, eventually};
 use crate::mariadb::{Database, Server, at_once};
-use crate::rows::{CHAIN, INLINE, delivers, house, send};
+use crate::rows::{CHAIN, delivers, house, send};
 use crate::service;
 
 const MAIL: &[u8] = b"Subject: s\r\n\r\nbody\r\n";
@@ -364,65 +361,6 @@ fn a_server_that_hangs_keeps_so_many() {
         assert_eq!(fault.message, "3 messages wait for the server already");
     }
     assert_eq!(database.count(), 3);
-}
-
-/// A chain whose last link fails in its commit.
-struct Spoiler;
-
-struct Spoiled;
-
-impl Processor for Spoiler {
-    fn name(&self) -> &'static str {
-        "Spoiler"
-    }
-
-    fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
-        let is_bad = delivery
-            .headers
-            .as_ref()
-            .and_then(|it| it.subject.as_deref())
-            == Some("bad");
-        Box::pin(async move {
-            Ok(if is_bad {
-                Staged::Until(Box::new(Spoiled))
-            } else {
-                Staged::Done
-            })
-        })
-    }
-}
-
-impl Commit for Spoiled {
-    fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
-        Box::pin(async { Err(Failure::new(reply::LOCAL_FAULT, "it was to fail")) })
-    }
-
-    fn abort(&mut self) -> Pending<'_, ()> {
-        Box::pin(async {})
-    }
-}
-
-/// What was committed before a failure is taken back, the rows too; but not those that the same message
-/// had before.
-#[test]
-fn a_failure_after_the_rows_takes_them_back() {
-    let database = Database::with_table();
-    let yaml = format!(
-        "save: HeadersParser|Hasher|Header|MySQL|MailDir|Spoiler\n{}",
-        database.section(INLINE)
-    );
-    let house = House::with(&yaml, |daemon| {
-        daemon.processor("Spoiler", || Ok(Arc::new(Spoiler)))
-    });
-    delivers(&house, &["bob@example.org"], b"Subject: good\r\n\r\n");
-    let reply = send(
-        &mut house.client(),
-        &["bob@example.org", "carol@example.org"],
-        b"Subject: bad\r\n\r\n",
-    );
-    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
-    assert_eq!(database.sql("SELECT subject FROM new_mail"), "good");
-    assert_eq!(house.folder.mail_count(), 1);
 }
 
 /// The disk of the server is full: nothing is lost, and all goes on when there is room.
