@@ -332,7 +332,7 @@ fn a_server_that_hangs_keeps_so_many() {
     database.make_table();
     let client = mysql::Database::new(Settings {
         waiting: 3,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         ..database.settings()
     });
     assert_eq!(client.ready().err(), None);
