@@ -250,7 +250,7 @@ fn a_node_that_dies_defers_its_own_mail_only() {
 /// Nor is one that hangs; and when it answers again it is found by itself.
 #[test]
 fn a_node_that_hangs_is_left_alone_until_it_answers() {
-    let mut cluster = Cluster::start();
+    let cluster = Cluster::start();
     let keys = "durable: true, timeout: 1s, connect_timeout: 1s";
     let house = House::new(&format!(
         "{}save: Hasher|Header|Stream\nvalidate: []\nstream: {{partitions: 12}}\n",
