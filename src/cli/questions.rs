@@ -15,9 +15,9 @@ fn auth_http(config: &Config) -> u32 {
     let Some(auth_http) = &config.auth_http else {
         return 0;
     };
-    let mut listeners = config.listeners.iter();
-    let is_told =
-        listeners.any(|listener| !listener.xclient.is_empty() || listener.proxy_protocol.is_some());
+    let mut listeners = config.enabled();
+    let is_told = listeners
+        .any(|(_, listener)| !listener.xclient.is_empty() || listener.proxy_protocol.is_some());
     if !is_told {
         say(
             "warn  auth_http: no listener has nginx in its xclient: all mail will seem to come from nginx",

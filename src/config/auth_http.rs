@@ -97,9 +97,10 @@ pub(super) fn check(config: &Config) -> Outcome {
 
 /// The first listener that nginx can use.
 fn first(config: &Config) -> Option<SocketAddr> {
-    let mut listeners = config.listeners.iter();
-    listeners.find_map(|listener| match listener.address {
-        Address::Tcp(address) if listener.protocol == Protocol::Smtp => Some(address),
-        _ => None,
-    })
+    config
+        .enabled()
+        .find_map(|(_, listener)| match listener.address {
+            Address::Tcp(address) if listener.protocol == Protocol::Smtp => Some(address),
+            _ => None,
+        })
 }

@@ -89,16 +89,18 @@ fn listeners(config: &Config) -> Outcome {
     let listeners = &config.listeners;
     let none = "there is none; write at least one, such as [{address: 127.0.0.1:2525}]";
     refuse(listeners.is_empty(), "listeners", none)?;
+    let none = "none is enabled, so that no mail could come in; leave `enabled` out where clients are to connect";
+    refuse(config.enabled().next().is_none(), "listeners", none)?;
     for (index, listener) in listeners.iter().enumerate() {
         let address = &listener.address;
         // With port 0 each takes a free port of its own.
         let is_fresh = matches!(address, Address::Tcp(address) if address.port() == 0);
         let is_known = listeners[..index]
             .iter()
-            .any(|earlier| is_same(&earlier.address, address));
+            .any(|earlier| earlier.enabled && is_same(&earlier.address, address));
         let message = format!("another listener has {address} already; keep one of them");
         refuse(
-            is_known && !is_fresh,
+            listener.enabled && is_known && !is_fresh,
             format!("listeners[{index}].address"),
             message,
         )?;

@@ -20,6 +20,8 @@ const SOCKET_MODE: u32 = 0o660;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section with an address")]
 pub struct ListenerConfig {
+    /// Whether clients can connect there (default: true). A reload changes it.
+    pub enabled: bool,
     /// `ip:port`, `[::]:port`, `unix:/path`, `unix:/path:0660`, `unix:/path:0660:group` or
     /// `systemd:name` (default: 127.0.0.1:2525).
     #[serde(deserialize_with = "address")]
@@ -91,6 +93,7 @@ words! {
 impl Default for ListenerConfig {
     fn default() -> Self {
         Self {
+            enabled: true,
             address: Address::Tcp(([127, 0, 0, 1], 2525).into()),
             protocol: Protocol::Smtp,
             hostname: None,

@@ -45,8 +45,8 @@ pub(super) fn check(config: &Config) -> Outcome {
     )?;
     let address = metrics.address;
     let is_ours = |listener: &Address| *listener == Address::Tcp(address);
-    let mut listeners = config.listeners.iter();
-    let is_taken = listeners.any(|listener| is_ours(&listener.address))
+    let mut listeners = config.enabled();
+    let is_taken = listeners.any(|(_, listener)| is_ours(&listener.address))
         || config
             .auth_http
             .as_ref()

@@ -161,8 +161,8 @@ impl Config {
     /// How clients log in, and the file of those who may; none where no listener has logins.
     pub fn logins(&self) -> Option<(LoginSettings, &Path)> {
         let users = self.auth.users.as_deref()?;
-        let is_open = |listener: &ListenerConfig| listener.auth != Auth::Off;
-        self.listeners.iter().any(is_open).then_some(())?;
+        let is_open = |(_, listener): (usize, &ListenerConfig)| listener.auth != Auth::Off;
+        self.enabled().any(is_open).then_some(())?;
         let settings = LoginSettings {
             mechanisms: self.auth.mechanisms.iter().map(|it| it.0).collect(),
             plain_if_local: self.auth.plaintext == Plaintext::Local,
@@ -214,11 +214,21 @@ impl Config {
         }
     }
 
+    /// The listeners where clients can connect, with their places in the configuration.
+    pub fn enabled(&self) -> impl Iterator<Item = (usize, &ListenerConfig)> {
+        let all = self.listeners.iter().enumerate();
+        all.filter(|(_, listener)| listener.enabled)
+    }
+
     /// Listens at this one address instead, in the manner of the first listener.
     pub fn listen_on(&mut self, address: &str) -> Result<(), String> {
         let address = super::listeners::parse_address(address)?;
         let first = self.listeners.first().cloned().unwrap_or_default();
-        self.listeners = vec![ListenerConfig { address, ..first }];
+        self.listeners = vec![ListenerConfig {
+            enabled: true,
+            address,
+            ..first
+        }];
         Ok(())
     }
 

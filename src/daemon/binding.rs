@@ -16,13 +16,13 @@ pub(super) fn listeners(
     server: &Server,
     passed: &mut PassedSockets,
 ) -> Result<Vec<Listener>, StartError> {
-    let addresses = config.listeners.iter();
-    let addresses: Vec<Address> = addresses.map(|it| it.address.clone()).collect();
+    let addresses = config.enabled().map(|(_, it)| it.address.clone());
+    let addresses: Vec<Address> = addresses.collect();
     let bound = server
         .bind(&addresses, passed)
         .map_err(|(address, error)| bind_error(&address, error))?;
     let mut listeners = Vec::new();
-    for ((index, listener), bound) in config.listeners.iter().enumerate().zip(bound) {
+    for ((index, listener), bound) in config.enabled().zip(bound) {
         let profile = Arc::new(config.profile(listener));
         let encryption = offers.encryption(config, listener);
         let trust = Config::trust(listener);

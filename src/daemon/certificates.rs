@@ -27,7 +27,7 @@ impl Offers {
         before: Option<&Self>,
     ) -> Result<Self, (String, TlsError)> {
         let mut offers = Self::default();
-        for (index, listener) in config.listeners.iter().enumerate() {
+        for (index, listener) in config.enabled() {
             let Some(settings) = config.tls(listener) else {
                 continue;
             };

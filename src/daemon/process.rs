@@ -30,7 +30,7 @@ impl Running {
         logging.reopen();
         let events = self.events();
         events.tell(|| Event::ConfigChange(ConfigChange::ReopenLogFile));
-        for listener in &self.config().listeners {
+        for (_, listener) in self.config().enabled() {
             if listener.log.file.is_some() {
                 events.tell(|| {
                     Event::ServerChange(ServerChange {

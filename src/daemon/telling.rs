@@ -29,15 +29,24 @@ pub(super) fn events(reloaded: &Reloaded, before: &Config, after: &Config) -> Ve
     let mut events = Vec::new();
     for address in &reloaded.closed {
         server(&mut events, address, ListenerChange::Stopped);
-        server(&mut events, address, ListenerChange::Removed);
+        if !is_named(after, address) {
+            server(&mut events, address, ListenerChange::Removed);
+        }
     }
     for address in &reloaded.opened {
-        server(&mut events, address, ListenerChange::New);
+        if !is_named(before, address) {
+            server(&mut events, address, ListenerChange::New);
+        }
         server(&mut events, address, ListenerChange::Started);
     }
     listeners(&mut events, before, after);
     sections(&mut events, &reloaded.changed, before, after);
     events
+}
+
+/// Whether a listener is there, be it enabled or not.
+fn is_named(config: &Config, address: &Address) -> bool {
+    config.listeners.iter().any(|it| it.address == *address)
 }
 
 /// What is told at the start.
@@ -89,6 +98,7 @@ fn is_same(one: &ListenerConfig, other: &ListenerConfig) -> bool {
 
 fn updated(before: &ListenerConfig, after: &ListenerConfig) -> Vec<String> {
     let ListenerConfig {
+        enabled,
         address,
         protocol,
         hostname,
@@ -99,6 +109,7 @@ fn updated(before: &ListenerConfig, after: &ListenerConfig) -> Vec<String> {
         log,
     } = before;
     let keys = [
+        ("enabled", *enabled != after.enabled),
         ("address", *address != after.address),
         ("protocol", *protocol != after.protocol),
         ("hostname", *hostname != after.hostname),

@@ -49,6 +49,24 @@ fn one_is_removed_and_added_again() {
 }
 
 #[test]
+fn one_is_disabled_and_enabled() {
+    let mut house = House::new("listeners: [{address: '127.0.0.1:0'}, {address: '127.0.0.1:0'}]");
+    let (first, second) = (house.addresses()[0].clone(), house.addresses()[1].clone());
+    let mut client = Client::greeted(&second);
+    for enabled in [false, true, false] {
+        let yaml = format!(
+            "listeners: [{{address: '{second}', enabled: {enabled}}}, {{address: '127.0.0.1:0'}}]"
+        );
+        let reloaded = house.reload(&yaml).expect("it is sound");
+        assert_eq!(reloaded.changed, ["listeners"]);
+        assert_eq!(is_refused(&second), !enabled);
+        Client::greeted(&first).wants("NOOP", "250 ");
+    }
+    let reply = client.deliver(SENDER, &[BOB], MAIL);
+    assert!(reply.starts_with("250 "), "{reply}");
+}
+
+#[test]
 fn ports_change_places() {
     let two = |first: &str, second: &str| {
         format!(
