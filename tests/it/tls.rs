@@ -133,6 +133,7 @@ fn a_handshake_that_stalls_frees_its_place() {
         "timeouts: {tls_handshake: 3s}\nlimits: {connections_per_ip: 4}\n",
     ];
     let house = house(&yaml.concat());
+    let events = house.running().subscribe(16);
     let begun = Instant::now();
     let mut stalled = Vec::new();
     for _ in 0..2 {
@@ -140,6 +141,10 @@ fn a_handshake_that_stalls_frees_its_place() {
         client.wants("STARTTLS", "220 ");
         stalled.push(client);
         stalled.push(Client::connect(&house.addresses()[1]));
+    }
+    for _ in &stalled {
+        let event = events.wait(PATIENCE).expect("it is let in");
+        assert_eq!(event.topic(), "connection:opened");
     }
     // One of them sends the beginning of a record, octet by octet.
     stalled[0].send(b"\x16");
