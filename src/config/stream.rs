@@ -122,6 +122,12 @@ pub(super) fn check(config: &Config) -> Outcome {
     )?;
     let message = "no processor is named, so that mail would be lost; write at least MailDir";
     refuse(stream.save.is_empty(), "stream.save", message)?;
+    work(stream)?;
+    cluster(config)
+}
+
+/// What workers do.
+fn work(stream: &StreamConfig) -> Outcome {
     let own = |name: &String| name.trim().eq_ignore_ascii_case("Stream");
     let message = "mail would go round for ever; leave Stream out";
     refuse(stream.save.iter().any(own), "stream.save", message)?;
@@ -133,19 +139,6 @@ pub(super) fn check(config: &Config) -> Outcome {
     refuse(!fits, "stream.at_once", message)?;
     let message = "with 0 no message could be taken over; write a larger number";
     refuse(stream.take_overs == 0, "stream.take_overs", message)?;
-    let is_cluster = config.redis.as_ref().is_some_and(|redis| redis.cluster);
-    let message =
-        "a cluster cannot be asked that; write 0, and min-replicas-to-write into its configuration";
-    refuse(
-        is_cluster && stream.replicas > 0,
-        "stream.replicas",
-        message,
-    )?;
-    refuse(
-        is_cluster && stream.waitaof,
-        "stream.waitaof",
-        "a cluster cannot be asked that; write appendfsync always into its configuration",
-    )?;
     for (key, time) in [
         ("take_over_after", stream.take_over_after),
         ("give_up_after", stream.give_up_after),
@@ -155,4 +148,19 @@ pub(super) fn check(config: &Config) -> Outcome {
         refuse(time.get().as_secs() == 0, format!("stream.{key}"), message)?;
     }
     Ok(())
+}
+
+/// Refuses what a cluster cannot be asked.
+fn cluster(config: &Config) -> Outcome {
+    let stream = &config.stream;
+    let is_cluster = config.redis.as_ref().is_some_and(|redis| redis.cluster);
+    let message =
+        "a cluster cannot be asked that; write 0, and min-replicas-to-write into its configuration";
+    let has_replicas = stream.replicas > 0;
+    refuse(is_cluster && has_replicas, "stream.replicas", message)?;
+    refuse(
+        is_cluster && stream.waitaof,
+        "stream.waitaof",
+        "a cluster cannot be asked that; write appendfsync always into its configuration",
+    )
 }

@@ -118,7 +118,6 @@ fn single(before: &Config, after: &Config) -> Vec<&'static str> {
         metrics,
         pid_file,
         threads,
-        // Key by key in `changed`.
         tls: _,
         auth: _,
         smtp: _,

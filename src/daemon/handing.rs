@@ -42,15 +42,15 @@ pub(super) fn queued(
     Ok(Queued::new(name, queue, Arc::clone(disks)))
 }
 
-/// Whether `save` names the processor that fills this queue.
-#[cfg(any(feature = "fastcgi", feature = "mysql"))]
-pub(super) fn fills_queue(name: &str, config: &Config) -> bool {
+/// Whether `save` names this processor.
+#[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
+pub(super) fn is_in_save(name: &str, config: &Config) -> bool {
     let is_named = |link: &String| link.trim().eq_ignore_ascii_case(name);
     config.save.iter().any(is_named)
 }
 
 /// Whether something waits in this queue.
-#[cfg(any(feature = "fastcgi", feature = "mysql"))]
+#[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
 pub(super) fn has_letters(name: &str, config: &Config, store: &Arc<Store>) -> bool {
     let queue = config
         .spool()

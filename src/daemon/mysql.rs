@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handing::{Consumers, Habits, fills_queue, has_letters, queued};
+use super::handing::{Consumers, Habits, has_letters, is_in_save, queued};
 use super::redis::Redis;
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
@@ -149,7 +149,7 @@ impl Sql {
 
 fn is_queued(name: &str, config: &Config) -> bool {
     let section = config.mysql.as_ref();
-    section.is_some_and(|section| section.delivery == Handover::Queued) && fills_queue(name, config)
+    section.is_some_and(|section| section.delivery == Handover::Queued) && is_in_save(name, config)
 }
 
 /// The database from before, unless it is to be another one.

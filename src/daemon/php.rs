@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handing::{Consumers, Habits, fills_queue, has_letters, queued};
+use super::handing::{Consumers, Habits, has_letters, is_in_save, queued};
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
 use crate::disks::Disks;
@@ -102,5 +102,5 @@ impl Php {
 /// Whether mail for PHP goes into a queue.
 fn is_queued(config: &Config) -> bool {
     let section = config.fastcgi.as_ref();
-    section.is_some_and(|section| section.delivery == Handover::Queued) && fills_queue(NAME, config)
+    section.is_some_and(|section| section.delivery == Handover::Queued) && is_in_save(NAME, config)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handing::{Consumers, Habits, queued};
+use super::handing::{Consumers, Habits, has_letters, is_in_save, queued};
 use super::redis_users::RedisUsers;
 use crate::chain::Registry;
 use crate::config::{Config, Handover};
@@ -13,7 +13,6 @@ use crate::maildir::Store;
 use crate::processor::{self, Processor, RedisPostman, Stream};
 use crate::recipients::UserSource;
 use crate::redis::Client;
-use crate::spool::Queue;
 use crate::stream::Sink;
 
 /// The processor and its queue.
@@ -60,12 +59,7 @@ impl Redis {
         let (Ok(client), Some(section)) = (&self.0, &config.redis) else {
             return;
         };
-        let waits = || {
-            let place = config.spool();
-            let queue = place.and_then(|place| Queue::new(Arc::clone(store), place, NAME));
-            queue.is_ok_and(|queue| queue.letters().is_ok_and(|letters| !letters.is_empty()))
-        };
-        if !fills_queue(config) && !waits() {
+        if !is_queued(config) && !has_letters(NAME, config, store) {
             return;
         }
         let settings = client.settings();
@@ -73,7 +67,7 @@ impl Redis {
             timeout: settings.timeout * 2 + SPARE,
             at_once: config.spool.at_once,
         };
-        let level = is_named(config, "Compressor").then_some(config.compressor.level);
+        let level = is_in_save("Compressor", config).then_some(config.compressor.level);
         let redis =
             processor::Redis::new(Arc::clone(client), &section.prefix, section.expire.get())
                 .digits(section.digits);
@@ -112,7 +106,7 @@ impl Redis {
             .ok_or("the section redis is missing")?;
         let processor = processor::Redis::new(client, &section.prefix, section.expire.get());
         let processor = processor.durable(section.durable).digits(section.digits);
-        if !fills_queue(config) {
+        if !is_queued(config) {
             return Ok(Arc::new(processor));
         }
         let queued = queued(NAME, config, store, disks)?;
@@ -128,12 +122,7 @@ impl Redis {
 }
 
 /// Whether mail for Redis goes into a queue.
-fn fills_queue(config: &Config) -> bool {
+fn is_queued(config: &Config) -> bool {
     let section = config.redis.as_ref();
-    section.is_some_and(|section| section.delivery == Handover::Queued) && is_named(config, NAME)
-}
-
-fn is_named(config: &Config, processor: &str) -> bool {
-    let mut save = config.save.iter();
-    save.any(|name| name.trim().eq_ignore_ascii_case(processor))
+    section.is_some_and(|section| section.delivery == Handover::Queued) && is_in_save(NAME, config)
 }

@@ -129,16 +129,7 @@ impl Running {
         };
         generation.tell(&self.parts.health);
         generation.disks.settle();
-        let jobs = generation
-            .consumers
-            .jobs(&generation.config, &generation.store);
-        let surroundings = Surroundings {
-            executor: &self.executor,
-            shutdown: &self.shutdown,
-            events: &self.parts.events,
-            health: &self.parts.health,
-        };
-        self.workers.set(jobs, &surroundings);
+        self.hand_over(&generation);
         if let Some(doors) = doors {
             current.acme = generation
                 .acme
@@ -155,6 +146,19 @@ impl Running {
         let moved = self.server.open(listeners, service).await;
         *write(&self.shown) = shown;
         moved
+    }
+
+    /// Hands over what waits in queues as this configuration says.
+    fn hand_over(&self, generation: &Generation) {
+        let (config, store) = (&generation.config, &generation.store);
+        let surroundings = Surroundings {
+            executor: &self.executor,
+            shutdown: &self.shutdown,
+            events: &self.parts.events,
+            health: &self.parts.health,
+        };
+        let jobs = generation.consumers.jobs(config, store);
+        self.workers.set(jobs, &surroundings);
     }
 
     /// Answers questions over HTTP as this configuration says.
