@@ -68,6 +68,10 @@ impl<T> Group<T> {
 
     /// The same for one who may be asked too much: after each `pause` in which nobody has begun with
     /// its thing it goes, with the thing as it is, if that is what `is_enough` says.
+    #[cfg_attr(
+        not(any(feature = "redis", test)),
+        expect(dead_code, reason = "only Redis is asked too much")
+    )]
     pub(crate) fn join_unless(
         &self,
         thing: T,
