@@ -14,7 +14,7 @@ use crate::house::{Folder, Stored, eventually};
 use crate::process::{Program, configure};
 
 const RELOADS: usize = 100;
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 12;
 /// What each reload takes turns in: hosts, limits, a listener, the chain, how mail is stored.
 const TURNS: [&str; 5] = [
     "recipients: {hosts: [example.org]}",
