@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::de::{Deserialize, Deserializer};
 
+use super::Hidden;
 use super::scalars::{Scalar, words};
 use super::units::Time;
 
@@ -30,7 +31,7 @@ pub struct FastcgiConfig {
     /// What counts as success (default: required).
     pub acknowledgement: Acknowledge,
     /// For `X-Signature` (default: none).
-    pub secret: Option<String>,
+    pub secret: Option<Hidden>,
     /// The file that the secret is in (default: none).
     pub secret_file: Option<PathBuf>,
     /// Requests at once (default: 8).

@@ -32,6 +32,7 @@ mod environment;
 mod error;
 mod expand;
 mod fastcgi;
+mod hidden;
 mod limits;
 mod listeners;
 mod locate;
@@ -69,6 +70,7 @@ pub use self::error::{ConfigError, Place};
 pub use self::fastcgi::{
     Acknowledge, BodyForm, FastcgiConfig, FastcgiValidateConfig, Handover, PhpAddress,
 };
+pub use self::hidden::Hidden;
 pub use self::limits::{LimitsConfig, TimeoutsConfig};
 pub use self::listeners::{Brackets, Habit, ListenerConfig, Protocol, SmtpConfig};
 pub use self::log::{Addresses, File, Format, Level, ListenerLogConfig, LogConfig};

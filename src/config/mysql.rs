@@ -1,22 +1,21 @@
 //! Where the database is, and what is written there.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use serde::de::{Deserialize, Deserializer};
 
-use super::Handover;
 use super::scalars::{Scalar, words};
 use super::units::Time;
+use super::{Handover, Hidden};
 
 pub(super) mod check;
 #[cfg(feature = "mysql")]
 mod settings;
 
 /// What the processors `MySQL` and `GuerrillaDbRedis` are told, and who asks there about users.
-#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct MysqlConfig {
     /// Where it listens (default: 127.0.0.1:3306).
@@ -24,7 +23,7 @@ pub struct MysqlConfig {
     /// Who we are there (default: maiasaura).
     pub user: String,
     /// Our password there (default: none).
-    pub password: Option<String>,
+    pub password: Option<Hidden>,
     /// The file that the password is in (default: none).
     pub password_file: Option<PathBuf>,
     /// The name of the database (default: mail).
@@ -92,28 +91,6 @@ impl Default for MysqlConfig {
             connect_timeout: Time::seconds(5),
             timeout: Time::seconds(10),
         }
-    }
-}
-
-/// Without the password.
-impl fmt::Debug for MysqlConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MysqlConfig")
-            .field("address", &self.address)
-            .field("user", &self.user)
-            .field("password", &self.password.as_ref().map(|_| "(hidden)"))
-            .field("password_file", &self.password_file)
-            .field("database", &self.database)
-            .field("tls", &self.tls)
-            .field("tls_ca", &self.tls_ca)
-            .field("table", &self.table)
-            .field("columns", &self.columns)
-            .field("mail", &self.mail)
-            .field("delivery", &self.delivery)
-            .field("connections", &self.connections)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("timeout", &self.timeout)
-            .finish()
     }
 }
 

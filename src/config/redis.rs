@@ -1,12 +1,11 @@
 //! Where Redis is, and what is put there.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use super::check::{Outcome, refuse};
 use super::scalars::texts;
 use super::units::Time;
-use super::{Config, Handover};
+use super::{Config, Handover, Hidden};
 
 #[cfg(feature = "redis")]
 mod settings;
@@ -20,7 +19,7 @@ const FEWEST_DIGITS: usize = 32;
 const ADDRESS: &str = "write one such as 127.0.0.1:6379 or unix:/run/redis/redis.sock";
 
 /// Where Redis is, and what is put there.
-#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct RedisConfig {
     /// Where it listens; of a cluster some nodes; needed.
@@ -35,7 +34,7 @@ pub struct RedisConfig {
     /// The user of its access control list (default: none, which is `default`).
     pub user: Option<String>,
     /// The password (default: none).
-    pub password: Option<String>,
+    pub password: Option<Hidden>,
     /// The file that the password is in (default: none).
     pub password_file: Option<PathBuf>,
     /// The number of the database (default: 0).
@@ -79,30 +78,6 @@ impl Default for RedisConfig {
             connect_timeout: Time::seconds(2),
             timeout: Time::seconds(5),
         }
-    }
-}
-
-/// Without the password.
-impl fmt::Debug for RedisConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisConfig")
-            .field("address", &self.address)
-            .field("cluster", &self.cluster)
-            .field("tls", &self.tls)
-            .field("ca", &self.ca)
-            .field("user", &self.user)
-            .field("password", &self.password.as_ref().map(|_| "..."))
-            .field("password_file", &self.password_file)
-            .field("database", &self.database)
-            .field("prefix", &self.prefix)
-            .field("digits", &self.digits)
-            .field("expire", &self.expire)
-            .field("delivery", &self.delivery)
-            .field("durable", &self.durable)
-            .field("connections", &self.connections)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("timeout", &self.timeout)
-            .finish()
     }
 }
 

@@ -63,7 +63,7 @@ impl FastcgiConfig {
     fn secret(&self) -> Result<Option<Secret>, String> {
         let text = match &self.secret_file {
             Some(file) => Some(read(file)?),
-            None => self.secret.clone(),
+            None => self.secret.as_deref().map(str::to_owned),
         };
         Ok(text.map(Secret::new))
     }

@@ -37,7 +37,7 @@ impl MysqlConfig {
             user: self.user.clone(),
             password: match &self.password_file {
                 Some(file) => Some(read(file)?),
-                None => self.password.clone(),
+                None => self.password.as_deref().map(str::to_owned),
             },
             database: self.database.clone(),
             tls: match self.tls {

@@ -71,7 +71,7 @@ impl RedisConfig {
 
     fn secret(&self) -> Result<Option<String>, String> {
         let Some(path) = &self.password_file else {
-            return Ok(self.password.clone());
+            return Ok(self.password.as_deref().map(str::to_owned));
         };
         let shown = path.display();
         let text = fs::read_to_string(path)
