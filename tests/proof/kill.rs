@@ -1,12 +1,15 @@
 //! `kill -9` at any moment, under load.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::audit::{Verdict, look};
+use crate::letter::Letter;
 use crate::load::Load;
-use crate::program::{PROMISES, any_below, report, rounds, time};
+use crate::program::{PROMISES, any_below, need_root, report, rounds, time, wait_for};
 use crate::server::{Plan, Server};
+use crate::strace::Strace;
 
 /// Clients that send at once.
 const CLIENTS: usize = 8;
@@ -43,4 +46,40 @@ fn mail_survives_kill_9() {
             "kill -9, {durability}: {round} cycles, {promised} copies promised, 0 lost, 0 broken, {twice} twice"
         ));
     }
+}
+
+/// A message is on its way into the journal, and the receiver is killed when it has delivered and
+/// ticked off the one before: it starts again, with all that was promised.
+#[test]
+fn a_journal_with_half_a_message_opens() {
+    need_root();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plan = Plan::new(&folder.path().join("mail"), "journal");
+    let mut server = Server::start(&plan);
+    let mut clients = [server.client(), server.client()];
+    let letters = ["whole", "half"].map(Letter::new);
+    let tail = plan.root.join(".journal/tail");
+    let read_tail = || fs::read(&tail).expect("the tail of the journal");
+    let before = read_tail();
+    // Each message is one of these calls: the second waits for the first, and is in it then.
+    let strace = Strace::attach(&server, "pwritev", &["pwritev:delay_enter=2000000"]);
+    let replies = thread::scope(|scope| {
+        let senders = clients.iter_mut().zip(&letters);
+        let senders = senders.map(|(client, letter)| {
+            let sender = scope.spawn(|| client.send_to(letter, "bob"));
+            thread::sleep(Duration::from_millis(200));
+            sender
+        });
+        let senders: Vec<_> = senders.collect();
+        wait_for("the tail", || read_tail() != before);
+        server.kill();
+        let replies = senders.into_iter().map(|it| it.join().expect("it ends"));
+        replies
+            .map(|it| it.is_ok_and(|reply| reply.is_ok()))
+            .collect::<Vec<_>>()
+    });
+    drop(strace);
+    assert_eq!(replies, [true, false]);
+    let _restarted = Server::start(&plan);
+    assert!(look(&plan.root).has("bob", &letters[0]));
 }

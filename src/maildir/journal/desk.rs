@@ -27,6 +27,8 @@ pub(super) struct Desk {
     place: Option<Place>,
     /// The sequence number of the next frame.
     next: u64,
+    /// The frame that is on its way to the disk, which a crash may leave there or not.
+    written: Option<(u64, Place)>,
     /// Whether something was delivered since the last tail.
     pub(super) changed: bool,
     /// Whether the last tail is not synced.
@@ -126,6 +128,7 @@ impl Desk {
             size,
             place: None,
             next,
+            written: None,
             changed: true,
             unsynced: true,
         };
@@ -146,7 +149,8 @@ impl Desk {
     }
 
     /// Finds a place for a frame with these records, and keeps their entries. Nothing if there is
-    /// no room.
+    /// no room. The next one comes when this one is [durable](Self::durable), or has
+    /// [failed](Self::failed).
     pub(super) fn place<'a>(
         &mut self,
         octets: u64,
@@ -182,6 +186,7 @@ impl Desk {
             };
             self.entries.insert(Number::new(sequence, index), kept);
         }
+        self.written = Some((sequence, place));
         Some((sequence, place))
     }
 
@@ -191,7 +196,8 @@ impl Desk {
     }
 
     /// The frame is durable: its entries can be delivered.
-    pub(super) fn written(&mut self, sequence: u64) {
+    pub(super) fn durable(&mut self, sequence: u64) {
+        self.written = None;
         for (number, kept) in self.entries.range_mut(frame_of(sequence)) {
             if kept.entry.is_some() {
                 kept.state = State::Queued;
@@ -202,6 +208,7 @@ impl Desk {
 
     /// The frame is not durable: its entries were not promised.
     pub(super) fn failed(&mut self, sequence: u64) {
+        self.written = None;
         let numbers: Vec<_> = self
             .entries
             .range(frame_of(sequence))
@@ -308,13 +315,16 @@ impl Desk {
         self.entries.values().any(|kept| kept.state == State::Held)
     }
 
-    /// What the tail says at this moment.
+    /// What the tail says at this moment. It ends before a frame that is being written: what it
+    /// calls waiting must be there after a crash.
     pub(super) fn snapshot(&mut self) -> Snapshot {
         self.changed = false;
-        let next = (self.next, self.place.unwrap_or_default());
+        let end = (self.next, self.place.unwrap_or_default());
+        let next = self.written.unwrap_or(end);
         // What does not fit into a tail is read again from the log after a crash.
         let rest = self.entries.iter().nth(tail::ROOM);
-        let (sequence, place) = rest.map_or(next, |(number, kept)| (number.sequence(), kept.place));
+        let rest = rest.map(|(number, kept)| (number.sequence(), kept.place));
+        let (sequence, place) = rest.filter(|rest| rest.0 < next.0).unwrap_or(next);
         let waiting = self.entries.iter();
         let waiting = waiting.take_while(|(number, _)| number.sequence() < sequence);
         let tail = Tail {

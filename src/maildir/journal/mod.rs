@@ -333,7 +333,7 @@ impl Shared {
             self.fail(format!("{} cannot be written: {error}", path.display()));
             return Err(Verdict::Unknown);
         }
-        desk.written(sequence);
+        desk.durable(sequence);
         drop(desk);
         self.work.notify_one();
         Ok(sequence)

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
+
 use super::super::desk::{Desk, Trouble, Withdrawal};
 use super::super::frame::BLOCK;
 use super::super::record::{Entry, Record};
-use super::super::tail::{Number, Place, ROOM};
+use super::super::tail::{Number, Place, ROOM, Tail};
 use super::shared;
 use crate::maildir::Location;
 
@@ -47,7 +49,7 @@ fn save(desk: &mut Desk) {
 /// Puts one entry into the log.
 fn put(desk: &mut Desk) -> Option<(Number, Place)> {
     let (sequence, place) = desk.place(1, [deliver()].iter())?;
-    desk.written(sequence);
+    desk.durable(sequence);
     Some((Number::new(sequence, 0), place))
 }
 
@@ -94,6 +96,77 @@ fn a_tail_with_too_many_waiting_begins_earlier() {
     let last = all[ROOM + 4..].iter();
     last.for_each(|(number, _)| desk.finish(*number));
     assert!(!desk.snapshot().frees());
+}
+
+/// After a crash such a frame may not be there, and nothing in it was promised.
+#[test]
+fn a_tail_does_not_count_on_a_frame_that_is_being_written() {
+    let mut desk = desk(2);
+    let first = put(&mut desk).unwrap();
+    let (sequence, place) = desk.place(1, [deliver()].iter()).unwrap();
+    let tail = desk.snapshot().tail;
+    assert_eq!(tail.waiting, [first]);
+    assert_eq!((tail.sequence, tail.place), (sequence, place));
+    desk.durable(sequence);
+    let second = (Number::new(sequence, 0), place);
+    let tail = desk.snapshot().tail;
+    assert_eq!(tail.waiting, [first, second]);
+    assert_eq!(tail.sequence, sequence + 1);
+}
+
+/// What its tail needs stays, even if nothing else is in its segment.
+#[test]
+fn a_segment_with_a_frame_that_is_being_written_is_not_free() {
+    let mut desk = desk(3);
+    let first = put(&mut desk).unwrap();
+    let second = put(&mut desk).unwrap();
+    let (sequence, place) = desk.place(1, [deliver()].iter()).unwrap();
+    desk.finish(first.0);
+    desk.finish(second.0);
+    let snapshot = desk.snapshot();
+    assert!(snapshot.frees());
+    assert_eq!(snapshot.tail.place, place);
+    desk.saved(&snapshot);
+    desk.durable(sequence);
+    let third = put(&mut desk).unwrap();
+    assert_eq!(third.1.segment, place.segment);
+    assert_eq!(put(&mut desk).unwrap().1, first.1);
+}
+
+proptest! {
+    /// Whenever a tail is taken: what is durable and not delivered is found again with it, and all
+    /// that it counts on is durable.
+    #[test]
+    fn any_tail_finds_what_was_promised(steps in proptest::collection::vec((0..4_u8, 0..9_usize), 1..60)) {
+        let mut desk = desk(3);
+        let (mut promised, mut written) = (Vec::new(), None);
+        for (step, which) in steps {
+            match (step, written.take()) {
+                (0, None) => written = desk.place(1, [deliver()].iter()),
+                (0, Some((sequence, place))) => {
+                    desk.durable(sequence);
+                    promised.push((Number::new(sequence, 0), place));
+                }
+                (1, being) => {
+                    written = being;
+                    if !promised.is_empty() {
+                        desk.finish(promised.remove(which % promised.len()).0);
+                    }
+                }
+                (2, being) => {
+                    written = being;
+                    save(&mut desk);
+                }
+                (_, being) => {
+                    written = being;
+                    let Tail { sequence, waiting, .. } = desk.snapshot().tail;
+                    let before = promised.iter().filter(|it| it.0.sequence() < sequence).copied();
+                    prop_assert_eq!(waiting, before.collect::<Vec<_>>());
+                    prop_assert!(written.is_none_or(|(being, _)| being >= sequence));
+                }
+            }
+        }
+    }
 }
 
 #[test]
