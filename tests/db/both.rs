@@ -90,6 +90,7 @@ fn unpacked(stream: &[u8]) -> String {
 
 /// As with go-guerrilla, and with its table: the message in Redis, the rest in the row, which names the
 /// key. For every recipient, not only the first.
+/// Upstream: only the first recipient gets a value and a row.
 #[test]
 fn messages_in_redis_and_rows_in_mysql() {
     for (table, delivery) in [(true, "inline"), (false, "inline"), (false, "queued")] {
@@ -166,6 +167,7 @@ fn without_redis_the_row_has_the_message() {
 }
 
 /// go-guerrilla's usual chain. The hash in the row is the key in Redis.
+/// Upstream: who comes behind the Compressor in the chain gets no message: a file of four lines, and 250.
 #[test]
 fn the_chain_of_two_processors() {
     let redis = Redis::start();

@@ -42,6 +42,7 @@ fn server(mode: &str) -> std::sync::Arc<Server> {
     Server::start(&[&format!("--sql-mode={mode}")])
 }
 
+/// Upstream: only some columns are cut; what does not fit into another is 554 for the whole message.
 #[test]
 fn values_that_do_not_fit_are_cut() {
     for mode in MODES {

@@ -143,6 +143,7 @@ fn waits() -> Duration {
     Duration::from_millis(400)
 }
 
+/// Upstream: 250 up to three seconds before the row is written; a crash loses it.
 #[test]
 fn the_receiver_is_killed() {
     let database = Database::with_table();

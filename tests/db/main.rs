@@ -2,11 +2,8 @@
 //! `kill -9` of both. `tests/run` installs it; where it is missing that is a failure that names its
 //! package.
 //!
-//! What go-guerrilla does wrong with databases has a test each: a Compressor that is empty for the second
-//! row or the Maildir (`rows`, `both`), a hash that all recipients share (`rows`), values that do not fit
-//! (`guerrilla`), 554 for an outage and connections that are never made again (`trouble`), 550 for users whom
-//! nobody can look up (`users`), only the first recipient (`both`), 250 before the row is there and rows that are
-//! there several times (`rows`, `kill`).
+//! What go-guerrilla does wrong with databases has a test each, whose comment tells of it in one line;
+//! `docs/go-guerrilla.md` lists them.
 
 mod both;
 mod encrypted;

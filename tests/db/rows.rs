@@ -37,6 +37,7 @@ const MAIL: &str = "From: Alice <alice@example.net>\r\nTo: Bob <list@example.org
                     Reply-To: answers@example.net\r\nSender: desk@example.net\r\n\
                     Content-Type: text/html; charset=utf-8\r\n\r\nbody\r\n";
 
+/// Upstream: the hash of a recipient depends on those before it.
 #[test]
 fn a_row_tells_of_its_message() {
     let database = Database::with_table();
@@ -82,6 +83,7 @@ fn what_is_missing_in_a_header_is_made_up_or_empty() {
     assert_eq!(row, "bob@example.org\t\t\t\t\t1");
 }
 
+/// Upstream: behind the Compressor only the first row has the message, the others its trace fields.
 #[test]
 fn the_message_may_be_in_its_row() {
     let plain = Database::with_table();
@@ -127,6 +129,7 @@ pub fn unhex(text: &str) -> Vec<u8> {
 }
 
 /// The same message again is the same mail: it is delivered, and has one row.
+/// Upstream: a statement that fails is tried three times and not stopped by success: up to three rows.
 #[test]
 fn a_message_that_comes_again_has_one_row() {
     let database = Database::with_table();

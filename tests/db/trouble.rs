@@ -115,6 +115,7 @@ fn who_cannot_come_in_is_told_what_to_look_at() {
 }
 
 /// No server at all, as after a reboot: mail waits at the sender until there is one.
+/// Upstream: an outage is 554, so that senders give up at once.
 #[test]
 fn a_server_that_comes_later() {
     let server = Server::start(&[]);
@@ -162,6 +163,7 @@ fn a_reload_that_mends_it() {
 }
 
 /// Connections from before are found to be dead, and nobody notices.
+/// Upstream: a connection that broke is not made again.
 #[test]
 fn a_server_that_was_restarted() {
     let server = Server::start(&[]);

@@ -88,6 +88,7 @@ fn answers_outlive_an_outage() {
     });
 }
 
+/// Upstream: an outage is 550, as if nobody knew the user.
 #[test]
 fn a_statement_that_fails_is_a_451() {
     let database = Server::shared().database();

@@ -1,8 +1,10 @@
 //! What go-guerrilla, its processors `MailDir`, FastCGI and wildcard, and `MailDiranasaurus` do that we
-//! must not: a named test for each, whose comment tells in one line what they do.
+//! must not: a named test for each, whose comment tells in one line what they do. `docs/go-guerrilla.md`
+//! lists them all, with those that need Redis or MySQL.
 
 mod chain;
 mod daemon;
+mod listed;
 mod maildir;
 #[cfg(feature = "fastcgi")]
 mod php;

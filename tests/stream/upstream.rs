@@ -11,8 +11,7 @@ const BOB: &str = "bob@example.org";
 const ALICE: &str = "alice@example.org";
 const MAIL: &[u8] = b"Subject: t\r\n\r\nbody\r\n";
 
-/// redis: a connection that has broken is never dialled again; after a restart of Redis every message
-/// is refused with 554 until the daemon is restarted, too.
+/// Upstream: after a restart of Redis every message is refused with 554 until the daemon is restarted, too.
 #[test]
 fn a_connection_that_broke_is_made_again() {
     let mut server = Server::start();
@@ -30,7 +29,7 @@ fn a_connection_that_broke_is_made_again() {
     });
 }
 
-/// redis, guerrillaredisdb: only the first recipient of a message counts.
+/// Upstream: only the first recipient of a message counts.
 #[test]
 fn each_recipient_has_a_value() {
     let server = Server::start();
@@ -38,7 +37,7 @@ fn each_recipient_has_a_value() {
     assert_eq!(server.keys("*").len(), 2);
 }
 
-/// Compressor: its stream can be read once; who comes after Redis gets the trace fields and no message.
+/// Upstream: the stream of the Compressor can be read once; who comes after Redis gets the trace fields and no message.
 #[test]
 fn who_comes_after_redis_gets_the_message() {
     let server = Server::start();
@@ -64,7 +63,7 @@ fn who_comes_after_redis_gets_the_message() {
     assert!(text.ends_with("body\r\n"), "{text}");
 }
 
-/// Hasher: the key is made of the time, too, so that a message that is sent again is another one.
+/// Upstream: the key is made of the time, too, so that a message that is sent again is another one.
 #[test]
 fn the_same_message_has_the_same_key() {
     let server = Server::start();
@@ -75,7 +74,7 @@ fn the_same_message_has_the_same_key() {
     assert_eq!(server.keys("*").len(), 1);
 }
 
-/// redis: always database 0, and no password.
+/// Upstream: it is always database 0, and no password.
 #[test]
 fn there_may_be_a_password_and_another_database() {
     let server = Server::with("requirepass secret");

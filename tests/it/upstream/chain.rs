@@ -99,7 +99,7 @@ impl Processor for Slow {
     }
 }
 
-/// Upstream: 554 5.5.0, though the mail may be saved later, and the session hangs until it is.
+/// Upstream: a delivery that takes too long is 554 5.5.0, though the mail may be saved later, and the session hangs until it is.
 #[test]
 fn a_delivery_that_takes_too_long_may_be_tried_again() {
     let (open, opens) = channel();

@@ -114,7 +114,7 @@ fn nobody_is_passed_over() {
     assert_eq!(house.folder.mail_count(), 0);
 }
 
-/// Upstream: `no such user`, for ever, for everybody whose disk is not mounted.
+/// Upstream: no such user, for ever, for everybody whose disk is not mounted.
 #[test]
 fn a_disk_that_is_not_there_may_come() {
     let house = House::new(

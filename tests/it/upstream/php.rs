@@ -60,7 +60,7 @@ fn what_was_not_handed_over_waits() {
     assert!(application.requests()[0].body.ends_with(MAIL));
 }
 
-/// Upstream: does not start without the application.
+/// Upstream: the daemon does not start without the application.
 #[test]
 fn the_application_may_come_later() {
     let house = inline("");
@@ -119,7 +119,7 @@ fn a_status_counts() {
     }
 }
 
-/// Upstream: waits for an answer without end.
+/// Upstream: an answer is waited for without end.
 #[test]
 fn an_application_that_hangs_is_left() {
     let house = inline("timeout: 200ms");

@@ -72,7 +72,7 @@ fn a_large_header_has_a_subject() {
     assert_eq!(seen.take().subject.as_deref(), Some("there"));
 }
 
-/// Upstream: with other cases, which its own tests had found.
+/// Upstream: encoded words are decoded wrongly, as its own tests had found.
 #[test]
 fn a_subject_is_decoded() {
     let seen = Seen::default();
@@ -203,7 +203,7 @@ fn shown(addresses: &str, content: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Upstream: sender, recipients and header, and no way to keep addresses out of the log.
+/// Upstream: Debugger shows sender, recipients and header, and no way to keep addresses out of the log.
 #[test]
 fn a_debugger_shows_the_envelope_and_the_header() {
     let size = SECRET.len();
@@ -265,7 +265,7 @@ fn a_debugger_shows_only_so_much() {
     assert!(lines.iter().any(|line| line.ends_with(&value)), "{lines:?}");
 }
 
-/// Upstream: compares case, keeps blanks inside the list, and works only where `allowed_hosts` is ".".
+/// Upstream: wildcard compares case, keeps blanks inside the list, and works only where `allowed_hosts` is ".".
 #[test]
 fn wildcard_is_a_list_of_patterns() {
     let house = House::new(

@@ -90,7 +90,7 @@ fn a_header_has_its_time() {
     Client::connect(house.address()).is_left();
 }
 
-/// Upstream: version 2 is noticed and refused.
+/// Upstream: a header of version 2 is noticed and refused.
 #[test]
 fn a_header_may_be_of_version_2() {
     let house = House::new(PROXIED);

@@ -1,9 +1,9 @@
-//! Reloads in go-guerrilla.
+//! Reloads: what changes, and for whom.
 
 use crate::client::Client;
 use crate::house::House;
 
-/// There, a timeout of one server becomes that of all.
+/// Upstream: a timeout of one server becomes that of all.
 #[test]
 fn a_change_of_one_listener_is_not_one_of_all() {
     let yaml = |hostname: &str| {
@@ -18,7 +18,7 @@ fn a_change_of_one_listener_is_not_one_of_all() {
     Client::connect(&house.addresses()[1]).hears("220 b.test ");
 }
 
-/// There, another `max_clients` is not applied.
+/// Upstream: another `max_clients` is not applied.
 #[test]
 fn more_clients_are_let_in() {
     let mut house = House::new("limits: {connections: 1}");
@@ -31,7 +31,7 @@ fn more_clients_are_let_in() {
     drop(first);
 }
 
-/// There, the second is left out without a word.
+/// Upstream: the second of two servers with one address is left out without a word.
 #[test]
 fn an_address_that_is_there_twice_is_refused() {
     let mut house = House::new("");

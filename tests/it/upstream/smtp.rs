@@ -7,7 +7,7 @@ use super::{ALICE, BOB, MAIL, SENDER, delivers, sender};
 use crate::client::{Client, mail_data};
 use crate::house::{House, eventually};
 
-/// Upstream: without ESMTP, and with its version and the number of clients.
+/// Upstream: the greeting is without ESMTP, and with its version and the number of clients.
 #[test]
 fn the_greeting_says_esmtp_and_nothing_about_us() {
     let house = House::new("");
@@ -75,13 +75,13 @@ fn verbs_are_whole_words() {
     client.wants(&format!("RCPT TO:<{BOB}>"), "250 2.1.5 ");
 }
 
-/// Upstream: 200, which is no code of SMTP.
+/// Upstream: NOOP is answered 200, which is no code of SMTP.
 #[test]
 fn noop_is_answered_250() {
     House::new("").client().wants("NOOP", "250 2.0.0 ");
 }
 
-/// Upstream: a quote from a film, on lines of which only some have an enhanced code.
+/// Upstream: HELP is a quote from a film, on lines of which only some have an enhanced code.
 #[test]
 fn help_helps() {
     let reply = House::new("").client().wants("HELP", "214 2.0.0 ");
@@ -113,7 +113,7 @@ fn smtputf8_is_offered_and_meant() {
     client.wants("RCPT TO:<gr\u{e5}@example.org>", "250 2.1.5 ");
 }
 
-/// Upstream: 451, so that senders try for days, and the connection is closed.
+/// Upstream: a message that is too large is 451, so that senders try for days, and the connection is closed.
 #[test]
 fn too_large_is_permanent_and_ends_no_session() {
     let house = House::new("limits: {message_size: 1kB}");
@@ -126,7 +126,7 @@ fn too_large_is_permanent_and_ends_no_session() {
     assert_eq!(house.folder.mail_count(), 1);
 }
 
-/// Upstream: 101 recipients where 100 are the limit.
+/// Upstream: 101 recipients are taken where 100 are the limit.
 #[test]
 fn the_limit_of_recipients_is_exact() {
     let house = House::new("limits: {recipients: 100}");
@@ -137,7 +137,7 @@ fn the_limit_of_recipients_is_exact() {
     client.wants(&format!("RCPT TO:<{BOB}>"), "452 4.5.3 ");
 }
 
-/// Upstream: 128 octets of a local part, with a reply that says 64, and labels of any length.
+/// Upstream: a local part may have 128 octets, with a reply that says 64, and labels of any length.
 #[test]
 fn the_limits_of_addresses_are_those_of_the_rfc() {
     let house = House::new("");
@@ -229,7 +229,7 @@ fn patterns_are_patterns_in_any_case() {
     }
 }
 
-/// Upstream: 454 4.1.1, so that senders try for days.
+/// Upstream: a host that is not served is 454 4.1.1, so that senders try for days.
 #[test]
 fn what_is_not_ours_is_refused_for_good() {
     let house = House::new("");
