@@ -49,8 +49,9 @@
 //!
 //! The rest is public so that it can be tested and read, and may change.
 //!
-//! `examples/` has programs for each: `receiver.rs`, `processor.rs`, `client.rs`, and
-//! `maildiranasaurus`, a whole server with its configuration and a guide.
+//! In `examples/` are `receiver.rs`, the smallest one; `processor.rs`, with a processor of its own;
+//! `client.rs`, which sends a mail to them; and `maildiranasaurus`, a whole server with its
+//! configuration and a guide. `cargo run --example receiver` runs the first.
 //!
 //! # The way of one message
 //!
