@@ -11,6 +11,8 @@ mod log;
 mod maildir;
 #[path = "bare/pool.rs"]
 mod pool;
+#[path = "figures/together.rs"]
+mod together;
 
 use std::fs::create_dir_all;
 use std::io;
@@ -26,6 +28,7 @@ use figures::{Figures, microseconds};
 use log::Log;
 use maildir::{Maildir, deliver_phased};
 use pool::Pool;
+use together::together;
 
 /// Delivers messages into Maildirs without any protocol and prints one line of JSON.
 #[derive(Parser)]
@@ -85,16 +88,7 @@ fn main() -> ExitCode {
         println!("bare: no --root given, nothing written; see benches/README.md");
         return ExitCode::SUCCESS;
     };
-    match run(&options, root) {
-        Ok(figures) => {
-            println!("{}", figures.json());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("bare: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    figures::report("bare", run(&options, root))
 }
 
 /// Delivers everything; the clock starts when the Maildirs or the log are there.
@@ -108,18 +102,12 @@ fn run(options: &Options, root: &Path) -> io::Result<Figures> {
     let content = vec![b'x'; options.size];
     let next = AtomicU64::new(0);
     let begin = Instant::now();
-    let waits = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.threads.get())
-            .map(|_| scope.spawn(|| deliver_all(options, &disk, &content, &next)))
-            .collect();
-        let waits = threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a thread does not panic"));
-        waits.collect::<io::Result<Vec<_>>>()
+    let waits = together(options.threads.get(), || {
+        deliver_all(options, &disk, &content, &next)
     })?;
     Ok(Figures {
         wanted: options.messages,
-        waits: waits.concat(),
+        waits,
         elapsed: begin.elapsed(),
         ..Figures::default()
     })

@@ -5,6 +5,8 @@
 //! Prints the same line of JSON as `load`.
 
 mod figures;
+#[path = "figures/together.rs"]
+mod together;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -23,6 +25,7 @@ use maiasaura::fastcgi::{
 use smol::net::unix::UnixStream;
 
 use figures::{Figures, microseconds};
+use together::together;
 
 /// Hands messages to a script behind PHP-FPM and prints one line of JSON.
 #[derive(Parser)]
@@ -57,16 +60,7 @@ fn main() -> ExitCode {
         println!("fastcgi: no --socket given, nothing sent; see benches/README.md");
         return ExitCode::SUCCESS;
     };
-    match run(&options, socket) {
-        Ok(figures) => {
-            println!("{}", figures.json());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("fastcgi: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    figures::report("fastcgi", run(&options, socket))
 }
 
 fn run(options: &Options, socket: &Path) -> Result<Figures, String> {
@@ -74,18 +68,12 @@ fn run(options: &Options, socket: &Path) -> Result<Figures, String> {
     let bridge = options.bridge.then(|| bridge(options, socket));
     let next = AtomicU64::new(0);
     let begin = Instant::now();
-    let waits = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.connections.get())
-            .map(|_| scope.spawn(|| hand_all(options, socket, bridge.as_ref(), &message, &next)))
-            .collect();
-        let waits = threads
-            .into_iter()
-            .map(|thread| thread.join().expect("a thread does not panic"));
-        waits.collect::<Result<Vec<_>, _>>()
+    let waits = together(options.connections.get(), || {
+        hand_all(options, socket, bridge.as_ref(), &message, &next)
     })?;
     Ok(Figures {
         wanted: options.messages,
-        waits: waits.concat(),
+        waits,
         elapsed: begin.elapsed(),
         ..Figures::default()
     })

@@ -86,21 +86,7 @@ fn main() -> ExitCode {
         println!("load: no --address given, nothing sent; see benches/README.md");
         return ExitCode::SUCCESS;
     };
-    match run(&options, server) {
-        Ok(figures) => {
-            let complete = figures.errors() == 0;
-            println!("{}", figures.json());
-            if complete {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-        Err(error) => {
-            eprintln!("load: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    figures::report("load", run(&options, server))
 }
 
 /// Sends everything; the clock runs from the first connection to the last acknowledgement.

@@ -6,11 +6,12 @@
 //! together. Prints the same line of JSON as `load`.
 
 mod figures;
+#[path = "figures/together.rs"]
+mod together;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
@@ -19,6 +20,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::mysql::MySqlConnectOptions;
 
 use figures::{Figures, microseconds};
+use together::together;
 
 /// Inserts rows into a table and prints one line of JSON.
 #[derive(Parser)]
@@ -65,7 +67,7 @@ fn main() -> ExitCode {
     let outcome = if options.single {
         smol::block_on(one_by_one(&options, socket)).map_err(|error| error.to_string())
     } else {
-        together(&options, socket)
+        in_company(&options, socket)
     };
     let elapsed = begin.elapsed();
     let (waits, first_error) = match outcome {
@@ -79,13 +81,7 @@ fn main() -> ExitCode {
         first_error,
         ..Figures::default()
     };
-    let failed = figures.errors() > 0;
-    println!("{}", figures.json());
-    if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    figures::report("mysql", Ok::<_, String>(figures))
 }
 
 async fn one_by_one(options: &Options, socket: &Path) -> Result<Vec<u32>, sqlx::Error> {
@@ -119,7 +115,7 @@ async fn one_by_one(options: &Options, socket: &Path) -> Result<Vec<u32>, sqlx::
     Ok(waits)
 }
 
-fn together(options: &Options, socket: &Path) -> Result<Vec<u32>, String> {
+fn in_company(options: &Options, socket: &Path) -> Result<Vec<u32>, String> {
     let database = Database::new(Settings {
         endpoint: Endpoint::Unix(socket.to_owned()),
         user: options.user.clone(),
@@ -147,16 +143,7 @@ fn together(options: &Options, socket: &Path) -> Result<Vec<u32>, String> {
             waits.push(microseconds(begin.elapsed()));
         }
     };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.threads).map(|_| scope.spawn(work)).collect();
-        let mut all = Vec::new();
-        for thread in threads {
-            let waits: Result<Vec<u32>, String> =
-                thread.join().map_err(|_| "a thread has failed")?;
-            all.extend(waits?);
-        }
-        Ok(all)
-    })
+    together(options.threads, work)
 }
 
 /// A row such as an everyday message has.

@@ -8,14 +8,13 @@
 //! ```
 
 use std::error::Error;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use maiasaura::failure::Failure;
 use maiasaura::processor::{Commit, Delivery, Pending, Processor, Staged};
-use maiasaura::smtp::reply;
 use maiasaura::{Config, Daemon};
 
 /// The section of the configuration: `processors: {Register: {file: ...}}`.
@@ -31,17 +30,13 @@ struct Settings {
 struct Register {
     settings: Settings,
     /// Opened at start.
-    file: OnceLock<Arc<File>>,
+    file: OnceLock<File>,
 }
 
 impl Register {
-    /// Errors of the constructor are shown with the line of the section.
-    fn make(settings: Settings) -> Result<Arc<dyn Processor>, String> {
-        if settings.file.as_os_str().is_empty() {
-            return Err("file is empty; write the path of one".into());
-        }
+    fn new(settings: Settings) -> Self {
         let file = OnceLock::new();
-        Ok(Arc::new(Self { settings, file }))
+        Self { settings, file }
     }
 }
 
@@ -50,13 +45,13 @@ impl Processor for Register {
         "Register"
     }
 
-    /// What cannot be had at start is better known before the first message.
+    /// Before the first message: what cannot be had is better known now.
     fn start(&self) -> Pending<'_, Result<(), String>> {
         Box::pin(async {
             let path = &self.settings.file;
-            let file = OpenOptions::new().append(true).create(true).open(path);
+            let file = File::options().append(true).create(true).open(path);
             let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
-            self.file.get_or_init(|| Arc::new(file));
+            self.file.get_or_init(|| file);
             Ok(())
         })
     }
@@ -64,77 +59,55 @@ impl Processor for Register {
     /// Nothing may be seen yet: another processor may still refuse the message.
     fn stage<'a>(&'a self, delivery: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
         Box::pin(async {
-            let not_started = || Failure::new(reply::LOCAL_FAULT, "Register was not started");
-            let file = Arc::clone(self.file.get().ok_or_else(not_started)?);
+            let file = self.file.get().expect("it has started").try_clone()?;
             let line = line(delivery, self.settings.subject);
-            Ok(Staged::Until(Box::new(Entry {
-                file,
-                line,
-                is_written: false,
-            })))
+            Ok(Staged::Until(Box::new(Entry { file, line })))
         })
     }
 
     /// After the last message.
     fn shutdown(&self) -> Pending<'_, ()> {
         Box::pin(async {
-            if let Some(file) = self.file.get() {
-                let _ = file.sync_all();
-            }
+            let _ = self.file.get().map(File::sync_all);
         })
     }
 }
 
 /// A line that is written when all have staged.
 struct Entry {
-    file: Arc<File>,
+    file: File,
     line: String,
-    is_written: bool,
 }
 
 impl Commit for Entry {
     fn commit(&mut self) -> Pending<'_, Result<(), Failure>> {
-        Box::pin(async {
-            let written = (&*self.file).write_all(self.line.as_bytes());
-            written.map_err(|error| Failure::new(reply::LOCAL_FAULT, error.to_string()))?;
-            self.is_written = true;
-            Ok(())
-        })
+        Box::pin(async { Ok(self.file.write_all(self.line.as_bytes())?) })
     }
 
-    /// A line cannot be taken back, so another one says that it does not hold.
+    /// Nothing is to be undone: Register is the last of the chain, so nobody fails after it.
     fn abort(&mut self) -> Pending<'_, ()> {
-        Box::pin(async {
-            if !self.is_written {
-                return;
-            }
-            let _ = (&*self.file).write_all(b"the line before does not hold\n");
-        })
+        Box::pin(async {})
     }
 }
 
 fn line(delivery: &Delivery, with_subject: bool) -> String {
-    let envelope = &delivery.mail.envelope;
-    let to: Vec<String> = delivery
-        .recipients()
-        .iter()
-        .map(|recipient| recipient.forward_path.to_string())
-        .collect();
-    let headers = delivery.headers.as_ref();
+    let mail = &delivery.mail;
+    let to = delivery.recipients().iter();
+    let to: Vec<_> = to.map(|it| it.forward_path.to_string()).collect();
+    let (id, from) = (&mail.envelope.id, &mail.envelope.reverse_path);
+    let headers = delivery.headers.as_ref().filter(|_| with_subject);
     let subject = headers.and_then(|headers| headers.subject.as_deref());
-    let subject = subject.filter(|_| with_subject).unwrap_or("-");
-    let (id, from, to) = (&envelope.id, &envelope.reverse_path, to.join(","));
-    format!(
-        "{id} {from} {to} {} {subject:?}\n",
-        delivery.mail.content.len()
-    )
+    let (to, size, subject) = (to.join(","), mail.content.len(), subject.unwrap_or("-"));
+    format!("{id} {from} {to} {size} {subject:?}\n")
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1);
     let path = path.unwrap_or_else(|| "examples/processor.yaml".into());
     let (config, source) = Config::load(Some(Path::new(&path)))?;
-    let daemon = Daemon::from_source(config, source).processor_with("Register", Register::make);
+    // An error here would be shown with the line of the section.
+    let make = |settings| Ok(Arc::new(Register::new(settings)) as Arc<dyn Processor>);
+    let daemon = Daemon::from_source(config, source).processor_with("Register", make);
     let running = daemon.start()?;
     println!(
         "listening on {}, press Enter to stop",

@@ -14,16 +14,16 @@ use crate::locks::lock;
 /// How often a full cache is looked through, at most.
 const PURGE_EVERY: Duration = Duration::from_secs(1);
 
-/// How long answers are believed.
+/// How long answers about recipients are believed.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Good recipients.
+    /// Those about recipients that there are.
     pub positive: Duration,
-    /// Refused ones.
+    /// Those about recipients that were refused.
     pub negative: Duration,
-    /// Beyond that, good ones while nobody can say.
+    /// How much longer those about recipients that there are, while nobody can say.
     pub stale_if_error: Duration,
-    /// Recipients that are remembered.
+    /// How many recipients are remembered.
     pub entries: usize,
 }
 

@@ -1,4 +1,21 @@
 //! What works and what does not: a board on which every part of the daemon has a line.
+//!
+//! ```
+//! use maiasaura::{Config, Daemon};
+//! use maiasaura::health::State;
+//!
+//! let daemon = Daemon::new(Config::default());
+//! let part = daemon.health().part("directory"); // of a processor that asks one, say
+//! part.ill("it does not answer");
+//! for (name, state) in daemon.health().states() {
+//!     println!("{name}: {}", state.cause().unwrap_or("well"));
+//! }
+//! # let states = daemon.health().states();
+//! # assert_eq!(states, [("directory".into(), State::Ill("it does not answer".into()))]);
+//! assert!(part.well()); // that is news
+//! ```
+//!
+//! `metrics` shows the board at `/health`, and changes are told as [`events`](crate::events).
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -12,7 +12,8 @@
 //! let mut config = Config::default();
 //! config.listen_on("127.0.0.1:0")?; // any free port
 //! config.recipients.hosts = vec!["example.org".into()];
-//! config.maildir.path = format!("{mail}/{{host}}/{{user}}");
+//! config.maildir.path = "/var/vmail/{host}/{user}".into();
+//! # config.maildir.path = format!("{mail}/{{host}}/{{user}}");
 //! let running = Daemon::new(config).start()?;
 //! println!("listening on {}", running.addresses()[0]);
 //! # {
@@ -49,8 +50,9 @@
 //!
 //! The rest is public so that it can be tested and read, and may change.
 //!
-//! `examples/` has programs for each: `receiver.rs`, `processor.rs`, `client.rs`, and
-//! `maildiranasaurus`, a whole server with its configuration and a guide.
+//! In `examples/` are `receiver.rs`, the smallest one; `processor.rs`, with a processor of its own;
+//! `client.rs`, which sends a mail to them; and `maildiranasaurus`, a whole server with its
+//! configuration and a guide. `cargo run --example receiver` runs the first.
 //!
 //! # The way of one message
 //!
@@ -64,9 +66,9 @@
 //! # Features
 //!
 //! `fastcgi` (on by default): PHP over FastCGI. `acme`: certificates from Let's Encrypt.
-//! `auth-http`: what nginx's mail proxy asks. `metrics`: figures for Prometheus. `redis`: values and
-//! streams in Redis, and workers. `mysql`: rows in MySQL, and users. The sections of the configuration are there without
-//! the features, and say what is missing.
+//! `auth-http`: the endpoint that nginx's mail proxy asks. `metrics`: figures for Prometheus. `redis`:
+//! values and streams in Redis, workers, users. `mysql`: rows in MySQL, users. The sections of the
+//! configuration are there without the features, and say what is missing.
 
 // In the order of the table above; then the rooms below, which their users name seldom.
 pub mod config;

@@ -1,5 +1,7 @@
 //! What a measuring program reports: one line of JSON, the same for all of them.
 
+use std::fmt::Display;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// The outcome of one run.
@@ -55,6 +57,21 @@ impl Figures {
         let rank = (self.waits.len() * percent).div_ceil(100);
         let wait = self.waits.get(rank.saturating_sub(1)).copied();
         f64::from(wait.unwrap_or_default()) / 1000.0
+    }
+}
+
+/// Prints the outcome; a failure where not all messages were acknowledged.
+pub fn report(program: &str, outcome: Result<Figures, impl Display>) -> ExitCode {
+    match outcome {
+        Ok(figures) => {
+            let is_complete = figures.errors() == 0;
+            println!("{}", figures.json());
+            ExitCode::from(u8::from(!is_complete))
+        }
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,16 +1,18 @@
 //! The octets of one connection, as they are or within TLS; never waiting.
 
+#[path = "../../tests/it/gullible.rs"]
+mod gullible;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, HandshakeKind, SignatureScheme,
-};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, HandshakeKind};
+
+use gullible::Gullible;
 
 /// When the encryption begins.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -153,7 +155,7 @@ impl Read for Glance<'_> {
 /// Names of which sessions are remembered.
 const NAMES: usize = 10_000;
 
-/// What all connections go by. One store of sessions serves them all, where they may be resumed.
+/// What all connections go by: it is not the client that is measured. One store of sessions serves them all, where they may be resumed.
 pub fn config(resume: bool) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -167,46 +169,4 @@ pub fn config(resume: bool) -> Arc<ClientConfig> {
         Resumption::disabled()
     };
     Arc::new(config)
-}
-
-/// Believes everybody: it is not the client that is measured.
-#[derive(Debug)]
-struct Gullible;
-
-impl ServerCertVerifier for Gullible {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let provider = ring::default_provider();
-        provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }

@@ -1,44 +1,14 @@
 """The whole run: build, ways, rounds, report."""
 
-import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import types
 
+from shared import begin
+from shared.running import Failed
 from side_by_side.processes import say
 
-from .ways import RECEIVING, ROWS, Away, CannotStart, mariadb, measure_receiving, measure_rows
-
-PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-
-def arguments():
-    parser = argparse.ArgumentParser(prog="benches/mysql", description="Measures how fast rows get into MySQL.")
-    parser.add_argument("--messages", type=int, default=5000, help="of each measurement (default 5000)")
-    parser.add_argument("--size", type=int, default=5000, help="octets of each message (default 5000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds over everything (default 3)")
-    parser.add_argument("--connections", default="1,10,100", help="clients at the same time (default 1,10,100)")
-    parser.add_argument("--scratch", default="/var/tmp", help="where temporary folders go (default /var/tmp)")
-    options = parser.parse_args()
-    options.connections = [int(number) for number in options.connections.split(",")]
-    if min(options.messages, options.size, options.rounds, *options.connections) < 1:
-        parser.error("every number is at least 1")
-    return options
-
-
-def build():
-    """Builds the programs. Returns their paths."""
-    say("building")
-    command = ["cargo", "build", "--release", "--all-features", "--message-format=json-render-diagnostics",
-               "--bin", "maiasaura", "--bench", "load", "--bench", "mysql"]  # fmt: skip
-    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
-    messages = [json.loads(line) for line in done.stdout.splitlines()]
-    programs = {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
-    return types.SimpleNamespace(load=programs["load"], server=programs["maiasaura"], mysql=programs["mysql"])
+from .ways import RECEIVING, ROWS, mariadb, measure_receiving, measure_rows
 
 
 def measure_all(options, tools):
@@ -80,11 +50,12 @@ def report(options, rates):
 
 
 def main():
-    options = arguments()
-    tools = build()
+    parser = begin.parser("benches/mysql", "Measures how fast rows get into MySQL.", messages=5000, connections="1,10,100")
+    options = begin.options_of(parser)
+    tools = begin.build(options, "load", "mysql", features=["--all-features"])
     try:
         report(options, measure_all(options, tools))
-    except (CannotStart, Away) as error:
+    except Failed as error:
         say(f"benches/mysql: {error}")
         return 1
     return 0

@@ -1,15 +1,15 @@
 """A MariaDB in a folder, and the ways in which rows and mail get there."""
 
 import collections
-import json
 import os
 import shutil
 import subprocess
 import time
 
+from shared.running import MAIASAURA, Failed, Running, figures_of, load, write
 from side_by_side import processes
-from to_redis.ways import WARM_UP, Away, CannotStart, Running, load
 
+WARM_UP = 200
 Way = collections.namedtuple("Way", "name save durability delivery")
 CHAIN = "HeadersParser|Hasher|Header|MailDir"
 RECEIVING = [
@@ -24,15 +24,8 @@ ROWS = [("one INSERT each, 1 worker", ["--single"])] + [
     (f"in company, {threads} at once", ["--threads", str(threads)]) for threads in (1, 10, 100)
 ]
 
-YAML = """
-hostname: mx.example.org
-listeners: [{{address: "127.0.0.1:{port}"}}]
-recipients: {{hosts: [example.org]}}
-maildir: {{path: "{folder}/mail/{{host}}/{{user}}", durability: {durability}}}
-limits: {{connections_per_ip: 10000}}
-log: {{level: warn}}
+YAML = MAIASAURA + """
 validate: []
-save: {save}
 mysql: {{address: "unix:{folder}/s", user: root, delivery: {delivery}}}
 """
 
@@ -40,7 +33,7 @@ mysql: {{address: "unix:{folder}/s", user: root, delivery: {delivery}}}
 def mariadb(folder):
     """With its own defaults: each commit is synced."""
     if not shutil.which("mariadbd"):
-        raise CannotStart("mariadbd is missing; install it with: apt-get install mariadb-server")
+        raise Failed("mariadbd is missing; install it with: apt-get install mariadb-server")
     as_root = ["--user=root"] if os.getuid() == 0 else []
     subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--skip-test-db",
                     "--auth-root-authentication-method=normal", *as_root],
@@ -64,10 +57,9 @@ def make_table(folder, tools, path):
 
 def configure(folder, way):
     port = processes.free_port()
-    path = os.path.join(folder, "m.yaml")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(YAML.format(port=port, folder=folder, durability=way.durability, save=way.save,
-                               delivery=way.delivery or "inline"))  # fmt: skip
+    text = YAML.format(port=port, folder=folder, durability=way.durability, save=way.save,
+                       delivery=way.delivery or "inline")  # fmt: skip
+    path = write(os.path.join(folder, "m.yaml"), text)
     return path, port
 
 
@@ -75,17 +67,12 @@ def measure_rows(folder, tools, words, options):
     """Rows per second, in a new table."""
     path, _ = configure(folder, RECEIVING[2])
     make_table(folder, tools, path)
-    words = [tools.mysql, "--socket", f"{folder}/s", "--rows", str(options.messages), *words]
-    code, output, errors, _ = processes.run(words, 240)
-    try:
-        figures = json.loads(output)
-    except ValueError:
-        raise Away(f"mysql ends with {code}: {errors}") from None
+    figures = figures_of([tools.mysql, "--socket", f"{folder}/s", "--rows", options.messages, *words])
     if figures["errors"]:
-        raise Away(figures["first_error"])
+        raise Failed(figures["first_error"])
     count = ask(folder, "SELECT COUNT(*) FROM new_mail", "mail")
     if count != str(options.messages):
-        raise Away(f"{count} of {options.messages} rows are there")
+        raise Failed(f"{count} of {options.messages} rows are there")
     return figures["messages_per_second"]
 
 
@@ -102,6 +89,6 @@ def measure_receiving(folder, tools, way, connections, options):
         deadline = time.monotonic() + 120
         while way.delivery and ask(folder, "SELECT COUNT(*) FROM new_mail", "mail") != wanted:
             if way.delivery == "inline" or time.monotonic() > deadline:
-                raise Away(f"not all of {wanted} rows are there")
+                raise Failed(f"not all of {wanted} rows are there")
             time.sleep(0.1)
         return rate

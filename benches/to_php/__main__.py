@@ -1,66 +1,38 @@
 """The whole run: build, ways, rounds, report."""
 
-import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import types
 
+from shared import begin
+from shared.running import Failed, rate_of
 from side_by_side.processes import say
 
 from . import receiving
-from .fpm import CannotStart, Fpm
+from .fpm import Fpm
 from .ways import Bare, Bridge, Guerrilla, Maiasaura
 
-PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WARM_UP = 20
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="benches/php", description="Measures how fast mail gets to PHP.")
-    parser.add_argument("--messages", type=int, default=2000, help="of each measurement (default 2000)")
-    parser.add_argument("--size", type=int, default=5000, help="octets of each message (default 5000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds over everything (default 3)")
-    parser.add_argument("--connections", default="1,4,16", help="connections, of clients and to PHP (default 1,4,16)")
-    parser.add_argument("--receiving", default="10,100", help="clients while the rate of receiving is measured (default 10,100)")
+    parser = begin.parser("benches/php", "Measures how fast mail gets to PHP.", messages=2000, connections="1,4,16")
+    parser.add_argument("--receiving", type=begin.numbers, default="10,100",
+                        help="clients while the rate of receiving is measured (default 10,100)")  # fmt: skip
     parser.add_argument("--only-receiving", action="store_true", help="only what a queue costs those who send")
     parser.add_argument("--guerrilla", metavar="BINARY", help="a go-guerrilla that has the fastcgi-processor")
-    parser.add_argument("--server-binary", help="the maiasaura to measure instead of the one built here")
-    parser.add_argument("--scratch", default="/var/tmp", help="where temporary folders go (default /var/tmp)")
-    parser.add_argument("--profile", default="release", help="how Cargo builds (default release)")
-    options = parser.parse_args()
-    options.connections = [int(number) for number in options.connections.split(",")]
-    options.receiving = [int(number) for number in options.receiving.split(",")]
-    if min(options.messages, options.size, options.rounds, *options.connections, *options.receiving) < 1:
-        parser.error("every number is at least 1")
-    return options
+    return begin.options_of(parser)
 
 
-def build(options):
-    """Builds the programs. Returns their paths."""
-    say("building")
-    command = ["cargo", "build", "--profile", options.profile, "--message-format=json-render-diagnostics",
-               "--bin", "maiasaura", "--bench", "load", "--bench", "fastcgi"]  # fmt: skip
-    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
-    messages = [json.loads(line) for line in done.stdout.splitlines()]
-    programs = {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
-    server = os.path.abspath(options.server_binary) if options.server_binary else programs["maiasaura"]
-    return types.SimpleNamespace(
-        load=programs["load"], fastcgi=programs["fastcgi"], server=server, guerrilla=options.guerrilla
-    )
-
-
-def ways(tools):
+def ways(options, tools):
     """The columns, in order."""
     chosen = [Bare(tools), Bridge(tools)]
     chosen += [Maiasaura(tools, "no PHP", level) for level in ("full", "none")]
     chosen += [Maiasaura(tools, "inline", level) for level in ("full", "none")]
     chosen += [Maiasaura(tools, "queued", level) for level in ("full", "none")]
-    return chosen + [Guerrilla(tools)] * bool(tools.guerrilla)
+    return chosen + [Guerrilla(tools, options.guerrilla)] * bool(options.guerrilla)
 
 
 def measure(way, connections, options):
@@ -83,15 +55,8 @@ def measure(way, connections, options):
                 way.stop()
     rate_of(figures)
     if seen != options.messages:
-        raise CannotStart(f"PHP has seen {seen} of {options.messages} messages")
+        raise Failed(f"PHP has seen {seen} of {options.messages} messages")
     return options.messages / waited
-
-
-def rate_of(figures):
-    """Messages per second of those that were sent; refusals are an error."""
-    if figures["errors"]:
-        raise CannotStart(f"{figures['errors']} refused: {figures['first_error']}")
-    return figures["messages"] / figures["seconds"]
 
 
 def measure_all(options, chosen):
@@ -104,7 +69,7 @@ def measure_all(options, chosen):
                     continue
                 try:
                     rate = measure(way, connections, options)
-                except (OSError, CannotStart) as error:
+                except (OSError, Failed) as error:
                     failed[way.name] = str(error)
                     say(f"{way.name} CANNOT BE HAD: {error}")
                     continue
@@ -153,11 +118,11 @@ def report(options, chosen, rates, failed):
 
 def main():
     options = arguments()
-    tools = build(options)
+    tools = begin.build(options, "load", "fastcgi")
     if options.only_receiving:
         receiving.report(options, receiving.measure_all(options, tools))
         return 0
-    chosen = ways(tools)
+    chosen = ways(options, tools)
     rates, failed = measure_all(options, chosen)
     report(options, chosen, rates, failed)
     report_shares(options, rates)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+from shared.running import Failed
 from side_by_side import processes
 
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "take.php")
@@ -23,10 +24,6 @@ pm = static
 pm.max_children = 4
 php_admin_flag[display_errors] = off
 """
-
-
-class CannotStart(Exception):
-    """It is missing, or ended, or does not answer."""
 
 
 class Fpm:
@@ -53,7 +50,7 @@ class Fpm:
         while not os.path.exists(self.socket):
             if self.child.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
-                raise CannotStart("PHP-FPM does not start")
+                raise Failed("PHP-FPM does not start")
             time.sleep(0.02)
         return self
 

@@ -2,23 +2,10 @@
 
 import json
 import os
-import subprocess
-import time
 
+from shared.running import DEADLINE, MAIASAURA, Running, figures_of, write
 from side_by_side import processes
 
-from .fpm import CannotStart
-
-DEADLINE = 120
-MAIASAURA = """
-hostname: mx.example.org
-listeners: [{{address: "127.0.0.1:{port}"}}]
-recipients: {{hosts: [example.org]}}
-maildir: {{path: "{folder}/mail/{{host}}/{{user}}", durability: {durability}}}
-limits: {{connections_per_ip: 10000}}
-log: {{level: warn}}
-save: HeadersParser|Hasher|Header|MailDir{php}
-"""
 PHP = """fastcgi: {{address: "unix:{socket}", script: {script}, delivery: {delivery}, connections: {to_php}}}
 """
 
@@ -37,7 +24,7 @@ class Bare:
 
     def load(self, messages, size):
         arguments = ["--socket", self.fpm.socket, "--script", self.fpm.script, "--connections", self.connections]
-        return run([self.tools.fastcgi, *arguments, *self.more, "--messages", messages, "--size", size])
+        return figures_of([self.tools.fastcgi, *arguments, *self.more, "--messages", messages, "--size", size])
 
     def stop(self):
         pass
@@ -54,35 +41,23 @@ class Server:
     """Something that takes mail by SMTP and hands it on."""
 
     def __init__(self, tools):
-        self.tools, self.child, self.port, self.connections = tools, None, 0, 1
+        self.tools, self.running, self.port, self.connections = tools, None, 0, 1
 
     def start(self, folder, fpm, connections):
         self.port, self.connections = processes.free_port(), connections
-        log = os.path.join(folder, "log")
-        with open(log, "ab") as file:
-            self.child = subprocess.Popen(
-                self.command(folder, fpm), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                cwd=folder, start_new_session=True,
-            )  # fmt: skip
-        deadline = time.monotonic() + 20
-        while not processes.greets(self.port):
-            if self.child.poll() is not None or time.monotonic() > deadline:
-                with open(log, encoding="utf-8", errors="replace") as file:
-                    raise CannotStart(" / ".join(file.read().strip().split("\n")[-3:]) or "it says nothing")
-            time.sleep(0.02)
+        self.running = Running(folder, "server", self.command(folder, fpm), lambda: processes.greets(self.port))
 
     def command(self, folder, fpm):
         raise NotImplementedError
 
     def load(self, messages, size):
         arguments = ["--address", f"127.0.0.1:{self.port}", "--connections", self.connections]
-        return run([self.tools.load, *arguments, "--messages", messages, "--size", size, "--deadline", DEADLINE])
+        return figures_of([self.tools.load, *arguments, "--messages", messages, "--size", size, "--deadline", DEADLINE])
 
     def stop(self):
-        if self.child:
-            processes.stop(self.child.pid)
-            self.child.wait(20)
-            self.child = None
+        if self.running:
+            self.running.stop()
+            self.running = None
 
 
 class Maiasaura(Server):
@@ -98,7 +73,8 @@ class Maiasaura(Server):
         to_php = self.to_php or self.connections
         text = text.format(
             folder=folder, port=self.port, socket=fpm.socket, script=fpm.script, delivery=self.delivery,
-            durability=self.durability, to_php=to_php, php="|FastCGI" * self.feeds_php(),
+            durability=self.durability, to_php=to_php,
+            save="HeadersParser|Hasher|Header|MailDir" + "|FastCGI" * self.feeds_php(),
         )  # fmt: skip
         if self.delivery == "queued":
             text += f"spool: {{at_once: {to_php}}}\n"
@@ -112,6 +88,10 @@ class Guerrilla(Server):
     """go-guerrilla with its fastcgi-processor, as MailDiranasaurus has it: `BINARY serve -c FILE`."""
 
     name = "go-guerrilla"
+
+    def __init__(self, tools, binary):
+        super().__init__(tools)
+        self.binary = binary
 
     def command(self, folder, fpm):
         backend = {
@@ -132,19 +112,4 @@ class Guerrilla(Server):
             "allowed_hosts": ["example.org"], "backend_config": backend, "servers": [server],
         }  # fmt: skip
         text = json.dumps(configuration)
-        return [self.tools.guerrilla, "serve", "-c", write(os.path.join(folder, "guerrilla.json"), text)]
-
-
-def run(arguments):
-    """Runs a measuring program; returns its figures."""
-    status, output, errors, _ = processes.run(list(map(str, arguments)), DEADLINE * 2)
-    try:
-        return json.loads(output)
-    except ValueError:
-        raise CannotStart(errors.strip() or f"status {status}") from None
-
-
-def write(path, text):
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
+        return [self.binary, "serve", "-c", write(os.path.join(folder, "guerrilla.json"), text)]

@@ -7,7 +7,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::certificates::shown;
 use super::say;
-use crate::acme::Acme;
+use crate::acme::{Acme, Settings};
 use crate::config::{AcmeConfig, Config};
 use crate::server::{Address, PassedSockets};
 use crate::tls::Facts;
@@ -19,17 +19,7 @@ pub(super) fn faults(config: &Config) -> u32 {
     };
     let names = settings.domains.join(" ");
     let (directory, cache) = (settings.directory.clone(), settings.cache.clone());
-    if settings.contact.is_empty() {
-        say(
-            "warn  ACME: nobody is named whom the directory could write to; write contact: mailto:postmaster@example.org",
-        );
-    }
-    let hostname = config.hostname();
-    if !settings.domains.contains(&hostname.to_ascii_lowercase()) {
-        say(&format!(
-            "warn  ACME: {hostname}, our hostname, is not among the domains; clients that verify it will not connect"
-        ));
-    }
+    warn_of_names(&settings, &config.hostname());
     let mut faults = ports(section);
     let acme = match Acme::new(settings) {
         Ok(acme) => acme,
@@ -39,9 +29,37 @@ pub(super) fn faults(config: &Config) -> u32 {
         }
     };
     faults += u32::from(!folder_is_sound(&cache, &acme));
-    let cached = acme.cached();
-    let is_current = cached.as_ref().is_some_and(Facts::is_current);
-    match &cached {
+    let is_current = is_current(acme.cached().as_ref(), &names);
+    match smol::block_on(acme.find_directory()) {
+        Ok(()) => say(&format!("ok    ACME: {directory}")),
+        // There is time to mend it.
+        Err(fault) if is_current => say(&format!("warn  ACME: {fault}")),
+        Err(fault) => {
+            say(&format!("FAULT ACME: {fault}"));
+            faults += 1;
+        }
+    }
+    faults
+}
+
+/// Who cannot be written to, and a name that clients ask for in vain.
+fn warn_of_names(settings: &Settings, hostname: &str) {
+    if settings.contact.is_empty() {
+        say(
+            "warn  ACME: nobody is named whom the directory could write to; write contact: mailto:postmaster@example.org",
+        );
+    }
+    if !settings.domains.contains(&hostname.to_ascii_lowercase()) {
+        say(&format!(
+            "warn  ACME: {hostname}, our hostname, is not among the domains; clients that verify it will not connect"
+        ));
+    }
+}
+
+/// Whether there is a certificate already that is still of use.
+fn is_current(cached: Option<&Facts>, names: &str) -> bool {
+    let is_current = cached.is_some_and(Facts::is_current);
+    match cached {
         Some(facts) if is_current => say(&format!(
             "ok    ACME: certificate in the cache ({})",
             shown(facts)
@@ -54,16 +72,7 @@ pub(super) fn faults(config: &Config) -> u32 {
             "ok    ACME: no certificate yet; it will be for {names}"
         )),
     }
-    match smol::block_on(acme.find_directory()) {
-        Ok(()) => say(&format!("ok    ACME: {directory}")),
-        // There is time to mend it.
-        Err(fault) if is_current => say(&format!("warn  ACME: {fault}")),
-        Err(fault) => {
-            say(&format!("FAULT ACME: {fault}"));
-            faults += 1;
-        }
-    }
-    faults
+    is_current
 }
 
 /// A folder is not made here: it might be another user's than who will run the receiver.

@@ -123,8 +123,20 @@ pub fn main() -> ExitCode {
         );
         return Exit::Usage.into();
     }
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            if !fault.message.is_empty() {
+                let _ = writeln!(io::stderr(), "maiasaura: {}", fault.message);
+            }
+            fault.exit.into()
+        }
+    }
+}
+
+fn run(arguments: Program) -> Result<(), Fault> {
     let load = || Config::load(arguments.config.as_deref());
-    let outcome = match arguments.command {
+    match arguments.command {
         None => serve::run(load, &arguments.serve),
         Some(Command::Serve(serve)) => serve::run(load, &serve),
         Some(Command::Deliver(deliver)) => deliver::run(load, &deliver),
@@ -141,15 +153,6 @@ pub fn main() -> ExitCode {
         Some(Command::Version) => {
             say(&format!("maiasaura {}", env!("CARGO_PKG_VERSION")));
             Ok(())
-        }
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            if !fault.message.is_empty() {
-                let _ = writeln!(io::stderr(), "maiasaura: {}", fault.message);
-            }
-            fault.exit.into()
         }
     }
 }

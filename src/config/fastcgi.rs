@@ -85,7 +85,7 @@ words! {
 }
 
 words! {
-    /// The form of a message.
+    /// The form in which PHP gets a message.
     pub enum BodyForm {
         /// The message as it is.
         #[default]
@@ -110,7 +110,7 @@ words! {
 }
 
 words! {
-    /// What counts as success.
+    /// Which answer of PHP counts as success.
     pub enum Acknowledge {
         /// A 2xx that says so.
         #[default]

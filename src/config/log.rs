@@ -40,7 +40,7 @@ impl ListenerLogConfig {
 }
 
 words! {
-    /// How important a line is.
+    /// How important a line of the log is.
     pub enum Level {
         /// Something failed that somebody must look after.
         Error = "error",
@@ -57,7 +57,7 @@ words! {
 }
 
 words! {
-    /// How a line looks.
+    /// How a line of the log looks.
     pub enum Format {
         /// For people.
         #[default]
@@ -70,7 +70,7 @@ words! {
 }
 
 words! {
-    /// How much of a mail address is told.
+    /// How much of a mail address the log tells.
     pub enum Addresses {
         /// All of it.
         #[default]
@@ -84,7 +84,7 @@ words! {
     }
 }
 
-/// Where lines go.
+/// Where lines of the log go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum File {
     /// Standard error.

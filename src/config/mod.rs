@@ -1,4 +1,4 @@
-//! The configuration: a YAML file becomes a [`Config`], and that the settings of each layer.
+//! The configuration: a YAML file becomes a [`Config`], and a [`Config`] the settings of each layer.
 //!
 //! Every key has a default; the file may be empty or absent. On the way from the file to the
 //! [`Config`], `${NAME}` is replaced from the environment, unknown keys and bad values are refused,

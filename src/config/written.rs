@@ -11,7 +11,7 @@ pub fn written(text: &str) -> String {
     quoted(text)
 }
 
-/// The same, always in double quotes.
+/// The same as [`written`], always in double quotes.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

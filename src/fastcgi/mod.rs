@@ -5,8 +5,8 @@
 //! it: an [`Answer`]. [`Bridge::ask`] asks about a recipient. Neither keeps
 //! anything or tries again: who calls decides when.
 //!
-//! The protocol is in `records`, a request and its answer in `guard`, time in
-//! `exchange`.
+//! In the sources the protocol is in `records`, a request and its answer in
+//! `guard`, time in `exchange`.
 
 mod answer;
 mod body;

@@ -92,7 +92,7 @@ pub fn device(root: &Path) -> io::Result<u64> {
     Ok(stat(nearest(root))?.st_dev)
 }
 
-/// Where that file system is mounted: a name for it that is no mailbox.
+/// Where the file system that `root` is on is mounted: a name for it that is no mailbox.
 ///
 /// # Errors
 ///

@@ -1,5 +1,8 @@
 //! Processors: the links of the chain, one file each.
 //!
+//! For one of your own read [`Processor`], the [`Delivery`] that it is given, and what it returns:
+//! [`Staged`] with a [`Commit`], or a [`Failure`].
+//!
 //! A message is first *staged* by every processor of the `save` chain in its
 //! order: all that can fail is done, nothing is visible. Only when all have
 //! staged are they asked, in the same order, to *commit*. If anything fails,

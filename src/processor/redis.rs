@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::redis::{Client, Command, Fault, command};
 use crate::spool::{self, Answer, Consumer, Letter};
 
-/// Puts messages into Redis.
+/// Puts each message into Redis, for a while.
 pub struct Redis {
     keeper: Keeper,
     durable: bool,

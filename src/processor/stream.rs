@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::spool::Slip;
 use crate::stream::{Parcel, Placed, Sink};
 
-/// Publishes messages for workers.
+/// Publishes each message to a stream of Redis, from which workers deliver it.
 #[derive(Clone)]
 pub struct Stream {
     sink: Sink,

@@ -8,7 +8,7 @@ use crate::recipients::HostPatterns;
 use crate::smtp::address::ForwardPath;
 use crate::smtp::reply;
 
-/// A validate processor; it lets every message pass.
+/// Refuses recipients whose host is not in a list of its own; in `save` it lets every message pass.
 #[derive(Debug)]
 pub struct Wildcard {
     hosts: HostPatterns,

@@ -6,6 +6,26 @@
 //! Maildir, or that folder of it, may be made; where it may not and is not
 //! there, `otherwise` takes the mail. A folder always has its own inbox as
 //! `otherwise`; it is only made in a Maildir that exists or may be made.
+//!
+//! ```
+//! use maiasaura::Config;
+//! use maiasaura::config::Environment;
+//! use maiasaura::recipients::Recipients;
+//! use maiasaura::smtp::address::ForwardPath;
+//!
+//! let yaml = "\
+//! recipients: {hosts: ['*.example.org'], users: {bob: {}}}
+//! maildir: {path: '/var/vmail/{host}/{user}'}
+//! ";
+//! let config = Config::parse(yaml, "example", &Environment::default())?;
+//! let recipients = Recipients::new(&config.recipients())?;
+//! let (path, _) = ForwardPath::parse("<bob+lists@books.example.org>").expect("an address");
+//! let recipient = recipients.resolve(&path).expect("it is ours");
+//! let location = &recipient.destinations[0].location;
+//! assert_eq!(location.path().to_str(), Some("/var/vmail/books.example.org/bob"));
+//! println!("{}", recipients.explain(&path)); // as `maiasaura explain` does
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod capture;
 mod check;
@@ -101,7 +121,7 @@ impl Recipients {
         Self { source, ..self }
     }
 
-    /// The same, with the rules that led there.
+    /// As [`resolve`](Self::resolve), with the rules that led there.
     pub fn explain(&self, path: &ForwardPath) -> Explanation {
         let mut steps = Vec::new();
         let outcome = self.route(path, &mut steps).map(|destinations| Recipient {

@@ -80,7 +80,7 @@ struct State {
     patience: Duration,
 }
 
-/// What was changed about the sockets.
+/// What a reload has changed about the sockets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Where clients can come now and could not before.

@@ -18,7 +18,7 @@ use super::listener::BACKLOG;
 const PATIENCE: Duration = Duration::from_secs(1);
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Who may connect: whoever may write to the file.
+/// Who may connect to a Unix socket: whoever may write to its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Access {
     /// The permissions of the file.

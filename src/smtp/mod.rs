@@ -2,7 +2,8 @@
 //!
 //! Nothing here opens a socket or a file, waits, or asks what time it is; the
 //! driver does ([`crate::server`]). Read in this order: [`address`], [`reply`],
-//! [`command`], `line`, `data`, [`sasl`], and last the [`Session`] that joins them.
+//! [`command`], [`sasl`], [`xclient`], and last the [`Session`] that joins them;
+//! in the sources also `line` and `data`, before it.
 
 pub mod address;
 pub mod command;

@@ -1,28 +1,23 @@
 //! Mail for applications that get it later: the client hears 250, and the application gets it when
 //! it can.
 
-use std::env;
-use std::fs;
+mod commands;
+mod killed;
+
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::{fs, thread};
 
-use maiasaura::config::{Config, Environment};
-use maiasaura::daemon::Daemon;
 use maiasaura::failure::Failure;
 use maiasaura::processor::{Commit, Delivery, Processor, Staged};
-use maiasaura::server::Address;
 use maiasaura::smtp::reply;
 use maiasaura::spool::{Answer, Consumer, Letter, Pending, Place};
-use rustix::process::Signal;
 
 use crate::client::{Client, PATIENCE};
-use crate::house::{Folder, House, configuration, eventually, letters};
-use crate::process::{Ended, Program, configure, prepare, run};
+use crate::house::{House, eventually, letters};
+use crate::process::{Ended, configure, run};
 
 const SENDER: &str = "s@example.net";
 const BOB: &str = "bob@example.org";
@@ -349,242 +344,4 @@ fn the_end_waits_for_the_application() {
     open.send(()).expect("it waits");
     let house = closing.join().expect("it ends");
     assert!(house.folder.letters("app").is_empty());
-}
-
-#[test]
-fn the_commands_work_beside_a_running_server() {
-    let office = Office::new("", false);
-    let mut client = office.house.client();
-    deliver(&mut client, &[BOB]);
-    deliver(&mut client, &[ANN]);
-    let ids = [office.next(), office.next()].map(|letter| letter.slip.id.clone());
-    eventually("they are noted", || {
-        office.house.folder.files(".spool/app/state").len() == 2
-    });
-    let list = office.says(&["list"]);
-    assert!(
-        list.contains("2 waiting, 0 dead") && list.contains("(it is down)"),
-        "{list}"
-    );
-    assert!(list.contains(&format!("{}  app  in ", ids[0])), "{list}");
-    let json = office.says(&["list", "--json"]);
-    assert_eq!(json.lines().count(), 2);
-    assert!(
-        json.starts_with("{\"id\":\"") && json.contains("\"status\":\"waiting\""),
-        "{json}"
-    );
-    let shown = office.says(&["show", &ids[0]]);
-    assert!(
-        shown.contains("attempts     1\n") && shown.contains(&ids[0]),
-        "{shown}"
-    );
-    assert!(
-        office
-            .says(&["show", &ids[0], "--json"])
-            .contains("\"key\":\"")
-    );
-    // It is tried now, and in vain.
-    office.says(&["retry", &ids[0]]);
-    assert_eq!(office.next().slip.id, ids[0]);
-    assert!(office.says(&["drop", &ids[0]]).contains("1 removed"));
-    office.app.is_up.store(true, Ordering::SeqCst);
-    assert!(
-        office
-            .says(&["retry", "--all"])
-            .contains("1 to be tried now")
-    );
-    assert_eq!(office.next().slip.id, ids[1]);
-    eventually("nothing waits", || office.waiting().is_empty());
-    assert_eq!(office.says(&["list"]), "0 waiting, 0 dead");
-    assert_eq!(office.house.folder.files("example.org/bob/new").len(), 1);
-}
-
-#[test]
-fn dead_letters_are_replayed() {
-    struct Refuses(AtomicBool, Mutex<Sender<String>>);
-    impl Consumer for Refuses {
-        fn hand(&self, letter: Arc<Letter>, _: u32) -> Pending<'_, Answer> {
-            let given = self.1.lock().expect("nobody panics with it");
-            let _ = given.send(letter.slip.key.clone());
-            let answer = if self.0.load(Ordering::SeqCst) {
-                let why = "403 Forbidden".into();
-                Answer::Never { why }
-            } else {
-                Answer::Delivered
-            };
-            Box::pin(async move { answer })
-        }
-    }
-    let (given, receiver) = channel();
-    let refuses = Arc::new(Refuses(AtomicBool::new(true), Mutex::new(given)));
-    let app = Arc::clone(&refuses) as Arc<dyn Consumer>;
-    let house = House::with(&usual(""), |daemon| daemon.consumer("App", app));
-    configure(&house.folder, &usual(""));
-    deliver(&mut house.client(), &[BOB]);
-    let next = || receiver.recv_timeout(PATIENCE).expect("it is given");
-    let key = next();
-    let dead = || house.folder.files(".spool/dead/new");
-    eventually("it is dead", || {
-        dead().len() == 1 && house.folder.letters("app").is_empty()
-    });
-    let text = fs::read_to_string(&dead()[0]).expect("it is there");
-    assert!(
-        text.starts_with("X-Queue-Reason: 403 Forbidden\r\n"),
-        "{text}"
-    );
-    assert!(text.contains("\r\nSubject: t\r\n"), "{text}");
-    let queue = |arguments: &[&str]| {
-        run(
-            &house.folder,
-            &[&["-c", "config.yaml", "queue"], arguments].concat(),
-            b"",
-        )
-    };
-    let list = queue(&["list"]).stdout;
-    assert!(
-        list[0].contains("  app  dead, 1 tried  ") && list[0].ends_with("(403 Forbidden)"),
-        "{list:?}"
-    );
-    let id = list[0].split(' ').next().expect("a line has words");
-    let ended = queue(&["retry", id]);
-    assert_eq!(ended.code, Some(66), "{ended:#?}");
-    refuses.0.store(false, Ordering::SeqCst);
-    let ended = queue(&["replay"]);
-    assert_eq!(
-        (ended.code, &ended.stdout[..]),
-        (Some(0), &["1 back in the queue".to_owned()][..])
-    );
-    assert_eq!(next(), key);
-    eventually("all is done", || house.folder.letters("app").is_empty());
-    assert_eq!(queue(&["list"]).stdout, ["0 waiting, 0 dead"]);
-}
-
-#[test]
-fn the_commands_work_without_a_server() {
-    let folder = Folder::new();
-    configure(&folder, "");
-    let queue = |arguments: &[&str]| {
-        run(
-            &folder,
-            &[&["-c", "config.yaml", "queue"], arguments].concat(),
-            b"",
-        )
-    };
-    for (arguments, code, said) in [
-        (&["list"][..], 0, "0 waiting, 0 dead"),
-        (&["list", "--json"], 0, ""),
-        (&["replay"], 0, "0 back in the queue"),
-        (&["retry", "--all"], 0, "0 to be tried now"),
-        (&["show", "nobody"], 66, "there is no letter nobody"),
-        (&["drop", "nobody"], 66, "there is no letter nobody"),
-        (&["retry"], 64, "required"),
-        (&["drop"], 64, "required"),
-        (&["retry", "x", "--all"], 64, "cannot be used with"),
-        (&[], 64, "Usage"),
-    ] {
-        let ended = queue(arguments);
-        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:#?}");
-        let all = [ended.stdout.join("\n"), ended.stderr.join("\n")].concat();
-        assert!(all.contains(said), "{arguments:?}: {ended:#?}");
-    }
-    // Nothing is made by looking.
-    assert_eq!(folder.tree(), ["config.yaml"]);
-}
-
-/// Where a process of `a_server_of_its_own` says what it is, and puts what it was given.
-const OWN_SERVER: &str = "MAIASAURA_TEST_QUEUE";
-
-/// Not a test: a server that another test starts as a process, to kill it.
-#[test]
-#[ignore = "it is started by another test"]
-fn a_server_of_its_own() {
-    /// Notes each letter in a folder, before it answers.
-    struct Notes(PathBuf);
-    impl Consumer for Notes {
-        fn hand(&self, letter: Arc<Letter>, _: u32) -> Pending<'_, Answer> {
-            let slip = &letter.slip;
-            fs::write(self.0.join(format!("{}-{}", slip.id, slip.key)), "")
-                .expect("it can be noted");
-            let is_up = self.0.join("up").exists();
-            Box::pin(async move {
-                if is_up {
-                    return Answer::Delivered;
-                }
-                // It hangs: when it is killed these are under way.
-                std::future::pending().await
-            })
-        }
-    }
-    let Ok(folder) = env::var(OWN_SERVER) else {
-        return;
-    };
-    let folder = Path::new(&folder);
-    let text = fs::read_to_string(folder.join("config.yaml")).expect("it is there");
-    let environment: Environment = env::vars().collect();
-    let config = Config::parse(&text, "test", &environment).expect("it is right");
-    let notes = Arc::new(Notes(folder.join("notes")));
-    let running = Daemon::new(config)
-        .consumer("App", notes)
-        .start()
-        .expect("it starts");
-    println!("\n  listening  on {}", running.addresses()[0]);
-    loop {
-        thread::park();
-    }
-}
-
-/// Starts that server.
-fn own_server(folder: &Folder) -> (Program, Address) {
-    let mut command = Command::new(env::current_exe().expect("it is known"));
-    command.args([
-        "--exact",
-        "queue::a_server_of_its_own",
-        "--ignored",
-        "--nocapture",
-    ]);
-    let mut command = prepare(folder, command);
-    command
-        .env(OWN_SERVER, folder.path(""))
-        .stdin(Stdio::null());
-    let program = Program::spawn(command);
-    let line = program.stdout.wait("listening", 1).remove(0);
-    let address = line.trim_start_matches("  listening  on ");
-    let address = Address::Tcp(address.parse().expect("it is an address"));
-    (program, address)
-}
-
-/// Mail that was acknowledged before a kill -9 is handed over after it, with the same keys.
-#[test]
-fn what_waits_outlasts_a_kill() {
-    const LETTERS: usize = 30;
-    for durability in ["full", "journal"] {
-        let folder = Folder::new();
-        let maildir =
-            format!("maildir: {{path: \"${{ROOT}}/{{host}}/{{user}}\", durability: {durability}}}");
-        fs::write(folder.path("config.yaml"), configuration(&usual(&maildir)))
-            .expect("it can be written");
-        fs::create_dir(folder.path("notes")).expect("it can be made");
-        let (program, address) = own_server(&folder);
-        let mut client = Client::greeted(&address);
-        for _ in 0..LETTERS {
-            deliver(&mut client, &[BOB]);
-        }
-        let notes = || {
-            fs::read_dir(folder.path("notes"))
-                .expect("it is there")
-                .count()
-        };
-        eventually("some are under way", || notes() == 4);
-        program.signal(Signal::KILL);
-        program.end();
-        let before = notes();
-        fs::write(folder.path("notes/up"), "").expect("it can be written");
-        let (_program, _) = own_server(&folder);
-        eventually("all are handed over", || {
-            folder.letters("app").is_empty() && notes() > LETTERS
-        });
-        // Each has one name: those that were under way came with the same key.
-        assert_eq!((before, notes()), (4, LETTERS + 1), "{durability}");
-        assert_eq!(folder.files("example.org/bob/new").len(), LETTERS);
-    }
 }

@@ -30,7 +30,6 @@ mod tap;
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod authority;
 #[path = "../interop/content.rs"]
-#[allow(dead_code, reason = "shared with tests that use more of it")]
 mod content;
 #[path = "../interop/maildir.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]

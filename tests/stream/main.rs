@@ -30,3 +30,5 @@ mod process;
 #[path = "../interop/service.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod service;
+#[path = "../it/slow.rs"]
+mod slow;

@@ -1,17 +1,14 @@
 //! Whose an entry is: what the dead have left is taken over, what the living have is not.
 
 use std::fs;
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use maiasaura::failure::Failure;
-use maiasaura::processor::{Delivery, Pending, Processor, Staged};
 use redis::{Value, from_redis_value};
 
-use crate::client::PATIENCE;
 use crate::house::{Folder, House, eventually};
 use crate::pair::{ALICE, BOB, delivers, lengths, worker, worker_with, yaml};
 use crate::server::Server;
+use crate::slow;
 
 const MAIL: &[u8] = b"Subject: t\r\n\r\nbody\r\n";
 const OTHER: &[u8] = b"Subject: other\r\n\r\nbody\r\n";
@@ -179,24 +176,6 @@ fn what_another_worker_has_taken_over_is_left_to_it() {
     assert_eq!(lengths(&server), (3, 0));
 }
 
-/// Waits until it may go on.
-struct Slow(Arc<Mutex<Receiver<()>>>);
-
-impl Processor for Slow {
-    fn name(&self) -> &'static str {
-        "Slow"
-    }
-
-    fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
-        let gate = Arc::clone(&self.0);
-        let wait = move || drop(gate.lock().map(|gate| gate.recv_timeout(PATIENCE)));
-        Box::pin(async move {
-            smol::unblock(wait).await;
-            Ok(Staged::Done)
-        })
-    }
-}
-
 /// It has taken over more than it can deliver before others would take that over in turn.
 #[test]
 fn a_slow_worker_goes_on_saying_what_is_its_own() {
@@ -216,8 +195,7 @@ fn a_slow_worker_goes_on_saying_what_is_its_own() {
         ", at_once: 1, save: HeadersParser|Slow|MailDir",
         "",
     );
-    let (open, opens) = channel();
-    let processor: Arc<dyn Processor> = Arc::new(Slow(Arc::new(Mutex::new(opens))));
+    let (open, processor) = slow::processor();
     let slow = worker_with(&house.folder, &slow, |daemon| {
         daemon.processor("Slow", move || Ok(Arc::clone(&processor)))
     });

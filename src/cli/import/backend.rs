@@ -30,15 +30,7 @@ pub(super) fn import(draft: &mut Draft, form: Form) {
     };
     let php = backend.php(draft).put(draft, is_named("FastCGI"));
     let is_old = form == Form::Typed || Backend::is_old(draft);
-    let has = |ours: &str| {
-        save.iter()
-            .any(|said| chain::names_database(&said.value, ours))
-    };
-    let wanted = Wanted {
-        sql: has("MySQL"),
-        redis: has("Redis"),
-        both: has("GuerrillaDbRedis") || (save.is_none() && is_old),
-    };
+    let wanted = wanted(save.as_ref(), is_old);
     let (sql, redis) = backend.databases(draft).put(draft, wanted);
     let furnished = Furnished {
         php,
@@ -56,14 +48,16 @@ pub(super) fn import(draft: &mut Draft, form: Form) {
         chain::validate(draft, said, furnished);
     }
     backend.times(draft, php);
-    if let Some(said) = backend.text(draft, "maildir_path") {
-        users::path(draft, &said);
-    }
-    if let Some(said) = backend.text(draft, "maildir_user_map") {
-        users::map(draft, &said);
-    } else if is_named("MailDir") {
-        let note = "maildir_user_map is missing: everybody has a mailbox.";
-        draft.put("recipients.users", Value::Word("any".to_owned()), &[], note);
+    backend.maildirs(draft, is_named("MailDir"));
+}
+
+/// The databases that a chain names; the oldest had both without a chain.
+fn wanted(save: Option<&Said<String>>, is_old: bool) -> Wanted {
+    let has = |ours: &str| save.is_some_and(|said| chain::names_database(&said.value, ours));
+    Wanted {
+        sql: has("MySQL"),
+        redis: has("Redis"),
+        both: has("GuerrillaDbRedis") || (save.is_none() && is_old),
     }
 }
 
@@ -188,6 +182,18 @@ impl Backend {
         let validate = self.text(draft, "gw_val_rcpt_timeout");
         if let Some(said) = validate.or_else(|| self.text(draft, "val_rcpt_timeout")) {
             php::validate_timeout(draft, &said, php);
+        }
+    }
+
+    fn maildirs(&self, draft: &mut Draft, is_named: bool) {
+        if let Some(said) = self.text(draft, "maildir_path") {
+            users::path(draft, &said);
+        }
+        if let Some(said) = self.text(draft, "maildir_user_map") {
+            users::map(draft, &said);
+        } else if is_named {
+            let note = "maildir_user_map is missing: everybody has a mailbox.";
+            draft.put("recipients.users", Value::Word("any".to_owned()), &[], note);
         }
     }
 }

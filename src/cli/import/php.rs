@@ -28,12 +28,8 @@ impl Php {
         if there.is_empty() {
             return false;
         }
-        let script = |said: &Option<Said<String>>| {
-            let path = said.as_ref().map(|said| said.value.clone());
-            path.filter(|path| path.starts_with('/') && !path.contains(['{', '}']))
-        };
         let place = self.place();
-        let (Ok(address), Some(save)) = (&place, script(&self.save)) else {
+        let (Ok(address), Some(save)) = (&place, self.save.as_ref().and_then(script)) else {
             let why = match place {
                 Err(why) => why,
                 Ok(_) => "the script that is given messages is missing, or is no full path; write \
@@ -43,9 +39,8 @@ impl Php {
             draft.tell(&there, why);
             return false;
         };
-        let from = |said: &Option<Said<String>>| said.iter().map(|said| said.from).collect();
-        let mut place: Vec<Id> = from(&self.connection);
-        place.extend::<Vec<Id>>(from(&self.address));
+        let place = self.connection.iter().chain(&self.address);
+        let place: Vec<Id> = place.map(|said| said.from).collect();
         let note = if is_used {
             ""
         } else {
@@ -57,25 +52,15 @@ impl Php {
             &place,
             note,
         );
-        let save_from: Vec<Id> = from(&self.save);
+        let save_from: Vec<Id> = self.save.iter().map(|said| said.from).collect();
         draft.put("fastcgi.script", Value::Text(save), &save_from, "");
         let note = "The client waits for PHP, whose answer it hears, as before. Without this line \
                     PHP gets mail from a queue, as often as it takes.";
         draft.put("fastcgi.delivery", Value::Word("inline".into()), &[], note);
         let note = "The form of go-guerrilla; once for each recipient.";
         draft.put("fastcgi.body", Value::Word("guerrilla".into()), &[], note);
-        let asked = script(&self.validate);
-        match (asked, self.validate) {
-            (Some(path), Some(said)) => {
-                let path = Value::Text(path);
-                draft.put("fastcgi.validate.script", path, &[said.from], "");
-            }
-            (_, Some(said)) => {
-                let why = "this is no full path, and the script for messages is asked about \
-                           recipients; write it into fastcgi.validate.script";
-                draft.tell(&[said.from], why);
-            }
-            (_, None) => {}
+        if let Some(said) = &self.validate {
+            asked(draft, said);
         }
         true
     }
@@ -98,6 +83,24 @@ impl Php {
                  fastcgi.address, such as unix:/run/php/php-fpm.sock or 127.0.0.1:9000"
             )),
         }
+    }
+}
+
+/// The full path of a script.
+fn script(said: &Said<String>) -> Option<String> {
+    let path = &said.value;
+    (path.starts_with('/') && !path.contains(['{', '}'])).then(|| path.clone())
+}
+
+/// The script that is asked about recipients.
+fn asked(draft: &mut Draft, said: &Said<String>) {
+    if let Some(path) = script(said) {
+        let path = Value::Text(path);
+        draft.put("fastcgi.validate.script", path, &[said.from], "");
+    } else {
+        let why = "this is no full path, and the script for messages is asked about recipients; \
+                   write it into fastcgi.validate.script";
+        draft.tell(&[said.from], why);
     }
 }
 

@@ -171,28 +171,13 @@ fn listeners(
 ) {
     let from = server.address.iter().map(|said| said.from);
     let from: Vec<Id> = from.chain(server.also_from).collect();
-    let text = match &server.address {
-        Some(said) => said.value.clone(),
-        None => server.otherwise.to_owned(),
-    };
-    let mut is_off = !server.is_enabled;
-    let found = match address::addresses(&text) {
-        Ok(Addresses { found, note }) => {
-            server.notes.extend(note);
-            found
-        }
-        Err(why) => {
-            draft.tell(&from, why.clone());
-            server.notes.push(why);
-            is_off = true;
-            vec![text]
-        }
-    };
+    let found = addresses(draft, &mut server, &from);
+    let is_off = !server.is_enabled;
     let mut notes = std::mem::take(&mut server.notes);
     if is_off {
         notes.extend(limits_of(draft, &server));
     }
-    let mut rest = rest(draft, server, own);
+    let rest = rest(draft, server, own);
     for address in found {
         let mut notes = std::mem::take(&mut notes);
         // With port 0 each takes a free port of its own.
@@ -211,14 +196,33 @@ fn listeners(
         let mut first = draft.entry(Value::Text(address), &from);
         "address".clone_into(&mut first.key);
         let mut entries = vec![first];
-        entries.append(&mut rest.clone());
+        entries.extend(rest.iter().cloned());
         items.push(Item {
             entries,
             notes,
             is_off,
         });
     }
-    rest.clear();
+}
+
+/// Where a server listens; one whose address means nothing does not.
+fn addresses(draft: &mut Draft, server: &mut Server, from: &[Id]) -> Vec<String> {
+    let text = match &server.address {
+        Some(said) => said.value.clone(),
+        None => server.otherwise.to_owned(),
+    };
+    match address::addresses(&text) {
+        Ok(Addresses { found, note }) => {
+            server.notes.extend(note);
+            found
+        }
+        Err(why) => {
+            draft.tell(from, why.clone());
+            server.notes.push(why);
+            server.is_enabled = false;
+            vec![text]
+        }
+    }
 }
 
 /// The keys of a listener but its address.

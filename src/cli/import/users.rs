@@ -26,24 +26,14 @@ pub(super) fn map(draft: &mut Draft, said: &Said<String>) {
             draft.tell(&[said.from], why);
             continue;
         };
-        let folded = name.to_lowercase();
-        if Mailbox::parse(&format!("{folded}@example.org")).is_err() {
-            let why = format!("{name:?} is not the name of a user and is left out");
-            draft.tell(&[said.from], why);
+        let Some(mut entry) = user(draft, said.from, &name, &uid, &gid) else {
             continue;
-        }
-        let mut entry = user(draft, said.from, &name, &uid, &gid);
+        };
         if is_cut {
-            entry
-                .notes
-                .push("go-guerrilla did not read as far as here.".to_owned());
+            let note = "go-guerrilla did not read as far as here.";
+            entry.notes.insert(0, note.to_owned());
         }
-        if folded != name {
-            let note = format!("{name} was written with capitals, and had no mail so far.");
-            entry.notes.push(note);
-        }
-        entry.key.clone_from(&folded);
-        if users.insert(folded, entry).is_some() {
+        if users.insert(entry.key.clone(), entry).is_some() {
             let why = format!("{name:?} is there twice; the last one counts");
             draft.tell(&[said.from], why);
         }
@@ -70,9 +60,25 @@ fn parts(record: &str) -> Option<(String, String, String)> {
     Some((part(name)?, part(uid)?, part(gid)?))
 }
 
-/// One user with an owner, if there is one who can own mail.
-fn user(draft: &mut Draft, from: Id, name: &str, uid: &str, gid: &str) -> Entry {
-    let nobody = Entry::new("", Value::Section(Vec::new()));
+/// One user, if that can be the name of one.
+fn user(draft: &mut Draft, from: Id, name: &str, uid: &str, gid: &str) -> Option<Entry> {
+    let folded = name.to_lowercase();
+    if Mailbox::parse(&format!("{folded}@example.org")).is_err() {
+        let why = format!("{name:?} is not the name of a user and is left out");
+        draft.tell(&[from], why);
+        return None;
+    }
+    let mut entry = Entry::new(&folded, Value::Section(owner(draft, from, name, uid, gid)));
+    if folded != name {
+        let note = format!("{name} was written with capitals, and had no mail so far.");
+        entry.notes.push(note);
+    }
+    Some(entry)
+}
+
+/// The owner of a user's mail, if it can be one.
+fn owner(draft: &mut Draft, from: Id, name: &str, uid: &str, gid: &str) -> Vec<Entry> {
+    let nobody = Vec::new();
     if uid == "-1" || gid == "-1" {
         return nobody;
     }
@@ -90,8 +96,7 @@ fn user(draft: &mut Draft, from: Id, name: &str, uid: &str, gid: &str) -> Entry 
         return nobody;
     }
     let number = |key: &str, number: u32| Entry::new(key, Value::Word(number.to_string()));
-    let keys = vec![number("uid", uid), number("gid", gid)];
-    Entry::new("", Value::Section(keys))
+    vec![number("uid", uid), number("gid", gid)]
 }
 
 /// A path with `[user]` as our template.

@@ -32,7 +32,22 @@ pub(super) struct Made<'a> {
     pub(super) pieces: Pieces<'a>,
 }
 
-impl Made<'_> {
+impl<'a> Made<'a> {
+    fn json(pieces: Pieces<'a>) -> Self {
+        let content_type = JSON.into();
+        Self {
+            content_type,
+            pieces,
+        }
+    }
+
+    fn form(form: Form<'a>) -> Self {
+        Self {
+            content_type: form.content_type(),
+            pieces: form.end(),
+        }
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.pieces.size()
     }
@@ -131,10 +146,7 @@ fn json<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a> {
             }
         });
     });
-    Made {
-        content_type: JSON.into(),
-        pieces,
-    }
+    Made::json(pieces)
 }
 
 fn multipart<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a> {
@@ -155,10 +167,7 @@ fn multipart<'a>(material: Material<'a>, mail: &'a Mail<'a>) -> Made<'a> {
         let (name, kind) = (&attachment.name, &attachment.kind);
         form.file("attachments[]", name, kind, attachment.octets);
     }
-    Made {
-        content_type: form.content_type(),
-        pieces: form.end(),
-    }
+    Made::form(form)
 }
 
 /// The form of go-guerrilla's fastcgi-processor.

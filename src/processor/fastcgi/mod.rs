@@ -30,7 +30,7 @@ use crate::failure::Failure;
 use crate::fastcgi::{self, Answer, Bridge, Content, Letter, Stored, Verdict};
 use crate::smtp::reply;
 
-/// Asks and feeds PHP.
+/// Asks PHP about recipients, and hands it messages: while the client waits, or by way of a queue.
 #[derive(Debug)]
 pub struct FastCgi {
     bridge: Arc<Bridge>,

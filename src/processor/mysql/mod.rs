@@ -27,7 +27,7 @@ use crate::failure::Failure;
 use crate::mysql::{Database, Fault, Row};
 use crate::smtp::reply;
 
-/// Writes rows.
+/// Writes a row for each recipient.
 #[derive(Debug)]
 pub struct MySql {
     database: Arc<Database>,

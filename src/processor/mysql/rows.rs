@@ -72,16 +72,7 @@ pub(super) fn of_letter(
     level: Option<u32>,
 ) -> io::Result<Row> {
     let slip = &letter.slip;
-    let most = usize::try_from(slip.size.min(HEADER)).map_err(io::Error::other)?;
-    let mut head = vec![0; most];
-    let mut filled = 0;
-    while filled < most {
-        match letter.read_at(filled as u64, &mut head[filled..])? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    let headers = read_headers(&head[..filled].to_vec().into())?.unwrap_or_default();
+    let headers = read_headers(&head_of(letter)?.into())?.unwrap_or_default();
     let common = Common {
         key: &slip.key,
         recipient: &slip.rcpt,
@@ -113,6 +104,21 @@ pub(super) fn of_letter(
         message,
         ..common.row(&headers)
     })
+}
+
+/// The octets that its header is looked for in.
+fn head_of(letter: &Letter) -> io::Result<Vec<u8>> {
+    let most = usize::try_from(letter.slip.size.min(HEADER)).map_err(io::Error::other)?;
+    let mut head = vec![0; most];
+    let mut filled = 0;
+    while filled < most {
+        match letter.read_at(filled as u64, &mut head[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
 }
 
 /// Why a message of these rows would be nowhere, and whether another table would have it.

@@ -1,15 +1,14 @@
 //! The chain of processors: what clients hear of its faults, and who shares a fate.
 
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use maiasaura::envelope::Recipient;
 use maiasaura::failure::Failure;
 use maiasaura::processor::{Delivery, Pending, Processor, Sender, Staged};
 
 use super::{ALICE, BOB, LATER, MAIL, SENDER, complaint, delivers, sender};
-use crate::client::PATIENCE;
 use crate::house::{House, eventually};
+use crate::slow;
 
 /// Panics where the subject tells it to, and knows nobody whose name begins with `x`.
 struct Mine;
@@ -81,29 +80,10 @@ fn a_fault_while_a_recipient_is_looked_up_may_pass() {
     client.wants(&format!("RCPT TO:<{BOB}>"), "250 2.1.5 ");
 }
 
-/// Waits until it may go on.
-struct Slow(Arc<Mutex<Receiver<()>>>);
-
-impl Processor for Slow {
-    fn name(&self) -> &'static str {
-        "Slow"
-    }
-
-    fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
-        let gate = Arc::clone(&self.0);
-        let wait = move || drop(gate.lock().map(|gate| gate.recv_timeout(PATIENCE)));
-        Box::pin(async move {
-            smol::unblock(wait).await;
-            Ok(Staged::Done)
-        })
-    }
-}
-
 /// Upstream: a delivery that takes too long is 554 5.5.0, though the mail may be saved later, and the session hangs until it is.
 #[test]
 fn a_delivery_that_takes_too_long_may_be_tried_again() {
-    let (open, opens) = channel();
-    let processor: Arc<dyn Processor> = Arc::new(Slow(Arc::new(Mutex::new(opens))));
+    let (open, processor) = slow::processor();
     let yaml = "save: Header|Slow|MailDir\ntimeouts: {delivery: 100ms}";
     let house = House::with(yaml, |daemon| {
         daemon.processor("Slow", move || Ok(Arc::clone(&processor)))

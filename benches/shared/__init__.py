@@ -1,0 +1,1 @@
+"""What benches/php, benches/redis and benches/mysql share."""
