@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer};
 
 use super::scalars::{Scalar, words};
 use super::suggestion;
-use crate::smtp::sasl;
+use crate::smtp::{self, sasl};
 
 /// Who may log in, and how.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -47,6 +47,16 @@ words! {
         Offered = "offered",
         /// They must.
         Required = "required",
+    }
+}
+
+impl From<Auth> for smtp::Auth {
+    fn from(auth: Auth) -> Self {
+        match auth {
+            Auth::Off => Self::Absent,
+            Auth::Offered => Self::Offered,
+            Auth::Required => Self::Required,
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub use introduction::Trust;
 pub use limits::Limits;
 pub use linger::Linger;
 pub use listener::{Address, Bound, Listener};
-pub use logins::{LoginSettings, Logins};
+pub use logins::{Denied, LoginSettings, Logins};
 pub use networks::Networks;
 pub use passed::PassedSockets;
 pub use record::SessionLog;
