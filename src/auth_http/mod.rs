@@ -22,7 +22,7 @@ use crate::envelope::Client;
 use crate::failure::Failure;
 use crate::http::{self, plain};
 use crate::locks::{read, write};
-use crate::server::{Denied, Networks, Service, SessionLog};
+use crate::server::{Denied, Networks, Restraint, Service, SessionLog};
 use crate::smtp::Auth;
 use crate::smtp::reply::{self, Reply};
 use answer::Answer;
@@ -50,23 +50,29 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// Who answers, and by what: both can be changed, for who asks from then on.
 #[derive(Debug)]
-pub struct Desk(RwLock<(Arc<Settings>, Arc<Service>)>);
+pub struct Desk {
+    current: RwLock<(Arc<Settings>, Arc<Service>)>,
+    strangers: Restraint,
+}
 
 impl Desk {
     /// Answers by this service.
     pub fn new(settings: Settings, service: Arc<Service>) -> Self {
-        Self(RwLock::new((Arc::new(settings), service)))
+        Self {
+            current: RwLock::new((Arc::new(settings), service)),
+            strangers: Restraint::default(),
+        }
     }
 
     /// Answers by another one from now on.
     pub fn change(&self, settings: Settings, service: Arc<Service>) {
         let now = (Arc::new(settings), service);
-        let before = std::mem::replace(&mut *write(&self.0), now);
+        let before = std::mem::replace(&mut *write(&self.current), now);
         drop(before);
     }
 
     fn current(&self) -> (Arc<Settings>, Arc<Service>) {
-        read(&self.0).clone()
+        read(&self.current).clone()
     }
 }
 
@@ -75,8 +81,8 @@ impl http::Site for Desk {
 
     fn admits(&self, peer: IpAddr) -> bool {
         let is_trusted = self.current().0.trusted.contain(Some(peer));
-        if !is_trusted {
-            log::warn!(client:% = peer; "auth_http: not in auth_http.trusted");
+        if !is_trusted && let Some(left_out) = self.strangers.line() {
+            log::warn!(client:% = peer, left_out = left_out.told(); "auth_http: not in auth_http.trusted");
         }
         is_trusted
     }
