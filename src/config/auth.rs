@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use serde::de::{Deserialize, Deserializer};
 
+use super::networks::networks;
 use super::scalars::{Scalar, words};
 use super::suggestion;
+use crate::server::Networks;
 use crate::smtp::{self, sasl};
 
 /// Who may log in, and how.
@@ -20,6 +22,9 @@ pub struct AuthConfig {
     pub mechanisms: Vec<Mechanism>,
     /// Logins on connections without TLS (default: never).
     pub plaintext: Plaintext,
+    /// Who is never locked out, as many users are behind one address there (default: nobody).
+    #[serde(deserialize_with = "networks")]
+    pub exempt: Networks,
 }
 
 /// A mechanism of SASL by its registered name.
@@ -66,6 +71,7 @@ impl Default for AuthConfig {
             users: None,
             mechanisms: sasl::Mechanism::ALL.map(Mechanism).to_vec(),
             plaintext: Plaintext::Never,
+            exempt: Networks::default(),
         }
     }
 }

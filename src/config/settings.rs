@@ -170,6 +170,7 @@ impl Config {
             delay: self.timeouts.auth_delay.get(),
             failures_per_ip: self.limits.auth_failures_per_ip,
             remembered: self.timeouts.auth_failures.get(),
+            exempt: self.auth.exempt.clone(),
         };
         Some((settings, users))
     }

@@ -11,6 +11,7 @@ use smol::lock::Semaphore;
 
 pub use asked::Denied;
 
+use super::Networks;
 use super::counts::Counts;
 use super::limits::{Share, network};
 use crate::credentials::{Credentials, Table};
@@ -37,6 +38,8 @@ pub struct LoginSettings {
     pub failures_per_ip: u32,
     /// For how long; counted from the first one.
     pub remembered: Duration,
+    /// Networks that are never locked out: many users are behind one address there.
+    pub exempt: Networks,
 }
 
 /// Everything about logins that connections share.
@@ -205,6 +208,9 @@ impl Logins {
         let Some(address) = address.filter(|_| limit > 0) else {
             return false;
         };
+        if self.settings.exempt.contain(Some(address)) {
+            return false;
+        }
         let refused = lock(&self.refused);
         refused
             .get(&network(address))

@@ -127,6 +127,28 @@ fn check_warns_of_those_who_believe_everybody() {
     }
 }
 
+#[test]
+fn check_tells_who_is_never_locked_out() {
+    for (exempt, said) in [
+        (
+            "127.0.0.1",
+            "ok    auth.exempt: never locked out: 127.0.0.1/32",
+        ),
+        (
+            "[10.0.0.0/8, '::/0']",
+            "warn  auth.exempt: holds every address: ",
+        ),
+    ] {
+        let yaml = format!("auth: {{exempt: {exempt}}}");
+        let (_, ended) = configured(&yaml, &["check"]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(
+            ended.stdout.iter().any(|line| line.starts_with(said)),
+            "{ended:#?}"
+        );
+    }
+}
+
 #[cfg(feature = "auth-http")]
 #[test]
 fn check_looks_at_the_endpoint_for_nginx() {
