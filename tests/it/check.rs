@@ -224,7 +224,7 @@ fn check_tells_what_certificates_are() {
         (&sound.certificate, &sound.certificate, "FAULT certificate key.pem: holds certificates and no key; "),
         (&sound.certificate, locked, "FAULT certificate key.pem: holds a key that is locked with a passphrase; "),
         (&sound.certificate, "", "FAULT certificate key.pem: is empty; "),
-        ("-----BEGIN CERTIFICATE-----\nMIIB", &sound.key, "FAULT certificate cert.pem: is no whole PEM file ("),
+        ("-----BEGIN CERTIFICATE-----\nMIIB", &sound.key, "FAULT certificate cert.pem: is cut off: what begins in line 1 has no end"),
         ("0\u{2}\u{1}", &sound.key, "FAULT certificate cert.pem: is DER and not PEM; "),
         ("hello", &sound.key, "FAULT certificate cert.pem: holds no certificate; "),
     ] {
