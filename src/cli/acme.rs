@@ -54,6 +54,9 @@ pub(super) fn faults(config: &Config) -> u32 {
             "ok    ACME: no certificate yet; it will be for {names}"
         )),
     }
+    if let Some(paused) = acme.paused() {
+        say(&format!("warn  ACME: {paused}"));
+    }
     match smol::block_on(acme.find_directory()) {
         Ok(()) => say(&format!("ok    ACME: {directory}")),
         // There is time to mend it.
