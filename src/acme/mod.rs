@@ -1,9 +1,9 @@
 //! Certificates by ACME (RFC 8555): obtained from a directory such as Let's Encrypt, kept in a
 //! folder, renewed before they expire.
 //!
-//! Read in this order: [`Settings`], the `cache` on disk with the `pause` after a failure, the `directory` and its `fault`s, an
-//! `order` with its `answers` to challenges and the `door` at which they are asked for, and last
-//! the `renewal` that runs it all.
+//! Read in this order: [`Settings`], the `cache` on disk with the `pause` after a failure, the
+//! `directory` and its `fault`s, an `order` with its `answers` to challenges and the `door` at which
+//! they are asked for, and last the `renewal` that runs it all.
 
 mod answers;
 mod cache;
