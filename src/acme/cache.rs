@@ -1,7 +1,8 @@
 //! The account and the certificate on disk.
 //!
 //! `CACHE/DIRECTORY/account.pem` and `CACHE/DIRECTORY/certificate.pem`, the latter with its key: two
-//! files would not be replaced in one step. Only their owner can read them.
+//! files would not be replaced in one step. And `CACHE/DIRECTORY/pause`, while the directory is left
+//! alone. Only their owner can read them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -13,10 +14,14 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::Settings;
+use super::pause::Pause;
+use super::renewal::now;
 use crate::tls::{Identity, TlsError, fingerprint};
 
 const ACCOUNT: &str = "account.pem";
 const CERTIFICATE: &str = "certificate.pem";
+const PAUSE: &str = "pause";
 
 /// The folder of one directory.
 #[derive(Clone, Debug)]
@@ -91,6 +96,40 @@ impl Cache {
     /// Puts a certificate in the place of the one that is there.
     pub fn keep_certificate(&self, pem: &str) -> Result<(), TlsError> {
         self.keep(CERTIFICATE, pem.as_bytes())
+    }
+
+    pub fn pause_file(&self) -> PathBuf {
+        self.folder.join(PAUSE)
+    }
+
+    /// The pause that is kept, if it is for who wants this.
+    pub fn pause(&self, settings: &Settings) -> Result<Option<Pause>, TlsError> {
+        let file = self.pause_file();
+        let fault = |problem: String| TlsError::new(&file, problem);
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| fault(format!("cannot be read: {error}")))?,
+        };
+        let pause = Pause::parse(&text, now());
+        let pause = pause.ok_or_else(|| fault("makes no sense; remove it".into()))?;
+        Ok(Some(pause).filter(|pause| pause.is_for(settings)))
+    }
+
+    /// Keeps one for the next start.
+    pub fn keep_pause(&self, pause: &Pause) -> Result<(), TlsError> {
+        self.keep(PAUSE, pause.to_string().as_bytes())
+    }
+
+    /// There is none any more.
+    pub fn end_pause(&self) -> Result<(), TlsError> {
+        let file = self.pause_file();
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let problem = format!("cannot be removed: {error}");
+                Err(TlsError::new(&file, problem))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// After a crash there is the old file or the new one.

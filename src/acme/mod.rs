@@ -1,9 +1,9 @@
 //! Certificates by ACME (RFC 8555): obtained from a directory such as Let's Encrypt, kept in a
 //! folder, renewed before they expire.
 //!
-//! Read in this order: [`Settings`], the `cache` on disk, the `directory` and its `fault`s, an
-//! `order` with its `answers` to challenges and the `door` at which they are asked for, and last
-//! the `renewal` that runs it all.
+//! Read in this order: [`Settings`], the `cache` on disk with the `pause` after a failure, the
+//! `directory` and its `fault`s, an `order` with its `answers` to challenges and the `door` at which
+//! they are asked for, and last the `renewal` that runs it all.
 
 mod answers;
 mod cache;
@@ -11,6 +11,7 @@ mod directory;
 mod door;
 mod fault;
 mod order;
+mod pause;
 mod renewal;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use self::fault::{Fault, Kind};
 use self::answers::Answers;
 use self::cache::Cache;
 use self::directory::Directory;
+use self::pause::Pause;
 use crate::locks::{read, write};
 use crate::tls::{Certificates, Facts, Identity, Renewal, TlsError, provider};
 
@@ -65,6 +67,8 @@ pub struct Acme {
     cache: Cache,
     answers: Answers,
     identity: RwLock<Option<Identity>>,
+    /// The pause that a program before this one has left.
+    before: Option<Pause>,
     /// Attempts in a row that have failed.
     failures: AtomicU32,
 }
@@ -85,19 +89,39 @@ impl Acme {
         if let Some(Identity { facts, .. }) = &identity {
             log::info!(file:% = cache.certificate_file().display(), subject = facts.subject, names = facts.names.join(","), expires = facts.expires(), days = facts.days_left(); "certificate");
         }
+        let before = cache.pause(&settings).unwrap_or_else(|error| {
+            log::warn!(cause:% = error; "a pause in the cache cannot be used, the directory is asked at once");
+            None
+        });
         Ok(Self {
+            failures: AtomicU32::new(before.as_ref().map_or(0, |it| it.failures)),
+            before,
             settings,
             directory,
             cache,
             answers: Answers::default(),
             identity: RwLock::new(identity),
-            failures: AtomicU32::new(0),
         })
     }
 
     /// What is written down of the certificate in the cache, if there is one.
     pub fn cached(&self) -> Option<Facts> {
         self.identity().map(|identity| identity.facts)
+    }
+
+    /// Why the directory is not asked yet, and until when, where attempts before a restart have failed.
+    pub fn paused(&self) -> Option<String> {
+        let pause = self.before.as_ref()?;
+        (pause.next > renewal::now()).then(|| {
+            let Pause { failures, next, .. } = pause;
+            let file = self.cache.pause_file();
+            format!(
+                "attempts that failed: {failures}; the next one is at {}, restart or not; remove {} \
+                 and start again to try at once",
+                renewal::rfc3339(*next),
+                file.display()
+            )
+        })
     }
 
     /// Whether the folder for account and certificate can be written to; it is made.

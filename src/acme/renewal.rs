@@ -12,6 +12,7 @@ use mail_parser::DateTime;
 use smol::Timer;
 
 use super::fault::Fault;
+use super::pause::Pause;
 use super::{Acme, Kind};
 use crate::health::Part;
 use crate::tls::{Facts, Identity, provider};
@@ -25,21 +26,56 @@ impl Acme {
     /// Obtains a certificate and renews it, for ever. The old one is used until the new one is
     /// there.
     pub async fn keep(self: Arc<Self>, part: Part) {
+        self.rest(&part).await;
         loop {
             self.until_due().await;
             match Arc::clone(&self).obtain().await {
                 Ok(()) => {
                     self.failures.store(0, Ordering::Relaxed);
                     part.well();
+                    self.keep_pause(None).await;
                 }
                 Err(fault) => {
                     let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
                     part.hampered(&fault);
                     let pause = fault.kind.pause(failures);
-                    self.complain(&fault, pause);
-                    Timer::after(pause + jitter(pause / JITTER)).await;
+                    let pause = pause + jitter(pause / JITTER);
+                    // Rounded up: a second more does no harm.
+                    let next = now().saturating_add_unsigned(pause.as_secs() + 1);
+                    let kept = Pause::new(failures, next, &self.settings);
+                    self.keep_pause(Some(kept)).await;
+                    self.complain(&fault, next);
+                    Timer::after(pause).await;
                 }
             }
+        }
+    }
+
+    /// Waits until the pause is over that was begun before a restart.
+    async fn rest(&self, part: &Part) {
+        let (Some(pause), Some(cause)) = (&self.before, self.paused()) else {
+            return;
+        };
+        log::warn!(cause:% = cause; "a certificate is not asked for yet");
+        part.hampered(&cause);
+        loop {
+            let left = u64::try_from(pause.next - now()).unwrap_or_default();
+            if left == 0 {
+                return;
+            }
+            Timer::after(Duration::from_secs(left).min(GLANCE)).await;
+        }
+    }
+
+    /// Keeps a pause for the next start, or that there is none. Without it, it only is forgotten then.
+    async fn keep_pause(&self, pause: Option<Pause>) {
+        let cache = self.cache.clone();
+        let kept = smol::unblock(move || match pause {
+            Some(pause) => cache.keep_pause(&pause),
+            None => cache.end_pause(),
+        });
+        if let Err(error) = kept.await {
+            log::debug!(cause:% = error; "a pause is not kept");
         }
     }
 
@@ -102,8 +138,8 @@ impl Acme {
         Ok(())
     }
 
-    fn complain(&self, fault: &Fault, pause: Duration) {
-        let next = now().saturating_add_unsigned(pause.as_secs());
+    /// `next` is when it is tried again, in seconds since 1970.
+    fn complain(&self, fault: &Fault, next: i64) {
         match self.cached() {
             None => {
                 log::error!(cause:% = fault, next = rfc3339(next); "no certificate was obtained: nothing is encrypted until there is one");
@@ -136,12 +172,12 @@ fn jitter(most: Duration) -> Duration {
     Duration::from_millis(random % most.max(1))
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let since = since.unwrap_or_default().as_secs();
     i64::try_from(since).unwrap_or(i64::MAX)
 }
 
-fn rfc3339(seconds: i64) -> String {
+pub(super) fn rfc3339(seconds: i64) -> String {
     DateTime::from_timestamp(seconds).to_rfc3339()
 }

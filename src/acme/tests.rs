@@ -5,7 +5,9 @@ use std::time::Duration;
 use rustls_acme::acme::AcmeError;
 
 use super::fault::{Fault, Kind};
+use super::pause::Pause;
 use super::renewal::{is_for, renewal};
+use super::{Challenge, Settings};
 use crate::tls::Facts;
 
 /// The first failures in a row, and how many attempts that makes in the first hour. Let's Encrypt
@@ -98,5 +100,44 @@ fn answers_are_told_apart() {
             (*kind, *said),
             "{answer}"
         );
+    }
+}
+
+#[test]
+fn pauses_are_read_as_they_were_written() {
+    let settings = |domain: &str, challenge| Settings {
+        domains: vec![domain.into()],
+        contact: Vec::new(),
+        directory: "https://d.test/".into(),
+        directory_ca: None,
+        cache: "acme".into(),
+        challenge,
+    };
+    let own = settings("a.test", Challenge::Http01);
+    let pause = Pause::new(3, 1000, &own);
+    let text = pause.to_string();
+    assert_eq!(Pause::parse(&text, 0).as_ref(), Some(&pause));
+    assert!(pause.is_for(&own));
+    for other in [
+        settings("b.test", Challenge::Http01),
+        settings("a.test", Challenge::TlsAlpn01),
+    ] {
+        assert!(!pause.is_for(&other));
+    }
+    // Longer than any, as after a clock that was wrong.
+    assert_eq!(Pause::parse(&text, -100_000), None);
+    for (old, new) in [
+        ("failures 3", "failures 0"),
+        ("failures 3", "failures -1"),
+        ("next 1000", "next soon"),
+        ("next 1000\n", ""),
+        ("\nwanted", "wanted"),
+    ] {
+        let wrong = text.replacen(old, new, 1);
+        assert_ne!(wrong, text);
+        assert_eq!(Pause::parse(&wrong, 0), None, "{wrong}");
+    }
+    for wrong in [&text[..5], "", &format!("{text}more\n")] {
+        assert_eq!(Pause::parse(wrong, 0), None, "{wrong}");
     }
 }

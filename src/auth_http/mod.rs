@@ -3,7 +3,8 @@
 //! nginx holds the client's connection, with its TLS, and asks once for it, after RCPT TO when
 //! `smtp_auth none` is set. Questions and answers are header fields of HTTP, described with
 //! `ngx_mail_auth_http_module`. What is asked is what a session asks at RCPT: is there such a
-//! recipient? nginx then connects to a listener, and tells it with XCLIENT who the client is.
+//! recipient? Or once for each login, where clients log in: is that the password? nginx then connects to
+//! a listener, and tells it with XCLIENT who the client is.
 
 mod answer;
 mod question;
@@ -17,13 +18,15 @@ use hyper::header::HeaderMap;
 use hyper::{Method, Request, StatusCode};
 use smol::{Timer, future};
 
+use crate::envelope::Client;
 use crate::failure::Failure;
 use crate::http::{self, plain};
 use crate::locks::{read, write};
-use crate::server::{Networks, Service, SessionLog};
-use crate::smtp::reply;
+use crate::server::{Denied, Networks, Restraint, Service, SessionLog};
+use crate::smtp::Auth;
+use crate::smtp::reply::{self, Reply};
 use answer::Answer;
-use question::{Question, Recipient};
+use question::{Asked, Login, Question, Recipient};
 
 /// Whom to answer, and what.
 #[derive(Clone, Debug)]
@@ -34,27 +37,42 @@ pub struct Settings {
     pub server: SocketAddr,
     /// Whether paths may lack their angle brackets, as in a session.
     pub lenient_paths: bool,
+    /// Whether its clients can log in.
+    pub logins: Auth,
+    /// Refused logins of one client before it is closed.
+    pub login_failures: u32,
 }
+
+/// After so many refused recipients nginx is to close the client's connection: it keeps memory for each.
+const ATTEMPTS: u32 = 10;
+/// How long a client waits for such a refusal, so that guessing addresses takes its time.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Who answers, and by what: both can be changed, for who asks from then on.
 #[derive(Debug)]
-pub struct Desk(RwLock<(Arc<Settings>, Arc<Service>)>);
+pub struct Desk {
+    current: RwLock<(Arc<Settings>, Arc<Service>)>,
+    strangers: Restraint,
+}
 
 impl Desk {
     /// Answers by this service.
     pub fn new(settings: Settings, service: Arc<Service>) -> Self {
-        Self(RwLock::new((Arc::new(settings), service)))
+        Self {
+            current: RwLock::new((Arc::new(settings), service)),
+            strangers: Restraint::default(),
+        }
     }
 
     /// Answers by another one from now on.
     pub fn change(&self, settings: Settings, service: Arc<Service>) {
         let now = (Arc::new(settings), service);
-        let before = std::mem::replace(&mut *write(&self.0), now);
+        let before = std::mem::replace(&mut *write(&self.current), now);
         drop(before);
     }
 
     fn current(&self) -> (Arc<Settings>, Arc<Service>) {
-        read(&self.0).clone()
+        read(&self.current).clone()
     }
 }
 
@@ -63,8 +81,8 @@ impl http::Site for Desk {
 
     fn admits(&self, peer: IpAddr) -> bool {
         let is_trusted = self.current().0.trusted.contain(Some(peer));
-        if !is_trusted {
-            log::warn!(client:% = peer; "auth_http: not in auth_http.trusted");
+        if !is_trusted && let Some(left_out) = self.strangers.line() {
+            log::warn!(client:% = peer, left_out = left_out.told(); "auth_http: not in auth_http.trusted");
         }
         is_trusted
     }
@@ -78,22 +96,36 @@ impl http::Site for Desk {
             return plain(StatusCode::METHOD_NOT_ALLOWED);
         }
         let (settings, service) = self.current();
-        let Some(question) = Question::read(request.headers(), peer, settings.lenient_paths) else {
+        let Some(question) = Question::read(request.headers(), peer, &settings) else {
             return plain(StatusCode::BAD_REQUEST);
         };
         let attempt = question.attempt;
-        let answer = match question.recipient {
-            Ok(recipient) => decide(*recipient, &settings, &service).await,
-            Err(reply) => Answer::No(reply),
+        let answer = match question.asked {
+            Ok(Asked::Recipient(recipient)) => {
+                let verdict = decide(*recipient, &service).await;
+                verdict.map_or_else(|reply| refused(reply, attempt), |()| settings.yes(None))
+            }
+            Ok(Asked::Login(login)) => log_in(&login, attempt, &settings, &service).await,
+            Err(reply) => refused(reply, attempt),
         };
         let mut response = plain(StatusCode::OK)?;
-        answer.write(attempt, response.headers_mut());
+        answer.write(response.headers_mut());
         Ok(response)
     }
 }
 
+impl Settings {
+    fn yes(&self, login: Option<String>) -> Answer {
+        Answer::Yes(self.server, login)
+    }
+}
+
+fn refused(reply: Reply, attempt: u32) -> Answer {
+    Answer::No(reply, (attempt < ATTEMPTS).then_some(WAIT))
+}
+
 /// Whether the recipient is one of ours, as a session would say.
-async fn decide(recipient: Recipient, settings: &Settings, service: &Service) -> Answer {
+async fn decide(recipient: Recipient, service: &Service) -> Result<(), Reply> {
     let Recipient {
         path,
         reverse_path,
@@ -105,14 +137,27 @@ async fn decide(recipient: Recipient, settings: &Settings, service: &Service) ->
     };
     let verdict = service.verify(&path, &client, &reverse_path);
     match future::or(verdict, late).await {
-        Ok(_) => Answer::Yes(settings.server),
+        Ok(_) => Ok(()),
         Err(failure) => {
-            let events = service.events.clone();
-            let mut log = SessionLog::new(&client, "auth_http".into(), events);
-            log.refused(&path, &reverse_path, &failure);
-            Answer::No(failure.reply)
+            log(&client, service).refused(&path, &reverse_path, &failure);
+            Err(failure.reply)
         }
     }
+}
+
+/// Whether the client is who it says, as a session would find out.
+async fn log_in(login: &Login, attempt: u32, settings: &Settings, service: &Service) -> Answer {
+    let Login { client, message } = login;
+    let count = (attempt.saturating_sub(1), settings.login_failures);
+    let log = log(client, service);
+    match service.log_in(client, message, count, &log).await {
+        Ok(login) => settings.yes(Some(login)),
+        Err(Denied { reply, pause }) => Answer::No(reply, pause),
+    }
+}
+
+fn log(client: &Client, service: &Service) -> SessionLog {
+    SessionLog::new(client, "auth_http".into(), service.events.clone())
 }
 
 /// The value of a field, if there is one that is text.

@@ -30,6 +30,9 @@ pub(super) fn faults(config: &Config) -> u32 {
     };
     faults += u32::from(!folder_is_sound(&cache, &acme));
     let is_current = is_current(acme.cached().as_ref(), &names);
+    if let Some(paused) = acme.paused() {
+        say(&format!("warn  ACME: {paused}"));
+    }
     match smol::block_on(acme.find_directory()) {
         Ok(()) => say(&format!("ok    ACME: {directory}")),
         // There is time to mend it.

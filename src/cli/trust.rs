@@ -26,4 +26,13 @@ pub(super) fn warn(config: &Config) {
             ));
         }
     }
+    let exempt = &config.auth.exempt;
+    if exempt.hold_everybody() {
+        say(
+            "warn  auth.exempt: holds every address: anybody can try passwords without end; write the \
+             address of your webmail",
+        );
+    } else if !exempt.is_empty() {
+        say(&format!("ok    auth.exempt: never locked out: {exempt}"));
+    }
 }

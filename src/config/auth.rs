@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use serde::de::{Deserialize, Deserializer};
 
+use super::networks::networks;
 use super::scalars::{Scalar, words};
 use super::suggestion;
-use crate::smtp::sasl;
+use crate::server::Networks;
+use crate::smtp::{self, sasl};
 
 /// Who may log in, and how.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -20,6 +22,9 @@ pub struct AuthConfig {
     pub mechanisms: Vec<Mechanism>,
     /// Logins on connections without TLS (default: never).
     pub plaintext: Plaintext,
+    /// Who is never locked out, as many users are behind one address there (default: nobody).
+    #[serde(deserialize_with = "networks")]
+    pub exempt: Networks,
 }
 
 /// A mechanism of SASL by its registered name.
@@ -50,12 +55,23 @@ words! {
     }
 }
 
+impl From<Auth> for smtp::Auth {
+    fn from(auth: Auth) -> Self {
+        match auth {
+            Auth::Off => Self::Absent,
+            Auth::Offered => Self::Offered,
+            Auth::Required => Self::Required,
+        }
+    }
+}
+
 impl Default for AuthConfig {
     fn default() -> Self {
         Self {
             users: None,
             mechanisms: sasl::Mechanism::ALL.map(Mechanism).to_vec(),
             plaintext: Plaintext::Never,
+            exempt: Networks::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::de::{Deserialize, Deserializer};
 
+use super::auth::{self, Auth};
 use super::check::{Outcome, refuse};
 use super::networks::networks;
 use super::scalars::{self, Scalar};
@@ -23,6 +24,8 @@ pub struct AuthHttpConfig {
     /// Where nginx is to hand the mail over (default: the first listener that speaks SMTP over TCP).
     #[serde(deserialize_with = "some_socket")]
     pub server: Option<SocketAddr>,
+    /// Whether its clients can log in (default: off).
+    pub auth: Auth,
 }
 
 impl Default for AuthHttpConfig {
@@ -35,6 +38,7 @@ impl Default for AuthHttpConfig {
                 unix: false,
             },
             server: None,
+            auth: Auth::Off,
         }
     }
 }
@@ -72,6 +76,9 @@ pub(super) fn check(config: &Config) -> Outcome {
         "auth_http.trusted",
         "nobody may ask; write the address of nginx, such as [127.0.0.1]",
     )?;
+    if auth_http.auth != Auth::Off {
+        auth::check::passwords(config, "auth_http.auth")?;
+    }
     let key = "auth_http.server";
     let nowhere = |server: SocketAddr| server.ip().is_unspecified();
     match (auth_http.server, first(config)) {

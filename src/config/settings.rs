@@ -158,17 +158,19 @@ impl Config {
         )
     }
 
-    /// How clients log in, and the file of those who may; none where no listener has logins.
+    /// How clients log in, and the file of those who may; none where there are no logins.
     pub fn logins(&self) -> Option<(LoginSettings, &Path)> {
         let users = self.auth.users.as_deref()?;
         let is_open = |(_, listener): (usize, &ListenerConfig)| listener.auth != Auth::Off;
-        self.enabled().any(is_open).then_some(())?;
+        let proxy = self.auth_http.as_ref().map_or(Auth::Off, |it| it.auth);
+        (proxy != Auth::Off || self.enabled().any(is_open)).then_some(())?;
         let settings = LoginSettings {
             mechanisms: self.auth.mechanisms.iter().map(|it| it.0).collect(),
             plain_if_local: self.auth.plaintext == Plaintext::Local,
             delay: self.timeouts.auth_delay.get(),
             failures_per_ip: self.limits.auth_failures_per_ip,
             remembered: self.timeouts.auth_failures.get(),
+            exempt: self.auth.exempt.clone(),
         };
         Some((settings, users))
     }
@@ -183,11 +185,7 @@ impl Config {
                 Protocol::Lmtp => smtp::Protocol::Lmtp,
             },
             starttls: self.mode(listener).starttls(),
-            auth: match listener.auth {
-                Auth::Off => smtp::Auth::Absent,
-                Auth::Offered => smtp::Auth::Offered,
-                Auth::Required => smtp::Auth::Required,
-            },
+            auth: listener.auth.into(),
             auth_failures: limits.auth_failures,
             message_size: limits.message_size.octets(),
             recipients: limits.recipients,

@@ -33,6 +33,8 @@ impl Endpoint {
             trusted: auth_http.trusted.clone(),
             server: server.ok_or_else(missing)?,
             lenient_paths: config.lenient_paths(),
+            logins: auth_http.auth.into(),
+            login_failures: config.limits.auth_failures,
         };
         Ok(Plan(Some((auth_http.address, socket, settings))))
     }

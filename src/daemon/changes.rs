@@ -57,7 +57,7 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
     let mut keys = single(before, after);
     within!(keys, "tls", TlsConfig, before.tls, after.tls,
         certificate key certificates acme min_version client_ca client_certificates);
-    within!(keys, "auth", AuthConfig, before.auth, after.auth, users mechanisms plaintext);
+    within!(keys, "auth", AuthConfig, before.auth, after.auth, users mechanisms plaintext exempt);
     within!(keys, "smtp", SmtpConfig, before.smtp, after.smtp,
         bare_newlines early_talkers angle_brackets);
     within!(keys, "recipients", RecipientsConfig, before.recipients, after.recipients,

@@ -10,9 +10,10 @@ use smol::io::AsyncWriteExt as _;
 use smol::{Executor, Task, Timer, future};
 
 use super::listener::{ListeningSocket, Stream};
+use super::porter::Porter;
 use super::record::Presence;
 use super::visit::Visit;
-use super::{Address, Encryption, Listener, Service, Shutdown, Trigger, Trust, record};
+use super::{Address, Encryption, Listener, Service, Shutdown, Trigger, Trust};
 use crate::envelope::Client;
 use crate::events::Peer;
 use crate::health::Part;
@@ -45,6 +46,7 @@ pub(super) struct Offering {
     pub address: Address,
     /// The same, for all who tell of it.
     name: Arc<str>,
+    porter: Arc<Porter>,
     health: Part,
     profile: Arc<Profile>,
     trust: Arc<Trust>,
@@ -68,6 +70,7 @@ impl Offering {
         let name: Arc<str> = listener.address.to_string().into();
         let offering = Self {
             health: service.health.part(&format!("listener {name}")),
+            porter: Arc::new(Porter::new(Arc::clone(&name), service.events.clone())),
             name,
             address: listener.address,
             profile: listener.profile,
@@ -179,14 +182,14 @@ impl Door {
 impl Offering {
     fn admit(&self, stream: Stream, client: Client, hall: &Hall) {
         let Self { name, trust, .. } = self;
-        let events = &self.service.events;
         if let Some(cause) = trust.refusal(&client) {
-            record::shut_out(&client, name, &cause, events);
+            self.porter.shut_out(&client, &cause);
             return;
         }
         let counted = client.address.filter(|_| !trust.awaits_name(&client));
         let Some(place) = self.service.limits.admit(counted) else {
-            record::turned_away(&client, name, &reply::TOO_MANY_CONNECTIONS, events);
+            self.porter
+                .turned_away(&client, &reply::TOO_MANY_CONNECTIONS);
             // Within TLS it would take a handshake to say so.
             if !self.is_implicit() {
                 let say = turn_away(stream, reply::TOO_MANY_CONNECTIONS);
@@ -194,11 +197,13 @@ impl Offering {
             }
             return;
         };
-        let presence = Presence::begin(Peer::new(Arc::clone(name), &client), events);
+        let peer = Peer::new(Arc::clone(name), &client);
+        let presence = Presence::begin(peer, &self.service.events);
         let visit = Visit {
             peer: client,
             place,
             listener: Arc::clone(name),
+            porter: Arc::clone(&self.porter),
             profile: Arc::clone(&self.profile),
             encryption: self.encryption.clone(),
             trust: Arc::clone(trust),

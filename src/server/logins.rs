@@ -1,5 +1,7 @@
 //! Logins: who may try, how often, and how long a refusal takes.
 
+mod asked;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -7,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use smol::lock::Semaphore;
 
+pub use asked::Denied;
+
+use super::Networks;
 use super::counts::Counts;
 use super::limits::{Share, network};
 use crate::credentials::{Credentials, Table};
 use crate::envelope::Client;
 use crate::locks::lock;
-use crate::smtp::sasl::{Bindings, Claim, Keys, Mechanism};
+use crate::smtp::reply::{self, Reply};
+use crate::smtp::sasl::{Bindings, Claim, Fault, Keys, Mechanism};
 
 /// Networks whose refused logins are remembered.
 const REMEMBERED: usize = 10_000;
@@ -32,6 +38,8 @@ pub struct LoginSettings {
     pub failures_per_ip: u32,
     /// For how long; counted from the first one.
     pub remembered: Duration,
+    /// Networks that are never locked out: many users are behind one address there.
+    pub exempt: Networks,
 }
 
 /// Everything about logins that connections share.
@@ -49,6 +57,45 @@ pub struct Logins {
 pub(super) struct Refused {
     count: u32,
     since: Instant,
+}
+
+/// Why somebody is not logged in.
+pub(super) enum Refusal {
+    Fault(Fault),
+    /// Nothing to do with who it is.
+    Other(Reply, &'static str),
+}
+
+impl Refusal {
+    /// What somebody has tried that has proved nothing.
+    pub fn wrong(login: impl Into<String>, cause: &'static str) -> Self {
+        let login = login.into();
+        Self::Fault(Fault::Refused { login, cause })
+    }
+
+    pub fn late() -> Self {
+        Self::Other(reply::AUTH_UNAVAILABLE, "the look-up took too long")
+    }
+
+    /// Whether it could have succeeded: then it counts, and takes as long whatever its cause, so that
+    /// nobody learns from that who there is. All else is told at once.
+    pub fn is_guess(&self) -> bool {
+        matches!(self, Self::Fault(Fault::Refused { .. }))
+    }
+
+    /// What the client is told; for the log, who it said it is, and why that is not believed.
+    pub fn told(self) -> (Reply, String, &'static str) {
+        match self {
+            Self::Other(reply, cause) => (reply, String::new(), cause),
+            Self::Fault(fault) => {
+                let reply = fault.reply();
+                match fault {
+                    Fault::Malformed(cause) => (reply, String::new(), cause),
+                    Fault::Refused { login, cause } => (reply, login, cause),
+                }
+            }
+        }
+    }
 }
 
 impl Logins {
@@ -93,17 +140,29 @@ impl Logins {
         mechanisms.filter(can_be_used).collect()
     }
 
-    /// Whether this is the password of that user; none where there is no memory for the check.
-    pub(super) async fn has_password(&self, claim: Claim, mut share: Share) -> Option<bool> {
+    /// Who this is, if that is the password; the check takes memory of the share.
+    pub(super) async fn owner_of_password(
+        &self,
+        claim: Claim,
+        mut share: Share,
+    ) -> Result<String, Refusal> {
+        let login = claim.login.clone();
         let turn = self.checks.acquire_arc().await;
-        self.look_up(move |users| {
+        let is_right = self.look_up(move |users| {
             let is_right = share
                 .grow(users.memory(), true)
                 .then(|| users.has_password(&claim));
             drop(turn);
             is_right
-        })
-        .await
+        });
+        match is_right.await {
+            Some(true) => Ok(login),
+            Some(false) => Err(Refusal::wrong(login, "wrong name or password")),
+            None => {
+                let cause = "limits.memory is used up";
+                Err(Refusal::Other(reply::AUTH_UNAVAILABLE, cause))
+            }
+        }
     }
 
     /// The keys of a user, or such as pass for them.
@@ -135,12 +194,23 @@ impl Logins {
             .min(LONGEST_DELAY)
     }
 
-    /// Whether too many logins from this address were refused.
-    pub(super) fn is_locked_out(&self, address: Option<IpAddr>) -> bool {
+    /// Refuses who is at an address from which too many logins were refused.
+    pub(super) fn admit(&self, address: Option<IpAddr>) -> Result<(), Refusal> {
+        if self.is_locked_out(address) {
+            let cause = "too many refused logins from this address";
+            return Err(Refusal::Other(reply::TOO_MANY_LOGINS, cause));
+        }
+        Ok(())
+    }
+
+    fn is_locked_out(&self, address: Option<IpAddr>) -> bool {
         let limit = self.settings.failures_per_ip;
         let Some(address) = address.filter(|_| limit > 0) else {
             return false;
         };
+        if self.settings.exempt.contain(Some(address)) {
+            return false;
+        }
         let refused = lock(&self.refused);
         refused
             .get(&network(address))

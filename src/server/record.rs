@@ -1,7 +1,6 @@
 //! What the log says, and the events: one line per message, one per refusal, the same keys in the
 //! same order.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -323,36 +322,6 @@ impl Drop for Presence {
         let end = || Event::Disconnected(self.peer.clone(), self.begun.elapsed());
         self.events.tell(end);
     }
-}
-
-/// A client was sent away before it could say anything.
-pub(super) fn turned_away(client: &Client, listener: &Arc<str>, reply: &Reply, events: &Events) {
-    let proxy = client.proxy.map(|proxy| proxy.to_string());
-    warn!(client = peer(client), proxy = proxy, status = status(reply), reply:% = reply; "connection refused");
-    tell_turned_away(client, listener, events, || (Some(reply.clone()), None));
-}
-
-/// A peer that should be a proxy is none that we know, or does not behave as one.
-pub(super) fn shut_out(peer: &Client, listener: &Arc<str>, cause: &dyn Display, events: &Events) {
-    warn!(client = self::peer(peer), listener:% = listener, cause:% = cause; "connection refused");
-    tell_turned_away(peer, listener, events, || (None, Some(cause.to_string())));
-}
-
-fn tell_turned_away(
-    client: &Client,
-    listener: &Arc<str>,
-    events: &Events,
-    why: impl FnOnce() -> (Option<Reply>, Option<String>),
-) {
-    events.tell(|| {
-        let (reply, cause) = why();
-        Event::Refused(Refusal {
-            peer: Peer::new(Arc::clone(listener), client),
-            of: Refused::Connection,
-            reply,
-            cause,
-        })
-    });
 }
 
 /// The fingerprint of the client's certificate.

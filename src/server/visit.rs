@@ -9,7 +9,8 @@ use smol::{Timer, future};
 use super::connection::Connection;
 use super::introduction::{Introduced, Refusal, Trust};
 use super::limits::Place;
-use super::record::{self, SessionLog};
+use super::porter::Porter;
+use super::record::SessionLog;
 use super::tls::Encryption;
 use super::{Service, Shutdown};
 use crate::envelope::Client;
@@ -20,6 +21,8 @@ pub(super) struct Visit {
     pub peer: Client,
     pub place: Place,
     pub listener: Arc<str>,
+    /// Tells of it if it is not let in.
+    pub porter: Arc<Porter>,
     pub profile: Arc<Profile>,
     pub encryption: Option<Encryption>,
     pub trust: Arc<Trust>,
@@ -37,6 +40,7 @@ impl Visit {
         let Self {
             mut place,
             listener,
+            porter,
             mut profile,
             encryption,
             service,
@@ -46,7 +50,7 @@ impl Visit {
         let is_named = !may_vouch && client.proxy.is_some();
         if is_named && !place.move_to(client.address) {
             let reply = reply::TOO_MANY_CONNECTIONS;
-            record::turned_away(&client, &listener, &reply, &service.events);
+            porter.turned_away(&client, &reply);
             // Within TLS it would take a handshake to say so.
             if !encryption.is_some_and(|encryption| encryption.implicit) {
                 let mut octets = Vec::new();
@@ -83,8 +87,7 @@ impl Visit {
             // Load balancers look every few seconds whether the port is open.
             Err(Refusal::Silent) => None,
             Err(refusal) => {
-                let events = &self.service.events;
-                record::shut_out(&self.peer, &self.listener, &refusal, events);
+                self.porter.shut_out(&self.peer, &refusal);
                 None
             }
         }

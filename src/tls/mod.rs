@@ -4,6 +4,7 @@
 //! Read in this order: [`facts`](Facts), `pem`, `files`, `clients`, and last the [`Offer`] that
 //! joins them.
 
+mod armor;
 mod clients;
 mod facts;
 mod files;

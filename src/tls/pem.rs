@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
-use super::{Facts, TlsError};
+use super::{Facts, TlsError, armor};
 
 /// The files of a certificate with its chain, and of its key; both may be one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -112,20 +112,32 @@ pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
 }
 
 fn certificates_in(file: &Path, octets: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    whole(file, octets)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(octets).collect();
     let certificates = certificates.map_err(|error| damaged(file, &error))?;
     if certificates.is_empty() {
         return Err(TlsError::new(file, without(octets, "certificate")));
     }
+    for certificate in &certificates {
+        Facts::of(certificate).map_err(|problem| TlsError::new(file, problem))?;
+    }
     Ok(certificates)
 }
 
 fn private_key(file: &Path, octets: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    whole(file, octets)?;
     match PrivateKeyDer::from_pem_slice(octets) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => Err(TlsError::new(file, without(octets, "key"))),
         Err(error) => Err(damaged(file, &error)),
     }
+}
+
+/// Refuses a file that is not written to its end.
+fn whole(file: &Path, octets: &[u8]) -> Result<(), TlsError> {
+    armor::fault(octets).map_or(Ok(()), |fault| {
+        Err(TlsError::new(file, format!("{fault}; write it again")))
+    })
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TlsError> {

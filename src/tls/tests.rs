@@ -87,6 +87,11 @@ fn files_that_cannot_be_used_are_named() {
     let [_, _, key] = issued(&["mx.example.org"]);
     let missing = folder.path().join("missing.pem");
     let [one, other] = ["one.pem", "other.pem"].map(|name| folder.path().join(name));
+    let cut = folder.path().join("cut.pem");
+    fs::write(&cut, [&leaf[..], &root[..root.len() / 2]].concat()).unwrap();
+    let scrap = folder.path().join("scrap.pem");
+    let no_certificate = "-----BEGIN CERTIFICATE-----\nZm9v\n-----END CERTIFICATE-----\n";
+    fs::write(&scrap, [&leaf[..], no_certificate].concat()).unwrap();
     fs::write(&one, leaf + &root).unwrap();
     fs::write(&other, key).unwrap();
     for (certificate, key, said) in [
@@ -104,6 +109,12 @@ fn files_that_cannot_be_used_are_named() {
             &one,
             &other,
             "other.pem: is not the key of the certificate in ",
+        ),
+        (&cut, &other, "cut.pem: is cut off: what begins in line"),
+        (
+            &scrap,
+            &other,
+            "scrap.pem: holds a certificate that is damaged",
         ),
     ] {
         let pair = Pair {

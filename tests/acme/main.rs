@@ -5,6 +5,10 @@ mod begin;
 mod check;
 mod client;
 mod door;
+#[cfg(feature = "metrics")]
+mod figures;
+#[cfg(feature = "metrics")]
+mod pause;
 mod pebble;
 mod refusals;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::maildir::Maildir;
-use crate::program::{MAIASAURA, program, script, succeed};
+use crate::program::{MAIASAURA, feed, program, run, script, shown, succeed};
 use crate::receiver::folder;
 use crate::service::{Service, free_port};
 
@@ -96,18 +96,37 @@ fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     (pem, key)
 }
 
-fn nginx() -> (Site, u16) {
+/// Who may log in at nginx, which has to hand these characters over unharmed.
+const USERS: [(&str, &str); 2] = [
+    ("alice", "open sesame"),
+    ("a+b=c@example.org", "100% \u{fc}ber+20"),
+];
+
+/// nginx, where mail comes in and where users send theirs.
+fn nginx() -> (Site, [u16; 2]) {
     let folder = folder();
     let place = folder.path();
-    let [smtp, ask, outside] = [free_port(), free_port(), free_port()];
+    let [smtp, ask, outside, submission] = [(); 4].map(|()| free_port());
+    let users = place.join("users").display().to_string();
+    for (name, password) in USERS {
+        let mut passwd = Command::new(MAIASAURA);
+        passwd.args(["passwd", "--file", &users, name]);
+        let added = feed(&passwd, format!("{password}\n").as_bytes());
+        assert!(added.status.success(), "{}", shown(&added));
+    }
     let (pem, key) = certificate(place);
     let (smtp, ask) = (format!("127.0.0.1:{smtp}"), format!("127.0.0.1:{ask}"));
-    let changes = [("127.0.0.1:2525", &smtp[..]), ("127.0.0.1:2580", &ask)];
+    let changes = [
+        ("127.0.0.1:2525", &smtp[..]),
+        ("127.0.0.1:2580", &ask),
+        ("users: /etc/maiasaura/users", &format!("users: {users}")),
+    ];
     let configuration = Site::write(place, "nginx.yaml", &changes);
     let receiver = Site::receiver(place, &configuration);
     let changes = [
         ("127.0.0.1:2580", &ask[..]),
         ("listen 25;", &format!("listen 127.0.0.1:{outside};")),
+        ("listen 587;", &format!("listen 127.0.0.1:{submission};")),
         ("/etc/ssl/mx.example.org.pem", &pem.display().to_string()),
         ("/etc/ssl/mx.example.org.key", &key.display().to_string()),
     ];
@@ -126,12 +145,63 @@ fn nginx() -> (Site, u16) {
         receiver,
         proxy,
     };
-    (site, outside)
+    (site, [outside, submission])
+}
+
+#[test]
+fn nginx_asks_whether_that_is_the_password() {
+    let (mut site, [_, port]) = nginx();
+    let swaks = |mechanism: &str, (user, password): (&str, &str)| {
+        let mut swaks = program("swaks");
+        swaks.args(["--server", &format!("127.0.0.1:{port}"), "--tls"]);
+        swaks.args(["--local-interface", CLIENT, "--helo", "client.example.net"]);
+        swaks.args(["--from", "me@c.test", "--to", "bob@example.org"]);
+        swaks.args(["--auth", mechanism, "--auth-user", user, "--auth-password"]);
+        run(swaks.arg(password))
+    };
+    let maildir = Maildir(site.folder.path().join("maildirs/example.org/bob"));
+    for (mechanism, user) in [
+        ("PLAIN", USERS[0]),
+        ("LOGIN", USERS[0]),
+        ("PLAIN", USERS[1]),
+    ] {
+        let output = swaks(mechanism, user);
+        assert!(output.status.success(), "{}", shown(&output));
+        let login = format!("login={}", user.0);
+        let login = [login.clone(), login.replacen('=', "=\"", 1) + "\""];
+        let login = if user.0.contains('=') {
+            &login[1]
+        } else {
+            &login[0]
+        };
+        for line in [
+            &["login", "mechanism=PLAIN"][..],
+            &["message", "status=delivered"],
+        ] {
+            site.receiver
+                .line(&[line, &["client=127.0.0.2", login]].concat());
+        }
+        let trace = maildir.message().trace().replace("\n\t", " ");
+        let from = "from client.example.net ([127.0.0.2]) by mx.example.org with ESMTPA";
+        assert!(trace.contains(from), "{trace}");
+        fs::remove_file(&maildir.files("new")[0]).expect("it is there");
+    }
+    // 28: no authentication.
+    let output = swaks("PLAIN", ("alice", "wrong"));
+    assert_eq!(output.status.code(), Some(28), "{}", shown(&output));
+    assert!(
+        shown(&output).contains("535 5.7.8 Login refused"),
+        "{}",
+        shown(&output)
+    );
+    site.receiver
+        .line(&["login refused", "client=127.0.0.2", "login=alice"]);
+    site.finish();
 }
 
 #[test]
 fn nginx_tells_with_xclient_who_the_client_is() {
-    let (mut site, port) = nginx();
+    let (mut site, [port, _]) = nginx();
     site.delivers(port, "plain", "plain");
     site.delivers(port, "starttls", "over TLS");
     site.finish();

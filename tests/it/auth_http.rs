@@ -1,11 +1,13 @@
 //! What nginx's mail proxy asks and is told.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::PATIENCE;
-use crate::house::House;
+use crate::house::{Folder, House};
+use crate::users::{PASSWORD, file};
 
 const HOUSE: &str = "listeners: [{address: \"127.0.0.1:0\"}]\nauth_http: {address: 127.0.0.1:0}";
 
@@ -120,6 +122,116 @@ fn other_mail_is_refused_as_in_a_session() {
             "{answer}"
         );
     }
+}
+
+/// A house whose clients log in at nginx, with these keys beside.
+fn with_users(auth: &str, more: &str) -> House {
+    let folder = Folder::new();
+    fs::write(folder.path("users"), file()).expect("a file");
+    let yaml = HOUSE.replace("auth_http: {", &format!("auth_http: {{auth: {auth}, "));
+    House::in_folder(
+        folder,
+        &format!("{yaml}\nauth: {{users: \"${{FOLDER}}/users\"}}\n{more}"),
+    )
+}
+
+/// Asks about a password, with these fields beside; what nginx is told.
+fn log_in(house: &House, user: &str, password: &str, changes: &[(&str, &str)]) -> String {
+    let mut fields = vec![
+        ("Auth-Method", "plain"),
+        ("Auth-User", user),
+        ("Auth-Pass", password),
+        ("Auth-SSL", "on"),
+    ];
+    fields.extend(changes);
+    told(&ask(house, &fields)).join("; ")
+}
+
+const QUICK: &str = "timeouts: {auth_delay: 1ms}";
+
+#[test]
+fn who_logs_in_at_nginx_is_sent_on_by_name() {
+    let house = with_users("offered", QUICK);
+    let name = "auth-user: alice";
+    for method in ["plain", "login"] {
+        let answer = log_in(&house, "alice", PASSWORD, &[("Auth-Method", method)]);
+        assert!(
+            answer.starts_with("auth-status: OK; auth-server: 127.0.0.1; "),
+            "{answer}"
+        );
+        assert!(answer.ends_with(name), "{answer}");
+    }
+    // As nginx writes blanks and percent signs.
+    let escaped = PASSWORD.replace(' ', "%20");
+    assert_ne!(escaped, PASSWORD, "the password has a blank");
+    assert!(log_in(&house, "%61lice", &escaped, &[]).ends_with(name));
+    // Mail from who does not is taken as ever.
+    assert!(ask(&house, &[]).contains("auth-status: OK"));
+}
+
+#[test]
+fn what_is_no_login_at_nginx_is_refused() {
+    let house = with_users("offered", QUICK);
+    for (user, password, field, code) in [
+        ("alice", "wrong", ("Auth-SSL", "on"), "535 5.7.8"),
+        ("nobody", PASSWORD, ("Auth-SSL", "on"), "535 5.7.8"),
+        ("alice", "", ("Auth-SSL", "on"), "501 5.5.2"),
+        ("", PASSWORD, ("Auth-SSL", "on"), "501 5.5.2"),
+        ("x%00alice", PASSWORD, ("Auth-SSL", "on"), "501 5.5.2"),
+        ("alice", PASSWORD, ("Auth-SSL", "off"), "538 5.7.11"),
+        ("alice", PASSWORD, ("Auth-Method", "cram-md5"), "504 5.5.4"),
+        ("alice", PASSWORD, ("Auth-Method", "external"), "504 5.5.4"),
+    ] {
+        let answer = log_in(&house, user, password, &[field]);
+        let expected = format!("auth-error-code: {code}; auth-wait: 1");
+        assert!(answer.ends_with(&expected), "{user} {field:?}: {answer}");
+        assert!(
+            !answer.contains("auth-server") && !answer.contains("OK"),
+            "{answer}"
+        );
+    }
+    let house = with_users("required", QUICK);
+    assert!(ask(&house, &[]).contains("auth-error-code: 530 5.7.0"));
+    assert!(log_in(&house, "alice", PASSWORD, &[]).contains("OK"));
+}
+
+/// The first second of the delay passes here, the rest at nginx.
+#[test]
+fn refusals_at_nginx_are_slow() {
+    let house = with_users("offered", "timeouts: {auth_delay: 1500ms}");
+    for (attempt, wait) in [
+        ("1", "auth-wait: 1"),
+        ("2", "auth-wait: 2"),
+        ("3", "auth-wait: 5"),
+    ] {
+        let begun = Instant::now();
+        let answer = log_in(&house, "alice", "wrong", &[("Auth-Login-Attempt", attempt)]);
+        assert!(answer.ends_with(wait), "{attempt}: {answer}");
+        assert!(
+            begun.elapsed() >= Duration::from_secs(1),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+    // One more is closed, whatever its password.
+    let answer = log_in(&house, "alice", PASSWORD, &[("Auth-Login-Attempt", "4")]);
+    assert!(answer.ends_with("auth-error-code: 421 4.7.0"), "{answer}");
+}
+
+/// What is refused there counts here, and the other way round.
+#[test]
+fn who_guesses_at_nginx_is_locked_out() {
+    let limits = format!("{QUICK}\nlimits: {{auth_failures_per_ip: 2}}");
+    let house = with_users("offered", &limits);
+    let from = |client: &'static str| [("Client-IP", client)];
+    for _ in 0..2 {
+        let answer = log_in(&house, "alice", "wrong", &from("192.0.2.7"));
+        assert!(answer.contains("535 5.7.8"), "{answer}");
+    }
+    let answer = log_in(&house, "alice", PASSWORD, &from("192.0.2.7"));
+    assert!(answer.ends_with("auth-error-code: 421 4.7.0"), "{answer}");
+    let answer = log_in(&house, "alice", PASSWORD, &from("192.0.2.8"));
+    assert!(answer.contains("auth-status: OK"), "{answer}");
 }
 
 /// nginx keeps memory for each attempt: after ten it is to close the connection.

@@ -127,6 +127,28 @@ fn check_warns_of_those_who_believe_everybody() {
     }
 }
 
+#[test]
+fn check_tells_who_is_never_locked_out() {
+    for (exempt, said) in [
+        (
+            "127.0.0.1",
+            "ok    auth.exempt: never locked out: 127.0.0.1/32",
+        ),
+        (
+            "[10.0.0.0/8, '::/0']",
+            "warn  auth.exempt: holds every address: ",
+        ),
+    ] {
+        let yaml = format!("auth: {{exempt: {exempt}}}");
+        let (_, ended) = configured(&yaml, &["check"]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        assert!(
+            ended.stdout.iter().any(|line| line.starts_with(said)),
+            "{ended:#?}"
+        );
+    }
+}
+
 #[cfg(feature = "auth-http")]
 #[test]
 fn check_looks_at_the_endpoint_for_nginx() {
@@ -202,7 +224,7 @@ fn check_tells_what_certificates_are() {
         (&sound.certificate, &sound.certificate, "FAULT certificate key.pem: holds certificates and no key; "),
         (&sound.certificate, locked, "FAULT certificate key.pem: holds a key that is locked with a passphrase; "),
         (&sound.certificate, "", "FAULT certificate key.pem: is empty; "),
-        ("-----BEGIN CERTIFICATE-----\nMIIB", &sound.key, "FAULT certificate cert.pem: is no whole PEM file ("),
+        ("-----BEGIN CERTIFICATE-----\nMIIB", &sound.key, "FAULT certificate cert.pem: is cut off: what begins in line 1 has no end"),
         ("0\u{2}\u{1}", &sound.key, "FAULT certificate cert.pem: is DER and not PEM; "),
         ("hello", &sound.key, "FAULT certificate cert.pem: holds no certificate; "),
     ] {

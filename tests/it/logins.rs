@@ -218,6 +218,27 @@ fn an_address_that_guesses_is_locked_out_for_a_while() {
     });
 }
 
+/// Behind the address of a webmail are many users.
+#[test]
+fn who_is_exempt_is_not_locked_out() {
+    let auth = "auth: {exempt: [127.0.0.0/8], users";
+    let yaml = REQUIRED
+        .replace("auth: {users", auth)
+        .replace("300ms", "20ms");
+    let house = house(&format!("{yaml}limits: {{auth_failures_per_ip: 2}}\n"));
+    for _ in 0..4 {
+        let mut client = house.client().secured(&AUTHORITY.client());
+        let begun = Instant::now();
+        client.wants(&plain("alice", "wrong"), "535 5.7.8 ");
+        assert!(
+            begun.elapsed() >= Duration::from_millis(20),
+            "it is slow all the same"
+        );
+    }
+    let mut client = house.client().secured(&AUTHORITY.client());
+    client.wants(&plain("alice", PASSWORD), "235 2.7.0 ");
+}
+
 #[test]
 fn users_are_read_again_when_the_file_changes() {
     let house = house(REQUIRED);

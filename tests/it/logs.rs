@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::process::Stdio;
+use std::time::Instant;
 
 use maiasaura::server::{Access, Address};
 use rustix::process::Signal;
@@ -136,6 +138,29 @@ fn a_refusal_has_one_line() {
     );
     let all = program.stop().stderr.join("\n");
     assert!(!all.contains("c2VjcmV0"), "a password is in the log");
+}
+
+/// Whoever can reach the port would otherwise fill the disk.
+#[test]
+fn strangers_have_a_few_lines_a_minute() {
+    let folder = Folder::new();
+    let program = Program::serve(
+        &folder,
+        "listeners: [{address: \"127.0.0.1:0\", proxy_protocol: [127.0.0.1]}]",
+    );
+    let begun = Instant::now();
+    for _ in 0..30 {
+        let mut stranger = Client::from(Ipv4Addr::new(127, 0, 0, 2), program.address());
+        stranger.is_left();
+    }
+    let minutes = usize::try_from(begun.elapsed().as_secs() / 60).expect("it is not long");
+    let line = &program.stderr.wait("connection refused", 5)[0];
+    assert_eq!(keys(line), ["client", "listener", "cause"]);
+    let said = program.stop().stderr;
+    let lines = said
+        .iter()
+        .filter(|line| line.contains("connection refused"));
+    assert!(lines.count() <= 5 * (minutes + 1), "{said:#?}");
 }
 
 #[test]

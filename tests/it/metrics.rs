@@ -272,6 +272,19 @@ fn who_is_turned_away_is_counted() {
     drop(first);
 }
 
+/// The log has a few of them only.
+#[test]
+fn every_stranger_is_counted() {
+    let proxied = "listeners: [{address: \"127.0.0.1:0\", proxy_protocol: 192.0.2.1}]";
+    let house = House::new(&format!("{proxied}\nmetrics: {{address: 127.0.0.1:0}}"));
+    for _ in 0..20 {
+        Client::connect(house.address()).is_left();
+    }
+    let refused = here(&house, "maiasaura_connections_refused_total", "");
+    let refused = refused.replace('{', "{code=\"none\",");
+    assert_figures(&figures(&house), &[(&refused, 20.0)]);
+}
+
 #[test]
 fn a_part_that_is_ill_is_a_503_and_one_that_limps_is_not() {
     let house = House::new(HOUSE);

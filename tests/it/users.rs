@@ -6,7 +6,7 @@ use std::time::Duration;
 use argon2::{Algorithm, Argon2, Params, Version};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use maiasaura::credentials::{Credentials, Entry, Table, write};
-use maiasaura::server::{LoginSettings, Logins};
+use maiasaura::server::{LoginSettings, Logins, Networks};
 use maiasaura::smtp::Attempt;
 use maiasaura::smtp::sasl::{Exchange, Keys, Mechanism, Terms, Turn, decode, encode};
 use maiasaura::smtp::{Reply, reply};
@@ -65,6 +65,7 @@ pub fn logins(plain_if_local: bool) -> Logins {
         delay: Duration::from_millis(1),
         failures_per_ip: 0,
         remembered: Duration::from_mins(10),
+        exempt: Networks::default(),
     };
     Logins::new(settings, Arc::new(credentials))
 }

@@ -16,9 +16,7 @@ pub(in crate::config) fn check(config: &Config) -> Outcome {
             continue;
         }
         let key = format!("listeners[{index}].auth");
-        let message = "there are no users; write auth: {users: FILE}, and add them to it with \
-                       maiasaura passwd NAME";
-        refuse(auth.users.is_none(), key.clone(), message)?;
+        users(config, &key)?;
         let is_plain = config.mode(listener) == Mode::Off && auth.plaintext == Plaintext::Never;
         let message = "nobody could log in, as this listener has no TLS; write tls: starttls, or \
                        auth: {plaintext: local} for clients of this machine";
@@ -33,17 +31,39 @@ pub(in crate::config) fn check(config: &Config) -> Outcome {
         let message = "nobody could log in with what auth.mechanisms names: EXTERNAL needs tls: {client_ca: \
                        FILE}, SCRAM-SHA-256-PLUS needs TLS; name others, too";
         refuse(!auth.mechanisms.iter().any(is_usable), key, message)?;
-        let is_told = auth.mechanisms.iter().any(|it| it.0.tells_password());
-        let least = Size(credentials::MEMORY);
-        let message = format!(
-            "there would be no room to check a single password; write at least {least}, or leave PLAIN \
-             and LOGIN out of auth.mechanisms"
-        );
-        refuse(
-            is_told && config.limits.memory < least,
-            "limits.memory",
-            message,
-        )?;
+        if auth.mechanisms.iter().any(|it| it.0.tells_password()) {
+            room(config)?;
+        }
     }
     Ok(())
+}
+
+/// Refuses where nobody could log in with a password at `key`.
+pub(in crate::config) fn passwords(config: &Config, key: &str) -> Outcome {
+    users(config, key)?;
+    let is_told = config
+        .auth
+        .mechanisms
+        .iter()
+        .any(|it| it.0.tells_password());
+    let message = "nobody could log in, as nginx asks about passwords only; name PLAIN or LOGIN in \
+                   auth.mechanisms, too";
+    refuse(!is_told, key, message)?;
+    room(config)
+}
+
+fn users(config: &Config, key: &str) -> Outcome {
+    let message = "there are no users; write auth: {users: FILE}, and add them to it with \
+                   maiasaura passwd NAME";
+    refuse(config.auth.users.is_none(), key, message)
+}
+
+/// Whether a password can be checked in limits.memory.
+fn room(config: &Config) -> Outcome {
+    let least = Size(credentials::MEMORY);
+    let message = format!(
+        "there would be no room to check a single password; write at least {least}, or leave PLAIN \
+         and LOGIN out of auth.mechanisms"
+    );
+    refuse(config.limits.memory < least, "limits.memory", message)
 }

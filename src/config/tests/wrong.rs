@@ -87,6 +87,12 @@ const WRONG: &[(&str, &str)] = &[
     ("auth_http: {server: '0.0.0.0:25'}", "1:21: auth_http.server: nginx cannot connect to 0.0.0.0:25; write the address and port of a listener"),
     #[cfg(feature = "auth-http")]
     ("listeners: [{address: '0.0.0.0:25'}]\nauth_http: {}", "2:12: auth_http.server: the first listener is at 0.0.0.0:25; write under which address nginx reaches it"),
+    #[cfg(feature = "auth-http")]
+    ("auth_http: {auth: offered}", "1:19: auth_http.auth: there are no users; write auth: {users: FILE}, and add them to it with maiasaura passwd NAME"),
+    #[cfg(feature = "auth-http")]
+    ("auth: {users: u, mechanisms: [SCRAM-SHA-256]}\nauth_http: {auth: required}", "2:19: auth_http.auth: nobody could log in, as nginx asks about passwords only; name PLAIN or LOGIN in auth.mechanisms, too"),
+    #[cfg(feature = "auth-http")]
+    ("auth: {users: u}\nlimits: {memory: 4MiB}\nauth_http: {auth: offered}", "2:18: limits.memory: there would be no room to check a single password; write at least 19MiB, or leave PLAIN and LOGIN out of auth.mechanisms"),
     ("auth_http: {address: 2580}", "1:22: auth_http.address: \"2580\" is no IP address with a port; write one such as 127.0.0.1:2580"),
     #[cfg(not(feature = "auth-http"))]
     ("auth_http: {}", "1:12: auth_http: is not in this build; build with `--features auth-http`"),

@@ -9,11 +9,11 @@ use futures_util::future::FusedFuture as _;
 use super::{Connection, Stop};
 use crate::credentials;
 use crate::server::clock::Clock;
-use crate::server::logins::Logins;
+use crate::server::logins::{Logins, Refusal};
 use crate::server::tls::bindings;
 use crate::smtp::Attempt;
-use crate::smtp::reply::{self, Reply};
-use crate::smtp::sasl::{self, Exchange, Fault, Mechanism, Terms, Turn};
+use crate::smtp::reply;
+use crate::smtp::sasl::{self, Exchange, Mechanism, Terms, Turn};
 use crate::tls::Offer;
 
 /// Octets of our nonces before they become base64.
@@ -38,13 +38,6 @@ impl Login {
             ..Self::default()
         }
     }
-}
-
-/// Why somebody is not logged in.
-enum Refusal {
-    Fault(Fault),
-    /// Nothing to do with who it is.
-    Other(Reply, &'static str),
 }
 
 impl<S> Connection<S> {
@@ -88,10 +81,7 @@ impl<S> Connection<S> {
     fn respond(&mut self, attempt: Attempt, logins: &Logins) -> Result<Turn, Refusal> {
         match attempt {
             Attempt::Begin(mechanism, initial) => {
-                if logins.is_locked_out(self.client.address) {
-                    let cause = "too many refused logins from this address";
-                    return Err(Refusal::Other(reply::TOO_MANY_LOGINS, cause));
-                }
+                logins.admit(self.client.address)?;
                 let no_nonce = |_| Refusal::Other(reply::AUTH_UNAVAILABLE, "no random octets");
                 let nonce = credentials::random::<NONCE_SIZE>().map_err(no_nonce)?;
                 let bindings = self.login.bindings.clone();
@@ -122,7 +112,7 @@ impl<S> Connection<S> {
         let keys = self.alarm.before(deadline, logins.keys(login)).await;
         match (keys, &mut self.login.exchange) {
             (Some(keys), Some((_, exchange))) => Ok(exchange.keys(keys)),
-            _ => Err(late()),
+            _ => Err(Refusal::late()),
         }
     }
 
@@ -133,41 +123,35 @@ impl<S> Connection<S> {
         logins: &Logins,
         deadline: Instant,
     ) -> Result<String, Refusal> {
-        let refused = |login: String, cause| Refusal::Fault(Fault::Refused { login, cause });
         match turn {
             Turn::Proved(login) => Ok(login),
             Turn::Failed(fault) => Err(Refusal::Fault(fault)),
             Turn::Password(claim) => {
-                let login = claim.login.clone();
-                let check = logins.has_password(claim, self.service.limits.share());
-                match self.alarm.before(deadline, check).await {
-                    Some(Some(true)) => Ok(login),
-                    Some(Some(false)) => Err(refused(login, "wrong name or password")),
-                    Some(None) => {
-                        let cause = "limits.memory is used up";
-                        Err(Refusal::Other(reply::AUTH_UNAVAILABLE, cause))
-                    }
-                    None => Err(late()),
-                }
+                let owner = logins.owner_of_password(claim, self.service.limits.share());
+                let owner = self.alarm.before(deadline, owner).await;
+                owner.ok_or_else(Refusal::late)?
             }
             Turn::Certificate(wanted) => {
                 let tls = self.client.tls.as_ref();
                 let certificate = tls.and_then(|tls| tls.certificate.as_ref());
                 let fingerprint = certificate.map(|it| it.fingerprint.clone());
                 let owner = logins.owner_of(fingerprint.unwrap_or_default());
-                let owner = self.alarm.before(deadline, owner).await.ok_or_else(late)?;
+                let owner = self.alarm.before(deadline, owner).await;
+                let owner = owner.ok_or_else(Refusal::late)?;
                 match (owner, wanted) {
                     (Some(owner), None) => Ok(owner),
                     (Some(owner), Some(wanted)) if owner == wanted => Ok(owner),
-                    (_, wanted) => Err(refused(wanted.unwrap_or_default(), "nobody's certificate")),
+                    (_, wanted) => Err(Refusal::wrong(
+                        wanted.unwrap_or_default(),
+                        "nobody's certificate",
+                    )),
                 }
             }
-            Turn::Challenge(_) | Turn::Keys(_) => Err(late()),
+            Turn::Challenge(_) | Turn::Keys(_) => Err(Refusal::late()),
         }
     }
 
-    /// A refusal takes as long whatever its cause, so that nobody learns from that who there is;
-    /// only what could not have succeeded is told at once.
+    /// A guess is answered slowly, all else at once.
     async fn refuse(
         &mut self,
         refusal: Refusal,
@@ -176,22 +160,13 @@ impl<S> Connection<S> {
         begun: Instant,
         stop: &mut Stop,
     ) {
-        let (reply, login, cause) = match refusal {
-            Refusal::Other(reply, cause) => (reply, String::new(), cause),
-            Refusal::Fault(fault) => {
-                let reply = fault.reply();
-                match fault {
-                    Fault::Malformed(cause) => (reply, String::new(), cause),
-                    Fault::Refused { login, cause } => {
-                        logins.refused(self.client.address);
-                        let until = begun + logins.delay(self.login.refused);
-                        self.login.refused += 1;
-                        self.pause(until, stop).await;
-                        (reply, login, cause)
-                    }
-                }
-            }
-        };
+        if refusal.is_guess() {
+            logins.refused(self.client.address);
+            let until = begun + logins.delay(self.login.refused);
+            self.login.refused += 1;
+            self.pause(until, stop).await;
+        }
+        let (reply, login, cause) = refusal.told();
         self.log.not_logged_in(&login, mechanism, &reply, cause);
         self.session.authenticated(Err(reply));
     }
@@ -202,8 +177,4 @@ impl<S> Connection<S> {
             self.session.shut_down();
         }
     }
-}
-
-fn late() -> Refusal {
-    Refusal::Other(reply::AUTH_UNAVAILABLE, "the look-up took too long")
 }

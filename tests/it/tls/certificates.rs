@@ -104,6 +104,19 @@ fn certificates_are_read_again() {
     });
     fs::remove_file(folder.path("key.pem")).expect("it is there");
     house.stderr.wait("cannot be read again", 2);
+    // A chain that is not written to its end.
+    fs::write(folder.path("key.pem"), &third.key).expect("it can be written");
+    let chain = [
+        &*third.certificate,
+        &AUTHORITY.pem[..AUTHORITY.pem.len() / 2],
+    ]
+    .concat();
+    fs::write(folder.path("cert.pem"), chain).expect("it can be written");
+    let lines = house.stderr.wait("cannot be read again", 3);
+    assert!(
+        lines[2].contains("cert.pem: is cut off: what begins in line"),
+        "{lines:?}"
+    );
     assert_eq!(shown(house.address(), "mx.example.org"), der(&third));
     assert_eq!(folder.mail_count(), 50);
     let ended = house.stop();
@@ -111,7 +124,7 @@ fn certificates_are_read_again() {
         .stderr
         .iter()
         .filter(|line| line.contains("cannot be read again"));
-    assert_eq!(complaints.count(), 2, "{ended:#?}");
+    assert_eq!(complaints.count(), 3, "{ended:#?}");
 }
 
 /// As certbot (a link to each file) and Kubernetes (a link to the folder) replace certificates.
