@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use super::StartError;
 use super::acme::Acme;
 use super::certificates::Offers;
-use super::handing::Consumers;
+use super::handing::{Consumers, Queues};
 use super::logging::Logging;
 use super::mysql::Sql;
 use super::own::Own;
@@ -134,10 +134,15 @@ impl Generation {
             ..
         } = self;
         let mut registry = processors::registry(config, store, disks);
-        self.consumers.register(&mut registry, config, store, disks);
-        self.php.register(&mut registry, config, store, disks);
-        self.redis.register(&mut registry, config, store, disks);
-        self.sql.register(&mut registry, config, store, disks);
+        let queues = Queues {
+            place: config.spool(),
+            store,
+            disks,
+        };
+        self.consumers.register(&mut registry, &queues);
+        self.php.register(&mut registry, config, &queues);
+        self.redis.register(&mut registry, config, &queues);
+        self.sql.register(&mut registry, config, &queues);
         added.register(&mut registry, config, source)?;
         let (validate, save) = (&config.validate, &config.save);
         Chain::new(&registry, validate, save, Arc::clone(disks))

@@ -52,6 +52,8 @@ mod metrics;
 #[cfg_attr(not(feature = "mysql"), path = "no_mysql.rs")]
 mod mysql;
 pub mod notify;
+#[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
+mod outlet;
 mod own;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;

@@ -96,7 +96,7 @@ pub use maildir::{LineEnds, MailDir};
 #[cfg(feature = "mysql")]
 pub use mysql::{Bodies, MySql, Scribe};
 #[cfg(all(feature = "mysql", feature = "redis"))]
-pub use mysql::{Depot, GuerrillaDbRedis};
+pub use mysql::{Clerk, Depot, GuerrillaDbRedis};
 pub use queued::Queued;
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisPostman};
