@@ -103,5 +103,5 @@ fn is_same(one: &Job, other: &Job) -> bool {
         && Arc::ptr_eq(one.queue.store(), other.queue.store())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fastcgi", feature = "mysql", feature = "redis"))]
 mod tests;
