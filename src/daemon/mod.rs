@@ -46,6 +46,7 @@ mod handing;
 #[cfg(any(feature = "auth-http", feature = "metrics"))]
 mod http;
 mod line;
+mod listed;
 mod logging;
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
 mod metrics;

@@ -14,6 +14,7 @@ use super::auth_http::Endpoint;
 use super::certificates::Offers;
 use super::changes::{ReloadError, Reloaded, changed};
 use super::generation::{Generation, Parts};
+use super::listed::Listed;
 use super::metrics::Figures;
 use super::threads::Threads;
 use super::upkeep::Upkeep;
@@ -63,7 +64,7 @@ pub(super) struct Shown {
     pub(super) addresses: Vec<Address>,
     pub(super) auth_http: Option<SocketAddr>,
     pub(super) metrics: Option<SocketAddr>,
-    pub(super) config: Arc<Config>,
+    pub(super) listed: Arc<Listed>,
     pub(super) offers: Offers,
     /// Removed when all is done.
     pub(super) pid_file: Option<Arc<PidFile>>,
@@ -93,7 +94,12 @@ impl Running {
 
     /// The configuration that is in force.
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&read(&self.shown).config)
+        Arc::clone(&self.listed().config)
+    }
+
+    /// The listeners of now.
+    pub(super) fn listed(&self) -> Arc<Listed> {
+        Arc::clone(&read(&self.shown).listed)
     }
 
     /// The file that has our pid, if there is one.
@@ -142,6 +148,7 @@ impl Running {
         let mut current = lock(&self.current);
         let prepared = self.prepare(config, source, &mut current)?;
         let before = current.generation.take();
+        let listed = self.listed();
         let Moved { opened, closed } = smol::block_on(self.commit(prepared, &mut current));
         let mut reloaded = Reloaded {
             generation: current.number,
@@ -149,13 +156,12 @@ impl Running {
             opened,
             closed,
         };
-        let configs = before.as_ref().zip(current.generation.as_ref());
-        let events = match configs.map(|(before, after)| (&before.config, &after.config)) {
-            Some((before, after)) => {
-                reloaded.changed = changed(before, after);
-                telling::events(&reloaded, before, after)
-            }
-            None => telling::started(&reloaded),
+        let events = if before.is_some() {
+            let now = self.listed();
+            reloaded.changed = changed(&listed.config, &now.config);
+            telling::events(&reloaded, &listed, &now)
+        } else {
+            telling::started(&reloaded)
         };
         // Who hears of it may look at what there is now.
         drop(current);
