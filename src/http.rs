@@ -1,7 +1,6 @@
 //! A small HTTP server for questions of other programs: one request on each connection, of which
 //! only the header is read, and one answer.
 
-use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;

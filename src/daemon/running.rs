@@ -17,6 +17,7 @@ use super::generation::{Generation, Parts};
 use super::listed::Listed;
 use super::metrics::Figures;
 use super::threads::Threads;
+use super::turns::Turns;
 use super::upkeep::Upkeep;
 use super::workers::Workers;
 use super::{PidFile, StartError, telling};
@@ -31,7 +32,8 @@ const CLOSING: Duration = Duration::from_secs(3);
 /// A daemon at work.
 pub struct Running {
     pub(super) parts: Parts,
-    /// One reload at a time.
+    turns: Turns,
+    /// For whose turn it is.
     current: Mutex<Current>,
     /// What there is now, for whoever asks: nobody waits for a reload.
     pub(super) shown: RwLock<Shown>,
@@ -139,12 +141,16 @@ impl Running {
     ///
     /// Whatever keeps a daemon with that configuration from starting, and the few keys of which a
     /// change needs a restart, by name. Then all is as it was.
+    ///
+    /// Reloads wait for each other, but not for ever: one that is asked for in
+    /// [`Processor::start`](crate::processor::Processor::start) is an error.
     pub fn reload(&self, config: Config) -> Result<Reloaded, ReloadError> {
         self.reload_from(config, &Source::default())
     }
 
     /// As [`reload`](Self::reload), with errors that tell where in the file the mistake is.
     pub fn reload_from(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
+        let turn = self.turns.take()?;
         let mut current = lock(&self.current);
         let prepared = self.prepare(config, source, &mut current)?;
         let before = current.generation.take();
@@ -165,6 +171,7 @@ impl Running {
         };
         // Who hears of it may look at what there is now.
         drop(current);
+        drop(turn);
         for event in events {
             self.parts.events.tell(|| event);
         }
@@ -205,6 +212,7 @@ impl Running {
         let (finished, all_served) = Shutdown::new();
         let running = Self {
             parts,
+            turns: Turns::default(),
             current: Mutex::new(Current {
                 generation: None,
                 number: 0,
