@@ -156,15 +156,13 @@ impl Running {
 
     /// Hands over what waits in queues as this configuration says.
     fn hand_over(&self, generation: &Generation) {
-        let (config, store) = (&generation.config, &generation.store);
         let surroundings = Surroundings {
             executor: &self.executor,
             shutdown: &self.shutdown,
             events: &self.parts.events,
             health: &self.parts.health,
         };
-        let jobs = generation.consumers.jobs(config, store);
-        self.workers.set(jobs, &surroundings);
+        self.workers.set(generation.jobs(), &surroundings);
     }
 
     /// Answers questions over HTTP as this configuration says.

@@ -32,12 +32,6 @@ fn generation(
     made.unwrap().0
 }
 
-fn jobs(generation: &Generation) -> Vec<Job> {
-    generation
-        .consumers
-        .jobs(&generation.config, &generation.store)
-}
-
 /// The queues whose worker goes on with the same job.
 fn kept(before: &[Job], after: &[Job]) -> Vec<String> {
     let goes_on = |known: &Job, job: &Job| is_for_same_queue(known, job) && is_same(known, job);
@@ -88,15 +82,15 @@ fn a_worker_goes_on_unless_what_it_does_has_changed() {
     ] {
         let (folder, parts) = (TempDir::new().unwrap(), Parts::default());
         let first = generation(ALL, &folder, &parts, None);
-        let before = jobs(&first);
+        let before = first.jobs();
         assert_eq!(kept(&before, &before), QUEUES);
         let yaml = ALL.replacen(what, other, 1);
         let second = generation(&yaml, &folder, &parts, Some(&first));
-        assert_eq!(kept(&before, &jobs(&second)), going_on, "{what} -> {other}");
+        assert_eq!(kept(&before, &second.jobs()), going_on, "{what} -> {other}");
         // And back: what was changed once is not taken for what it was before.
         let third = generation(ALL, &folder, &parts, Some(&second));
         assert_eq!(
-            kept(&jobs(&second), &jobs(&third)),
+            kept(&second.jobs(), &third.jobs()),
             going_on,
             "{other} -> {what}"
         );
