@@ -72,7 +72,9 @@ fn who_is_down_is_left_alone_after_a_reload() {
     deliver(&program, "second");
     program.stderr.wait(OVER, 2);
     eventually("nothing waits", || folder.letters("redis").is_empty());
-    program.stop();
+    let ended = program.stop();
+    let over = ended.stderr.iter().filter(|line| line.contains(OVER));
+    assert_eq!(over.count(), 2, "each is handed over once");
     let keys = server.keys("*");
     assert!(
         keys.len() == 2 && keys.iter().all(|key| key.starts_with("b:")),
