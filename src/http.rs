@@ -1,7 +1,6 @@
 //! A small HTTP server for questions of other programs: one request on each connection, of which
 //! only the header is read, and one answer.
 
-use std::io;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,11 +50,10 @@ pub(crate) trait Site: Send + Sync + 'static {
 /// Answers until the shutdown.
 pub(crate) async fn serve<S: Site>(
     site: Arc<S>,
-    socket: TcpListener,
+    socket: &Async<TcpListener>,
     executor: Arc<Executor<'static>>,
     shutdown: Shutdown,
-) -> io::Result<()> {
-    let socket = Async::new(socket)?;
+) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let accept = async {
@@ -67,7 +65,7 @@ pub(crate) async fn serve<S: Site>(
             None
         };
         match future::or(accept, stopped).await {
-            None => return Ok(()),
+            None => return,
             Some((Ok((stream, peer)), place)) => {
                 if site.admits(peer.ip()) {
                     let conversation = converse(Arc::clone(&site), stream.into(), peer.ip(), place);

@@ -185,7 +185,7 @@ impl From<crate::daemon::StartError> for Fault {
         let exit = match &error {
             StartError::Config(_) => Exit::Config,
             StartError::Bind { .. } | StartError::Taken(_) => Exit::Unavailable,
-            StartError::Io(_) => Exit::Software,
+            StartError::Io(_) | StartError::Within | StartError::Busy => Exit::Software,
         };
         Self::new(exit, error)
     }

@@ -83,7 +83,6 @@ pub(super) fn faults(config: &Config) -> u32 {
     if let Some(section) = config.mysql.as_ref().filter(|_| writes) {
         faults += table_faults(config, section, &survey);
     }
-    database.close();
     faults
 }
 

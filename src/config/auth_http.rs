@@ -15,7 +15,7 @@ use crate::server::{Address, Networks};
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct AuthHttpConfig {
-    /// Where it listens (default: 127.0.0.1:2580).
+    /// Where it listens; an IPv6 address means IPv6 only (default: 127.0.0.1:2580).
     #[serde(deserialize_with = "socket")]
     pub address: SocketAddr,
     /// Who may ask (default: this machine).

@@ -13,7 +13,7 @@ use crate::server::Address;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a section of keys")]
 pub struct MetricsConfig {
-    /// Where it listens (default: 127.0.0.1:9925).
+    /// Where it listens; an IPv6 address means IPv6 only (default: 127.0.0.1:9925).
     #[serde(deserialize_with = "socket")]
     pub address: SocketAddr,
 }

@@ -1,13 +1,13 @@
 //! The endpoint for nginx, if there is one.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use smol::Executor;
 
 use super::StartError;
-use super::http::{Open, listen};
+use super::http::{Open, Place};
 use crate::auth_http::{Desk, Settings};
 use crate::config::Config;
 use crate::server::{Address, Listener, Service, Shutdown};
@@ -18,7 +18,7 @@ use crate::smtp::Protocol;
 pub(super) struct Endpoint(Option<Open<Desk>>);
 
 /// What it is to be.
-pub(super) struct Plan(Option<(SocketAddr, Option<TcpListener>, Settings)>);
+pub(super) struct Plan(Option<(Place, Settings)>);
 
 impl Endpoint {
     /// Listens, unless it does already, and answers nobody yet.
@@ -26,7 +26,7 @@ impl Endpoint {
         let Some(auth_http) = &config.auth_http else {
             return Ok(Plan(None));
         };
-        let socket = listen(self.0.as_ref(), auth_http.address)?;
+        let place = Place::take(self.0.as_ref(), auth_http.address)?;
         let missing = || io::Error::other("no listener that nginx could use");
         let server = auth_http.server.or_else(|| first(listeners));
         let settings = Settings {
@@ -36,12 +36,12 @@ impl Endpoint {
             logins: auth_http.auth.into(),
             login_failures: config.limits.auth_failures,
         };
-        Ok(Plan(Some((auth_http.address, socket, settings))))
+        Ok(Plan(Some((place, settings))))
     }
 
     /// Where it listens, with the port that was taken.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.0.as_ref().map(|open| open.address)
+        self.0.as_ref().map(|open| open.place.address)
     }
 
     /// Answers so from now on.
@@ -54,16 +54,16 @@ impl Endpoint {
     ) {
         let service = Arc::clone(service);
         match (plan.0, &mut self.0) {
-            (Some((asked, None, settings)), Some(open)) => {
-                open.asked = asked;
+            (Some((place, settings)), Some(open)) if open.is_at(&place) => {
+                open.place = place;
                 open.site.change(settings, service);
             }
-            (Some((asked, Some(socket), settings)), _) => {
+            (Some((place, settings)), _) => {
                 self.close().await;
                 let desk = Arc::new(Desk::new(settings, service));
-                self.0 = Open::begin((asked, socket), desk, executor, shutdown);
+                self.0 = Some(Open::begin(place, desk, executor, shutdown));
             }
-            _ => self.close().await,
+            (None, _) => self.close().await,
         }
     }
 

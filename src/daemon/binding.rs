@@ -9,20 +9,22 @@ use crate::config::{Config, Source};
 use crate::server::{Address, Listener, PassedSockets, Server};
 
 /// Binds those of the configuration, some of which systemd may have passed, and some of which are
-/// open already.
+/// open already; and says where clients find each, if it is not switched off.
 pub(super) fn listeners(
     (config, source): (&Config, &Source),
     offers: &Offers,
     server: &Server,
     passed: &mut PassedSockets,
-) -> Result<Vec<Listener>, StartError> {
+) -> Result<(Vec<Listener>, Vec<Option<Address>>), StartError> {
     let addresses = config.enabled().map(|(_, it)| it.address.clone());
     let addresses: Vec<Address> = addresses.collect();
     let bound = server
         .bind(&addresses, passed)
         .map_err(|(address, error)| bind_error(&address, error))?;
     let mut listeners = Vec::new();
+    let mut places = vec![None; config.listeners.len()];
     for ((index, listener), bound) in config.enabled().zip(bound) {
+        places[index] = bound.first().map(|bound| bound.address().clone());
         let profile = Arc::new(config.profile(listener));
         let encryption = offers.encryption(config, listener);
         let trust = Config::trust(listener);
@@ -35,7 +37,7 @@ pub(super) fn listeners(
                 .logged(logbook.clone())
         }));
     }
-    Ok(listeners)
+    Ok((listeners, places))
 }
 
 /// What systemd has passed and nobody took would have clients that wait for ever.

@@ -41,38 +41,40 @@ impl fmt::Display for Reloaded {
     }
 }
 
-/// The keys that differ within a section, of which all are named.
+/// Adds the keys that differ within a section. All of them are named, those behind `but` to be looked at
+/// elsewhere: a new key does not compile before it is told of.
 macro_rules! within {
-    ($keys:ident, $section:literal, $type:ident, $before:expr, $after:expr, $($key:ident)*) => {
+    ($keys:ident, $section:literal, $type:ident, $before:expr, $after:expr,
+     $($key:ident)* $(, but $($other:ident)*)?) => {
         let (before, after): (&config::$type, &config::$type) = (&$before, &$after);
-        let config::$type { $($key: _),* } = before;
+        let config::$type { $($key: _,)* $($($other: _,)*)? } = before;
         $(if before.$key != after.$key {
-            $keys.push(concat!($section, ".", stringify!($key)));
+            $keys.push(concat!($section, stringify!($key)));
         })*
     };
 }
 
 /// The keys that two configurations say different things about.
 pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
-    let mut keys = single(before, after);
-    within!(keys, "tls", TlsConfig, before.tls, after.tls,
+    let mut keys = Vec::new();
+    within!(keys, "", Config, *before, *after,
+        hostname listeners auth_http validate save wildcard redis mysql stream debugger processors
+        metrics pid_file threads,
+        but tls auth smtp recipients maildir fastcgi header compressor spool limits timeouts log);
+    within!(keys, "tls.", TlsConfig, before.tls, after.tls,
         certificate key certificates acme min_version client_ca client_certificates);
-    within!(keys, "auth", AuthConfig, before.auth, after.auth, users mechanisms plaintext exempt);
-    within!(keys, "smtp", SmtpConfig, before.smtp, after.smtp,
+    within!(keys, "auth.", AuthConfig, before.auth, after.auth, users mechanisms plaintext exempt);
+    within!(keys, "smtp.", SmtpConfig, before.smtp, after.smtp,
         bare_newlines early_talkers angle_brackets);
-    within!(keys, "recipients", RecipientsConfig, before.recipients, after.recipients,
+    within!(keys, "recipients.", RecipientsConfig, before.recipients, after.recipients,
         hosts users postmaster aliases catch_all subaddress case_sensitive answers);
-    within!(keys, "maildir", MaildirConfig, before.maildir, after.maildir,
+    within!(keys, "maildir.", MaildirConfig, before.maildir, after.maildir,
         path durability eol file_mode directory_mode require_root sweep_after single_instance
         cached_maildirs);
-    if let (Some(before), Some(after)) = (&before.fastcgi, &after.fastcgi) {
-        within!(keys, "fastcgi", FastcgiConfig, *before, *after,
-            address script root uri delivery body acknowledgement secret secret_file connections
-            connect_timeout timeout validate);
-    }
+    keys.extend(of_php(before, after));
     within!(
         keys,
-        "header",
+        "header.",
         HeaderConfig,
         before.header,
         after.header,
@@ -80,75 +82,45 @@ pub(super) fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
     );
     within!(
         keys,
-        "compressor",
+        "compressor.",
         CompressorConfig,
         before.compressor,
         after.compressor,
         level
     );
-    within!(keys, "spool", SpoolConfig, before.spool, after.spool,
+    within!(keys, "spool.", SpoolConfig, before.spool, after.spool,
         path at_once timeout give_up_after failures longest_pause);
-    within!(keys, "limits", LimitsConfig, before.limits, after.limits,
-        message_size recipients errors idle_commands messages_per_connection connections
-        connections_per_ip memory deliveries disk_errors data_rate hops auth_failures
-        auth_failures_per_ip);
-    within!(keys, "timeouts", TimeoutsConfig, before.timeouts, after.timeouts,
-        proxy greeting command data tls_handshake session delivery shutdown auth_delay
-        auth_failures);
-    within!(keys, "log", LogConfig, before.log, after.log, level format file addresses);
+    keys.extend(of_bounds(before, after));
+    within!(keys, "log.", LogConfig, before.log, after.log, level format file addresses);
     keys
 }
 
-/// Those that are no section, or a section as a whole.
-fn single(before: &Config, after: &Config) -> Vec<&'static str> {
-    // All of them: a new key does not compile before it is told of here, or above.
-    let Config {
-        hostname,
-        listeners,
-        auth_http,
-        validate,
-        save,
-        wildcard,
-        fastcgi,
-        redis,
-        mysql,
-        stream,
-        debugger,
-        processors,
-        metrics,
-        pid_file,
-        threads,
-        tls: _,
-        auth: _,
-        smtp: _,
-        recipients: _,
-        maildir: _,
-        header: _,
-        compressor: _,
-        spool: _,
-        limits: _,
-        timeouts: _,
-        log: _,
-    } = before;
-    let keys = [
-        ("hostname", *hostname != after.hostname),
-        ("listeners", *listeners != after.listeners),
-        ("auth_http", *auth_http != after.auth_http),
-        ("validate", *validate != after.validate),
-        ("save", *save != after.save),
-        ("wildcard", *wildcard != after.wildcard),
-        ("fastcgi", fastcgi.is_some() != after.fastcgi.is_some()),
-        ("redis", *redis != after.redis),
-        ("mysql", *mysql != after.mysql),
-        ("stream", *stream != after.stream),
-        ("debugger", *debugger != after.debugger),
-        ("processors", *processors != after.processors),
-        ("metrics", *metrics != after.metrics),
-        ("pid_file", *pid_file != after.pid_file),
-        ("threads", *threads != after.threads),
-    ];
-    let differing = keys.into_iter().filter(|(_, differs)| *differs);
-    differing.map(|(key, _)| key).collect()
+/// Those of a section that there may not be.
+fn of_php(before: &Config, after: &Config) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    match (&before.fastcgi, &after.fastcgi) {
+        (Some(before), Some(after)) => {
+            within!(keys, "fastcgi.", FastcgiConfig, *before, *after,
+                address script root uri delivery body acknowledgement secret secret_file connections
+                connect_timeout timeout validate);
+        }
+        (None, None) => {}
+        _ => keys.push("fastcgi"),
+    }
+    keys
+}
+
+/// Those of what clients may do, and how long.
+fn of_bounds(before: &Config, after: &Config) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    within!(keys, "limits.", LimitsConfig, before.limits, after.limits,
+        message_size recipients errors idle_commands messages_per_connection connections
+        connections_per_ip memory deliveries disk_errors data_rate hops auth_failures
+        auth_failures_per_ip);
+    within!(keys, "timeouts.", TimeoutsConfig, before.timeouts, after.timeouts,
+        proxy greeting command data tls_handshake session delivery shutdown auth_delay
+        auth_failures);
+    keys
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 use super::StartError;
 use super::acme::Acme;
 use super::certificates::Offers;
-use super::handing::Consumers;
+use super::handing::{Consumers, Job, Queues};
 use super::logging::Logging;
 use super::mysql::Sql;
 use super::own::Own;
@@ -49,7 +49,7 @@ pub(super) struct Generation {
     pub(super) config: Arc<Config>,
     pub(super) store: Arc<Store>,
     pub(super) disks: Arc<Disks>,
-    pub(super) consumers: Consumers,
+    consumers: Consumers,
     pub(super) offers: Offers,
     pub(super) acme: Acme,
     pub(super) redis: Redis,
@@ -89,21 +89,31 @@ impl Generation {
             php,
         };
         let chain = generation.chain(source, &parts.added)?;
-        let config = &generation.config;
-        let service = Service {
+        let service = generation.service(recipients, chain, parts);
+        Ok((generation, service))
+    }
+
+    /// What serves mail so.
+    fn service(&self, recipients: Recipients, chain: Chain, parts: &Parts) -> Service {
+        let config = &self.config;
+        Service {
             recipients,
             chain: Arc::new(chain.sharing(&parts.uses)),
             limits: config.limits().sharing(&parts.counts),
             timeouts: config.timeouts(),
             linger: Linger::new(config.limits.deliveries).sharing(&parts.counts),
-            spooler: generation.spooler(),
+            spooler: self.spooler(),
             logins: None,
             ids: Arc::clone(&parts.counts.ids),
             in_use: InUse::default(),
             events: parts.events.clone(),
             health: parts.health.clone(),
-        };
-        Ok((generation, service))
+        }
+    }
+
+    /// What is to be handed over, and how.
+    pub(super) fn jobs(&self) -> Vec<Job> {
+        self.consumers.jobs(&self.config, &self.store)
     }
 
     /// Has it told on the board how its back ends are.
@@ -134,10 +144,15 @@ impl Generation {
             ..
         } = self;
         let mut registry = processors::registry(config, store, disks);
-        self.consumers.register(&mut registry, config, store, disks);
-        self.php.register(&mut registry, config, store, disks);
-        self.redis.register(&mut registry, config, store, disks);
-        self.sql.register(&mut registry, config, store, disks);
+        let queues = Queues {
+            place: config.spool(),
+            store,
+            disks,
+        };
+        self.consumers.register(&mut registry, &queues);
+        self.php.register(&mut registry, config, &queues);
+        self.redis.register(&mut registry, config, &queues);
+        self.sql.register(&mut registry, config, &queues);
         added.register(&mut registry, config, source)?;
         let (validate, save) = (&config.validate, &config.save);
         Chain::new(&registry, validate, save, Arc::clone(disks))

@@ -23,7 +23,7 @@ struct Entry {
 }
 
 /// How a consumer is treated, where that is not as the section `spool` says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
     /// How long an attempt may take.
     pub(super) timeout: Duration,
@@ -31,31 +31,20 @@ pub(super) struct Habits {
     pub(super) at_once: usize,
 }
 
-/// What fills the queue of the consumer `name`.
-pub(super) fn queued(
-    name: &str,
-    config: &Config,
-    store: &Arc<Store>,
-    disks: &Arc<Disks>,
-) -> Result<Queued, String> {
-    let queue = Queue::new(Arc::clone(store), config.spool()?, name)?;
-    Ok(Queued::new(name, queue, Arc::clone(disks)))
+/// What mail for applications is put into.
+pub(super) struct Queues<'a> {
+    /// Where they are.
+    pub(super) place: Result<Place, String>,
+    pub(super) store: &'a Arc<Store>,
+    pub(super) disks: &'a Arc<Disks>,
 }
 
-/// Whether `save` names this processor.
-#[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
-pub(super) fn is_in_save(name: &str, config: &Config) -> bool {
-    let is_named = |link: &String| link.trim().eq_ignore_ascii_case(name);
-    config.save.iter().any(is_named)
-}
-
-/// Whether something waits in this queue.
-#[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
-pub(super) fn has_letters(name: &str, config: &Config, store: &Arc<Store>) -> bool {
-    let queue = config
-        .spool()
-        .and_then(|place| Queue::new(Arc::clone(store), place, name));
-    queue.is_ok_and(|queue| queue.letters().is_ok_and(|letters| !letters.is_empty()))
+impl Queues<'_> {
+    /// What fills the queue of the consumer `name`.
+    pub(super) fn filler(&self, name: &str) -> Result<Queued, String> {
+        let queue = Queue::new(Arc::clone(self.store), self.place.clone()?, name)?;
+        Ok(Queued::new(name, queue, Arc::clone(self.disks)))
+    }
 }
 
 impl Consumers {
@@ -78,19 +67,11 @@ impl Consumers {
     }
 
     /// A processor for each, which fills its queue.
-    pub(super) fn register(
-        &self,
-        registry: &mut Registry,
-        config: &Config,
-        store: &Arc<Store>,
-        disks: &Arc<Disks>,
-    ) {
+    pub(super) fn register(&self, registry: &mut Registry, queues: &Queues<'_>) {
         for Entry { name, .. } in &self.0 {
-            let queued = queued(name, config, store, disks);
-            registry.add(name, move || match &queued {
-                Ok(queued) => Ok(Arc::new(queued.clone()) as Arc<dyn Processor>),
-                Err(error) => Err(error.clone()),
-            });
+            let filler = queues.filler(name);
+            let filler = filler.map(|filler| Arc::new(filler) as Arc<dyn Processor>);
+            registry.add(name, move || filler.clone());
         }
     }
 

@@ -1,6 +1,6 @@
 //! The figures for Prometheus, if they are told.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use smol::Executor;
 
 use super::StartError;
 use super::generation::{Generation, Parts};
-use super::http::{Open, listen};
+use super::http::{Open, Place};
 use crate::config::Config;
 use crate::metrics::{Metrics, Sources};
 use crate::server::{Listener, Service, Shutdown};
@@ -20,7 +20,7 @@ pub(super) struct Figures {
 }
 
 /// Where they are to be told.
-pub(super) struct FiguresPlan(Option<(SocketAddr, Option<TcpListener>)>);
+pub(super) struct FiguresPlan(Option<Place>);
 
 impl Default for Figures {
     fn default() -> Self {
@@ -37,13 +37,13 @@ impl Figures {
         let Some(metrics) = &config.metrics else {
             return Ok(FiguresPlan(None));
         };
-        let socket = listen(self.open.as_ref(), metrics.address)?;
-        Ok(FiguresPlan(Some((metrics.address, socket))))
+        let place = Place::take(self.open.as_ref(), metrics.address)?;
+        Ok(FiguresPlan(Some(place)))
     }
 
     /// Where they are told, with the port that was taken.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.open.as_ref().map(|open| open.address)
+        self.open.as_ref().map(|open| open.place.address)
     }
 
     /// Tells those of this generation from now on, before anybody is served by it. What was counted
@@ -55,27 +55,29 @@ impl Figures {
         (service, listeners): (&Arc<Service>, &[Listener]),
         (executor, shutdown): (&Arc<Executor<'static>>, &Shutdown),
     ) {
-        let Some((asked, socket)) = plan.0 else {
-            if let Some(open) = self.open.take() {
-                open.close().await;
-            }
+        let Some(place) = plan.0 else {
+            self.close().await;
             return;
         };
         let sources = self.sources(generation, service, listeners);
-        let metrics = match &self.open {
+        let metrics = match &mut self.open {
             Some(open) => {
                 open.site.read_from(sources);
+                if open.is_at(&place) {
+                    open.place = place;
+                    return;
+                }
                 Arc::clone(&open.site)
             }
             None => Arc::new(Metrics::new(&parts.events, parts.health.clone(), sources)),
         };
-        if let Some(socket) = socket {
-            if let Some(open) = self.open.take() {
-                open.close().await;
-            }
-            self.open = Open::begin((asked, socket), metrics, executor, shutdown);
-        } else if let Some(open) = &mut self.open {
-            open.asked = asked;
+        self.close().await;
+        self.open = Some(Open::begin(place, metrics, executor, shutdown));
+    }
+
+    async fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            open.close().await;
         }
     }
 

@@ -46,12 +46,15 @@ mod handing;
 #[cfg(any(feature = "auth-http", feature = "metrics"))]
 mod http;
 mod line;
+mod listed;
 mod logging;
 #[cfg_attr(not(feature = "metrics"), path = "no_metrics.rs")]
 mod metrics;
 #[cfg_attr(not(feature = "mysql"), path = "no_mysql.rs")]
 mod mysql;
 pub mod notify;
+#[cfg(any(feature = "fastcgi", feature = "mysql", feature = "redis"))]
+mod outlet;
 mod own;
 #[cfg_attr(not(feature = "fastcgi"), path = "no_php.rs")]
 mod php;
@@ -71,6 +74,7 @@ mod signals;
 mod subscriptions;
 mod telling;
 mod threads;
+mod turns;
 mod upkeep;
 #[cfg(feature = "redis")]
 mod work;
@@ -129,6 +133,16 @@ pub enum StartError {
     /// Another instance runs.
     #[error("pid_file: {0}")]
     Taken(PidFileError),
+    /// A reload was asked for by who is called in another one, such as `Processor::start`.
+    #[error(
+        "this one was asked for from within another: let Processor::start, or whoever else has asked, return first"
+    )]
+    Within,
+    /// A reload has waited for another one, and for too long.
+    #[error(
+        "another one is under way, and has taken too long: try again when it is over; if it is in Processor::start that somebody waits for this one, it would be for ever"
+    )]
+    Busy,
     /// A thread cannot be started, or the like.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),

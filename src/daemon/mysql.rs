@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handing::{Consumers, Habits, has_letters, is_in_save, queued};
+use super::handing::{Consumers, Habits, Queues};
+use super::outlet::{Outlet, compression, is_queued};
 use super::redis::Redis;
 use crate::chain::Registry;
-use crate::config::{Config, Handover};
-use crate::disks::Disks;
+use crate::config::Config;
 use crate::health::Health;
 use crate::maildir::Store;
 use crate::mysql::{Database, Question, Settings, Users};
-use crate::processor::{Bodies, MySql, Processor, Scribe};
+use crate::processor::{Bodies, MySql, Scribe};
 #[cfg(feature = "redis")]
-use crate::processor::{Depot, GuerrillaDbRedis};
+use crate::processor::{Clerk, Depot, GuerrillaDbRedis};
 use crate::recipients::UserSource;
 
 /// The processors and their queues.
@@ -28,23 +28,37 @@ const SPARE: Duration = Duration::from_secs(1);
 /// The database, or what is missing for it; and Redis, which goes with it in `GuerrillaDbRedis`.
 pub(super) struct Sql {
     database: Result<Arc<Database>, String>,
+    outlet: Outlet<Scribe>,
     #[cfg(feature = "redis")]
-    depot: Result<Depot, String>,
+    both: Outlet<Clerk>,
 }
 
 impl Sql {
+    /// Goes on with the database from before, unless it is to be another one.
     #[cfg_attr(
         not(feature = "redis"),
         expect(unused_variables, reason = "there is none")
     )]
-    /// Goes on with the database from before, unless it is to be another one.
     pub(super) fn new(config: &Config, redis: &Redis, before: Option<&Self>) -> Self {
+        let database = config
+            .mysql_settings()
+            .map(|settings| database(settings, before));
+        let delivery = config.mysql.as_ref().map(|section| section.delivery);
         Self {
-            database: config
-                .mysql_settings()
-                .map(|settings| database(settings, before)),
+            outlet: Outlet::new(
+                NAME,
+                is_queued(NAME, delivery, config),
+                scribe(config, &database),
+                before.map(|before| &before.outlet),
+            ),
             #[cfg(feature = "redis")]
-            depot: depot(config, redis),
+            both: Outlet::new(
+                BOTH,
+                is_queued(BOTH, delivery, config),
+                clerk(config, &database, redis),
+                before.map(|before| &before.both),
+            ),
+            database,
         }
     }
 
@@ -55,87 +69,38 @@ impl Sql {
         }
     }
 
-    /// Adds who writes rows for what waits: mail will be put into the queue, or some was before the
-    /// configuration was changed.
     pub(super) fn add_consumers(&self, config: &Config, store: &Arc<Store>, all: &mut Consumers) {
-        let Ok(database) = &self.database else {
-            return;
-        };
-        let habits = habits(database);
-        let is_wanted = |name| is_queued(name, config) || has_letters(name, config, store);
-        if is_wanted(NAME) {
-            let scribe = Scribe::new(Arc::clone(database), bodies(config), level(config));
-            all.add_with(NAME, Arc::new(scribe), habits);
-        }
+        self.outlet.add_consumer(config, store, all);
         #[cfg(feature = "redis")]
-        if is_wanted(BOTH)
-            && let Ok(both) = self.both(config)
-        {
-            all.add_with(BOTH, Arc::new(both), habits);
-        }
+        self.both.add_consumer(config, store, all);
     }
 
-    pub(super) fn register(
-        &self,
-        registry: &mut Registry,
-        config: &Config,
-        store: &Arc<Store>,
-        disks: &Arc<Disks>,
-    ) {
-        let processor = self.processor(config, store, disks);
-        registry.add(NAME, move || processor.clone());
-        let both = self.processor_of_both(config, store, disks);
-        registry.add(BOTH, move || both.clone());
+    pub(super) fn register(&self, registry: &mut Registry, config: &Config, queues: &Queues<'_>) {
+        let database = self.database.clone();
+        let processor = database.map(|database| MySql::new(database, bodies(config)));
+        self.outlet
+            .register(registry, queues, processor, MySql::queued);
+        self.register_both(registry, config, queues);
     }
 
     #[cfg(feature = "redis")]
-    fn both(&self, config: &Config) -> Result<GuerrillaDbRedis, String> {
-        let (database, depot) = (self.database.clone()?, self.depot.clone()?);
+    fn register_both(&self, registry: &mut Registry, config: &Config, queues: &Queues<'_>) {
         let durable = config.redis.as_ref().is_some_and(|redis| redis.durable);
-        Ok(GuerrillaDbRedis::new(database, depot, durable))
-    }
-
-    #[cfg(feature = "redis")]
-    fn processor_of_both(
-        &self,
-        config: &Config,
-        store: &Arc<Store>,
-        disks: &Arc<Disks>,
-    ) -> Result<Arc<dyn Processor>, String> {
-        let both = self.both(config)?;
-        if !is_queued(BOTH, config) {
-            return Ok(Arc::new(both));
-        }
-        Ok(Arc::new(both.queued(queued(BOTH, config, store, disks)?)))
+        let processor = self.both.consumer();
+        let processor = processor.map(|clerk| GuerrillaDbRedis::new(clerk.clone(), durable));
+        let queueing = GuerrillaDbRedis::queued;
+        self.both.register(registry, queues, processor, queueing);
     }
 
     /// This program was built without Redis.
     #[cfg(not(feature = "redis"))]
     #[expect(clippy::unused_self, reason = "as where there is a Redis")]
-    fn processor_of_both(
-        &self,
-        _: &Config,
-        _: &Arc<Store>,
-        _: &Arc<Disks>,
-    ) -> Result<Arc<dyn Processor>, String> {
-        Err(format!(
-            "{BOTH} needs Redis, which is not in this build: build with `--features mysql,redis`"
-        ))
-    }
-
-    fn processor(
-        &self,
-        config: &Config,
-        store: &Arc<Store>,
-        disks: &Arc<Disks>,
-    ) -> Result<Arc<dyn Processor>, String> {
-        let database = self.database.as_ref()?;
-        let processor = MySql::new(Arc::clone(database), bodies(config));
-        if !is_queued(NAME, config) {
-            return Ok(Arc::new(processor));
-        }
-        let queued = queued(NAME, config, store, disks)?;
-        Ok(Arc::new(processor.queued(queued)))
+    fn register_both(&self, registry: &mut Registry, _: &Config, _: &Queues<'_>) {
+        registry.add(BOTH, || {
+            Err(format!(
+                "{BOTH} needs Redis, which is not in this build: build with `--features mysql,redis`"
+            ))
+        });
     }
 
     /// Who answers for users.
@@ -147,19 +112,32 @@ impl Sql {
     }
 }
 
-fn is_queued(name: &str, config: &Config) -> bool {
-    let section = config.mysql.as_ref();
-    section.is_some_and(|section| section.delivery == Handover::Queued) && is_in_save(name, config)
-}
-
 /// The database from before, unless it is to be another one.
 fn database(settings: Settings, before: Option<&Sql>) -> Arc<Database> {
-    if let Some(Ok(known)) = before.map(|before| &before.database)
-        && *known.settings() == settings
-    {
-        return Arc::clone(known);
-    }
-    Arc::new(Database::new(settings))
+    let known = before.and_then(|before| before.database.as_ref().ok());
+    let known = known.filter(|known| *known.settings() == settings);
+    known.map_or_else(|| Arc::new(Database::new(settings)), Arc::clone)
+}
+
+fn scribe(
+    config: &Config,
+    database: &Result<Arc<Database>, String>,
+) -> Result<(Scribe, Habits), String> {
+    let database = database.clone()?;
+    let habits = habits(&database);
+    let scribe = Scribe::new(database, bodies(config), compression(config));
+    Ok((scribe, habits))
+}
+
+#[cfg(feature = "redis")]
+fn clerk(
+    config: &Config,
+    database: &Result<Arc<Database>, String>,
+    redis: &Redis,
+) -> Result<(Clerk, Habits), String> {
+    let database = database.clone()?;
+    let habits = habits(&database);
+    Ok((Clerk::new(database, depot(config, redis)?), habits))
 }
 
 /// How letters are handed over.
@@ -214,11 +192,4 @@ fn bodies(config: &Config) -> Bodies {
     } else {
         Bodies::Kept
     }
-}
-
-/// How Compressor, if it is in the chain, compresses.
-fn level(config: &Config) -> Option<u32> {
-    let is_compressor = |name: &String| name.trim().eq_ignore_ascii_case("Compressor");
-    let is_there = config.save.iter().any(is_compressor);
-    is_there.then_some(config.compressor.level)
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::handing::Consumers;
+use super::handing::{Consumers, Queues};
 use super::redis::Redis;
 use crate::chain::Registry;
 use crate::config::Config;
-use crate::disks::Disks;
 use crate::health::Health;
 use crate::maildir::Store;
 use crate::recipients::UserSource;
@@ -24,13 +23,7 @@ impl Sql {
 
     pub(super) fn add_consumers(&self, _: &Config, _: &Arc<Store>, _: &mut Consumers) {}
 
-    pub(super) fn register(
-        &self,
-        registry: &mut Registry,
-        _: &Config,
-        _: &Arc<Store>,
-        _: &Arc<Disks>,
-    ) {
+    pub(super) fn register(&self, registry: &mut Registry, _: &Config, _: &Queues<'_>) {
         for name in ["MySQL", "GuerrillaDbRedis"] {
             registry.add(name, || Err(ABSENT.into()));
         }

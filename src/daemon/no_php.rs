@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::handing::Consumers;
+use super::handing::{Consumers, Queues};
 use crate::chain::Registry;
 use crate::config::Config;
-use crate::disks::Disks;
 use crate::maildir::Store;
 
-#[derive(Clone)]
 pub(super) struct Php;
 
 impl Php {
@@ -18,13 +16,7 @@ impl Php {
 
     pub(super) fn add_consumer(&self, _: &Config, _: &Arc<Store>, _: &mut Consumers) {}
 
-    pub(super) fn register(
-        &self,
-        registry: &mut Registry,
-        _: &Config,
-        _: &Arc<Store>,
-        _: &Arc<Disks>,
-    ) {
+    pub(super) fn register(&self, registry: &mut Registry, _: &Config, _: &Queues<'_>) {
         registry.add("FastCGI", || {
             Err("FastCGI is not in this build: build with `--features fastcgi`".into())
         });

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use super::handing::Consumers;
+use super::handing::{Consumers, Queues};
 use crate::chain::Registry;
 use crate::config::Config;
-use crate::disks::Disks;
 use crate::health::Health;
 use crate::maildir::Store;
 use crate::recipients::UserSource;
 
-#[derive(Clone)]
 pub(super) struct Redis;
 
 impl Redis {
@@ -26,13 +24,7 @@ impl Redis {
         Err("redis is not in this build: build with `--features redis`".into())
     }
 
-    pub(super) fn register(
-        &self,
-        registry: &mut Registry,
-        _: &Config,
-        _: &Arc<Store>,
-        _: &Arc<Disks>,
-    ) {
+    pub(super) fn register(&self, registry: &mut Registry, _: &Config, _: &Queues<'_>) {
         for name in ["Redis", "Stream"] {
             registry.add(name, move || {
                 Err(format!(

@@ -168,47 +168,57 @@ fn take(path: &Path, draft: &Path) -> Result<(), PidFileError> {
 
 /// What is there; an error if it is somebody's.
 fn find(path: &Path) -> Result<Found, PidFileError> {
-    let fault = |error| PidFileError::Io {
-        path: path.to_owned(),
-        error,
-    };
     for _ in 0..ATTEMPTS {
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.bits().cast_signed())
-            .open(path);
-        let mut file = match opened {
+        let mut file = match open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound && folder(path).is_dir() => {
                 return Ok(Found::Nothing);
             }
-            Err(error) => return Err(fault(error)),
+            Err(error) => return Err(fault(path, error)),
         };
-        let own = file.metadata().map_err(fault)?;
-        let path = path.to_owned();
-        if !own.is_file() {
+        let own = file.metadata().map_err(|error| fault(path, error))?;
+        let pid = own.is_file().then(|| read(&mut file)).flatten();
+        let Some(pid) = pid else {
+            let path = path.to_owned();
             return Err(PidFileError::Foreign { path });
-        }
-        let mut text = String::new();
-        let outcome = (&mut file).take(LONGEST + 1).read_to_string(&mut text);
-        let pid = text.trim().to_owned();
-        let is_pid = pid.bytes().all(|octet| octet.is_ascii_digit());
-        if outcome.is_err() || text.len() as u64 > LONGEST || !is_pid {
-            return Err(PidFileError::Foreign { path });
-        }
+        };
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(PidFileError::Taken { path, pid }),
-            Err(TryLockError::Error(error)) => return Err(fault(error)),
+            Err(TryLockError::WouldBlock) => {
+                let path = path.to_owned();
+                return Err(PidFileError::Taken { path, pid });
+            }
+            Err(TryLockError::Error(error)) => return Err(fault(path, error)),
         }
         // Only who has locked what is still there may replace it.
         let is_there = |there: fs::Metadata| (there.dev(), there.ino()) == (own.dev(), own.ino());
-        if fs::symlink_metadata(&path).is_ok_and(is_there) {
+        if fs::symlink_metadata(path).is_ok_and(is_there) {
             return Ok(Found::Stale(file, pid));
         }
     }
-    Err(fault(ErrorKind::ResourceBusy.into()))
+    Err(fault(path, ErrorKind::ResourceBusy.into()))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+}
+
+/// The pid in a file, or what is left of one; none if it is something else.
+fn read(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    file.take(LONGEST + 1).read_to_string(&mut text).ok()?;
+    let pid = text.trim();
+    let is_pid = pid.bytes().all(|octet| octet.is_ascii_digit());
+    (text.len() as u64 <= LONGEST && is_pid).then(|| pid.to_owned())
+}
+
+fn fault(path: &Path, error: io::Error) -> PidFileError {
+    let path = path.to_owned();
+    PidFileError::Io { path, error }
 }
 
 fn folder(path: &Path) -> &Path {

@@ -30,11 +30,12 @@ impl Running {
         logging.reopen();
         let events = self.events();
         events.tell(|| Event::ConfigChange(ConfigChange::ReopenLogFile));
-        for (_, listener) in self.config().enabled() {
+        let listed = self.listed();
+        for (index, listener) in listed.config.enabled() {
             if listener.log.file.is_some() {
                 events.tell(|| {
                     Event::ServerChange(ServerChange {
-                        listener: listener.address.to_string(),
+                        listener: listed.name(index).to_string(),
                         change: ListenerChange::ReopenLogFile,
                     })
                 });

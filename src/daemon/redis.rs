@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handing::{Consumers, Habits, has_letters, is_in_save, queued};
+use super::handing::{Consumers, Habits, Queues};
+use super::outlet::{Outlet, compression, is_queued};
 use super::redis_users::RedisUsers;
 use crate::chain::Registry;
-use crate::config::{Config, Handover};
-use crate::disks::Disks;
+use crate::config::{Config, RedisConfig};
 use crate::health::Health;
 use crate::maildir::Store;
 use crate::processor::{self, Processor, RedisPostman, Stream};
@@ -21,25 +21,28 @@ const NAME: &str = "Redis";
 const SPARE: Duration = Duration::from_secs(10);
 
 /// The way to Redis, or what is missing for it. Who uses it shares its connections.
-#[derive(Clone)]
-pub(super) struct Redis(Result<Arc<Client>, String>);
+pub(super) struct Redis {
+    client: Result<Arc<Client>, String>,
+    outlet: Outlet<RedisPostman>,
+}
 
 impl Redis {
     /// Goes on with the connections from before, unless it is to be another Redis.
     pub(super) fn new(config: &Config, before: Option<&Self>) -> Self {
-        Self(config.redis_settings().and_then(|settings| {
-            if let Some(Self(Ok(client))) = before
-                && *client.settings() == settings
-            {
-                return Ok(Arc::clone(client));
-            }
-            Client::new(settings).map(Arc::new)
-        }))
+        let client = client(config, before);
+        let delivery = config.redis.as_ref().map(|section| section.delivery);
+        let outlet = Outlet::new(
+            NAME,
+            is_queued(NAME, delivery, config),
+            postman(config, &client),
+            before.map(|before| &before.outlet),
+        );
+        Self { client, outlet }
     }
 
     /// Has it told on the board whether Redis answers, where something needs it.
     pub(super) fn tell(&self, health: &Health) {
-        if let Ok(client) = &self.0 {
+        if let Ok(client) = &self.client {
             client.telling(health.part("redis"));
         }
     }
@@ -50,28 +53,11 @@ impl Redis {
     ///
     /// What is missing in the section.
     pub(super) fn client(&self) -> Result<&Arc<Client>, String> {
-        self.0.as_ref().map_err(Clone::clone)
+        self.client.as_ref().map_err(Clone::clone)
     }
 
-    /// Adds who hands over what waits: mail will be put into the queue, or some was before the
-    /// configuration was changed.
     pub(super) fn add_consumer(&self, config: &Config, store: &Arc<Store>, all: &mut Consumers) {
-        let (Ok(client), Some(section)) = (&self.0, &config.redis) else {
-            return;
-        };
-        if !is_queued(config) && !has_letters(NAME, config, store) {
-            return;
-        }
-        let settings = client.settings();
-        let habits = Habits {
-            timeout: settings.timeout * 2 + SPARE,
-            at_once: config.spool.at_once,
-        };
-        let level = is_in_save("Compressor", config).then_some(config.compressor.level);
-        let redis =
-            processor::Redis::new(Arc::clone(client), &section.prefix, section.expire.get())
-                .digits(section.digits);
-        all.add_with(NAME, Arc::new(RedisPostman::new(&redis, level)), habits);
+        self.outlet.add_consumer(config, store, all);
     }
 
     /// Who answers that question about users.
@@ -80,37 +66,12 @@ impl Redis {
         Ok(Arc::new(RedisUsers::new(client, question)?))
     }
 
-    pub(super) fn register(
-        &self,
-        registry: &mut Registry,
-        config: &Config,
-        store: &Arc<Store>,
-        disks: &Arc<Disks>,
-    ) {
-        let processor = self.processor(config, store, disks);
-        registry.add(NAME, move || processor.clone());
+    pub(super) fn register(&self, registry: &mut Registry, config: &Config, queues: &Queues<'_>) {
+        let processor = processor(config, &self.client);
+        let queueing = processor::Redis::queued;
+        self.outlet.register(registry, queues, processor, queueing);
         let stream = self.stream(config);
         registry.add("Stream", move || stream.clone());
-    }
-
-    fn processor(
-        &self,
-        config: &Config,
-        store: &Arc<Store>,
-        disks: &Arc<Disks>,
-    ) -> Result<Arc<dyn Processor>, String> {
-        let client = Arc::clone(self.client()?);
-        let section = config
-            .redis
-            .as_ref()
-            .ok_or("the section redis is missing")?;
-        let processor = processor::Redis::new(client, &section.prefix, section.expire.get());
-        let processor = processor.durable(section.durable).digits(section.digits);
-        if !is_queued(config) {
-            return Ok(Arc::new(processor));
-        }
-        let queued = queued(NAME, config, store, disks)?;
-        Ok(Arc::new(processor.queued(queued)))
     }
 
     fn stream(&self, config: &Config) -> Result<Arc<dyn Processor>, String> {
@@ -121,8 +82,37 @@ impl Redis {
     }
 }
 
-/// Whether mail for Redis goes into a queue.
-fn is_queued(config: &Config) -> bool {
-    let section = config.redis.as_ref();
-    section.is_some_and(|section| section.delivery == Handover::Queued) && is_in_save(NAME, config)
+fn client(config: &Config, before: Option<&Redis>) -> Result<Arc<Client>, String> {
+    let settings = config.redis_settings()?;
+    let known = before.and_then(|before| before.client.as_ref().ok());
+    match known.filter(|known| *known.settings() == settings) {
+        Some(known) => Ok(Arc::clone(known)),
+        None => Client::new(settings).map(Arc::new),
+    }
+}
+
+fn processor(
+    config: &Config,
+    client: &Result<Arc<Client>, String>,
+) -> Result<processor::Redis, String> {
+    let client = client.clone()?;
+    let section: Option<&RedisConfig> = config.redis.as_ref();
+    let section = section.ok_or("the section redis is missing")?;
+    let processor = processor::Redis::new(client, &section.prefix, section.expire.get());
+    Ok(processor.durable(section.durable).digits(section.digits))
+}
+
+fn postman(
+    config: &Config,
+    client: &Result<Arc<Client>, String>,
+) -> Result<(RedisPostman, Habits), String> {
+    let processor = processor(config, client)?;
+    let settings = client.as_ref()?.settings();
+    let habits = Habits {
+        timeout: settings.timeout * 2 + SPARE,
+        // As many as others: they share pipelines.
+        at_once: usize::MAX,
+    };
+    let postman = RedisPostman::new(&processor, compression(config));
+    Ok((postman, habits))
 }

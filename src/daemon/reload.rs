@@ -10,6 +10,7 @@ use std::thread;
 use super::acme::Doors;
 use super::auth_http::Plan;
 use super::generation::Generation;
+use super::listed::Listed;
 use super::logging::Change as LogChange;
 use super::metrics::FiguresPlan;
 use super::running::{Current, Running, Shown};
@@ -25,6 +26,7 @@ pub(super) struct Prepared {
     generation: Generation,
     service: Service,
     listeners: Vec<Listener>,
+    listed: Listed,
     questions: (Plan, FiguresPlan),
     doors: Option<Doors>,
     log: Option<LogChange>,
@@ -66,7 +68,9 @@ impl Running {
         let passed = &mut current.passed;
         let config = &generation.config;
         let offers = &generation.offers;
-        let listeners = binding::listeners((config, source), offers, &self.server, passed)?;
+        let (listeners, places) =
+            binding::listeners((config, source), offers, &self.server, passed)?;
+        let listed = Listed::new(config, places);
         let doors = (!is_same).then(|| generation.acme.doors(config, passed));
         let doors = doors.transpose()?;
         binding::all_are_taken(passed)?;
@@ -79,6 +83,7 @@ impl Running {
             generation,
             service,
             listeners,
+            listed,
             questions,
             doors,
             log,
@@ -110,6 +115,7 @@ impl Running {
             generation,
             service,
             listeners,
+            listed,
             questions,
             doors,
             log,
@@ -122,7 +128,7 @@ impl Running {
         let addresses = listeners.iter().map(|listener| listener.address.clone());
         let mut shown = Shown {
             addresses: addresses.collect(),
-            config: Arc::clone(&generation.config),
+            listed: Arc::new(listed),
             offers: generation.offers.clone(),
             pid_file,
             ..Shown::default()
@@ -150,15 +156,13 @@ impl Running {
 
     /// Hands over what waits in queues as this configuration says.
     fn hand_over(&self, generation: &Generation) {
-        let (config, store) = (&generation.config, &generation.store);
         let surroundings = Surroundings {
             executor: &self.executor,
             shutdown: &self.shutdown,
             events: &self.parts.events,
             health: &self.parts.health,
         };
-        let jobs = generation.consumers.jobs(config, store);
-        self.workers.set(jobs, &surroundings);
+        self.workers.set(generation.jobs(), &surroundings);
     }
 
     /// Answers questions over HTTP as this configuration says.

@@ -14,8 +14,10 @@ use super::auth_http::Endpoint;
 use super::certificates::Offers;
 use super::changes::{ReloadError, Reloaded, changed};
 use super::generation::{Generation, Parts};
+use super::listed::Listed;
 use super::metrics::Figures;
 use super::threads::Threads;
+use super::turns::Turns;
 use super::upkeep::Upkeep;
 use super::workers::Workers;
 use super::{PidFile, StartError, telling};
@@ -30,7 +32,8 @@ const CLOSING: Duration = Duration::from_secs(3);
 /// A daemon at work.
 pub struct Running {
     pub(super) parts: Parts,
-    /// One reload at a time.
+    turns: Turns,
+    /// For whose turn it is.
     current: Mutex<Current>,
     /// What there is now, for whoever asks: nobody waits for a reload.
     pub(super) shown: RwLock<Shown>,
@@ -63,7 +66,7 @@ pub(super) struct Shown {
     pub(super) addresses: Vec<Address>,
     pub(super) auth_http: Option<SocketAddr>,
     pub(super) metrics: Option<SocketAddr>,
-    pub(super) config: Arc<Config>,
+    pub(super) listed: Arc<Listed>,
     pub(super) offers: Offers,
     /// Removed when all is done.
     pub(super) pid_file: Option<Arc<PidFile>>,
@@ -93,7 +96,12 @@ impl Running {
 
     /// The configuration that is in force.
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&read(&self.shown).config)
+        Arc::clone(&self.listed().config)
+    }
+
+    /// The listeners of now.
+    pub(super) fn listed(&self) -> Arc<Listed> {
+        Arc::clone(&read(&self.shown).listed)
     }
 
     /// The file that has our pid, if there is one.
@@ -133,15 +141,20 @@ impl Running {
     ///
     /// Whatever keeps a daemon with that configuration from starting, and the few keys of which a
     /// change needs a restart, by name. Then all is as it was.
+    ///
+    /// Reloads wait for each other, but not for ever: one that is asked for in
+    /// [`Processor::start`](crate::processor::Processor::start) is an error.
     pub fn reload(&self, config: Config) -> Result<Reloaded, ReloadError> {
         self.reload_from(config, &Source::default())
     }
 
     /// As [`reload`](Self::reload), with errors that tell where in the file the mistake is.
     pub fn reload_from(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
+        let turn = self.turns.take()?;
         let mut current = lock(&self.current);
         let prepared = self.prepare(config, source, &mut current)?;
         let before = current.generation.take();
+        let listed = self.listed();
         let Moved { opened, closed } = smol::block_on(self.commit(prepared, &mut current));
         let mut reloaded = Reloaded {
             generation: current.number,
@@ -149,16 +162,16 @@ impl Running {
             opened,
             closed,
         };
-        let configs = before.as_ref().zip(current.generation.as_ref());
-        let events = match configs.map(|(before, after)| (&before.config, &after.config)) {
-            Some((before, after)) => {
-                reloaded.changed = changed(before, after);
-                telling::events(&reloaded, before, after)
-            }
-            None => telling::started(&reloaded),
+        let events = if before.is_some() {
+            let now = self.listed();
+            reloaded.changed = changed(&listed.config, &now.config);
+            telling::events(&reloaded, &listed, &now)
+        } else {
+            telling::started(&reloaded)
         };
         // Who hears of it may look at what there is now.
         drop(current);
+        drop(turn);
         for event in events {
             self.parts.events.tell(|| event);
         }
@@ -199,6 +212,7 @@ impl Running {
         let (finished, all_served) = Shutdown::new();
         let running = Self {
             parts,
+            turns: Turns::default(),
             current: Mutex::new(Current {
                 generation: None,
                 number: 0,

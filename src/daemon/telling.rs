@@ -1,6 +1,7 @@
 //! What another configuration has changed, for who has subscribed.
 
 use super::changes::Reloaded;
+use super::listed::Listed;
 use crate::config::{Config, ListenerConfig};
 use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::server::Address;
@@ -25,28 +26,31 @@ const BACKEND: [&str; 15] = [
 ];
 
 /// What is in force now, and was not before.
-pub(super) fn events(reloaded: &Reloaded, before: &Config, after: &Config) -> Vec<Event> {
+pub(super) fn events(reloaded: &Reloaded, before: &Listed, after: &Listed) -> Vec<Event> {
     let mut events = Vec::new();
+    let since = after.since(before);
     for address in &reloaded.closed {
         server(&mut events, address, ListenerChange::Stopped);
-        if !is_named(after, address) {
+        let was = before.at(address);
+        if was.is_none() || !since.contains(&was) {
             server(&mut events, address, ListenerChange::Removed);
         }
     }
     for address in &reloaded.opened {
-        if !is_named(before, address) {
+        let is = after.at(address);
+        if is.is_none_or(|is| since[is].is_none()) {
             server(&mut events, address, ListenerChange::New);
         }
         server(&mut events, address, ListenerChange::Started);
     }
-    listeners(&mut events, before, after);
+    for (new, old) in since.into_iter().enumerate() {
+        if let Some(old) = old {
+            listener(&mut events, (before, old), (after, new));
+        }
+    }
+    let (before, after) = (&before.config, &after.config);
     sections(&mut events, &reloaded.changed, before, after);
     events
-}
-
-/// Whether a listener is there, be it enabled or not.
-fn is_named(config: &Config, address: &Address) -> bool {
-    config.listeners.iter().any(|it| it.address == *address)
 }
 
 /// What is told at the start.
@@ -58,41 +62,35 @@ pub(super) fn started(first: &Reloaded) -> Vec<Event> {
     events
 }
 
-/// Listeners that stay where they are.
-fn listeners(events: &mut Vec<Event>, before: &Config, after: &Config) {
-    for listener in &after.listeners {
-        let mut known = before.listeners.iter();
-        let Some(old) = known.find(|old| is_same(old, listener)) else {
-            continue;
-        };
-        let address = &listener.address;
-        let keys = updated(old, listener);
-        if !keys.is_empty() {
-            server(events, address, ListenerChange::Updated { keys });
-        }
-        if before.tls(old) != after.tls(listener) || before.mode(old) != after.mode(listener) {
-            server(events, address, ListenerChange::TlsConfig);
-        }
-        if old.log.file != listener.log.file {
-            let target = listener.log.file.as_ref().unwrap_or(&after.log.file);
-            let target = target.to_string();
-            server(events, address, ListenerChange::LogFile { target });
-        }
-        if before.timeouts != after.timeouts {
-            server(events, address, ListenerChange::Timeout);
-        }
-        let connections = after.limits.connections;
-        if before.limits.connections != connections {
-            server(events, address, ListenerChange::MaxClients { connections });
-        }
+/// What is new about a listener that there was before.
+fn listener(
+    events: &mut Vec<Event>,
+    (listed_before, old): (&Listed, usize),
+    (listed, new): (&Listed, usize),
+) {
+    // One that is switched off is called as it was before.
+    let place = listed.place(new);
+    let address = place.unwrap_or_else(|| listed_before.name(old));
+    let (before, after) = (&*listed_before.config, &*listed.config);
+    let (old, new) = (listed_before.listener(old), listed.listener(new));
+    let keys = updated(old, new);
+    if !keys.is_empty() {
+        server(events, address, ListenerChange::Updated { keys });
     }
-}
-
-/// Who may connect to a Unix socket is a part of its address.
-fn is_same(one: &ListenerConfig, other: &ListenerConfig) -> bool {
-    match (&one.address, &other.address) {
-        (Address::Unix(one, _), Address::Unix(other, _)) => one == other,
-        (one, other) => one == other,
+    if before.tls(old) != after.tls(new) || before.mode(old) != after.mode(new) {
+        server(events, address, ListenerChange::TlsConfig);
+    }
+    if old.log.file != new.log.file {
+        let target = new.log.file.as_ref().unwrap_or(&after.log.file);
+        let target = target.to_string();
+        server(events, address, ListenerChange::LogFile { target });
+    }
+    if before.timeouts != after.timeouts {
+        server(events, address, ListenerChange::Timeout);
+    }
+    let connections = after.limits.connections;
+    if before.limits.connections != connections {
+        server(events, address, ListenerChange::MaxClients { connections });
     }
 }
 

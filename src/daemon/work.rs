@@ -59,17 +59,14 @@ impl Daemon {
         let (trigger, shutdown) = Shutdown::new();
         let mut upkeep = Upkeep::default();
         upkeep.set(&generation, &executor);
-        let workers = Workers::default();
-        let jobs = generation
-            .consumers
-            .jobs(&generation.config, &generation.store);
         let surroundings = Surroundings {
             executor: &executor,
             shutdown: &shutdown,
             events: &parts.events,
             health: &parts.health,
         };
-        workers.set(jobs, &surroundings);
+        let workers = Workers::default();
+        workers.set(generation.jobs(), &surroundings);
         let aside = aside(&executor, workers, &shutdown, patience)?;
         let worker = Worker::new(streams, service.recipients, service.chain, settings);
         Ok(RunningWorker {

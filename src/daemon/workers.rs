@@ -41,8 +41,7 @@ impl Workers {
     pub(super) fn set(&self, jobs: Vec<Job>, with: &Surroundings<'_>) {
         let mut posts = lock(&self.0);
         for job in jobs {
-            let folder = job.queue.letters_folder();
-            let of_same_queue = |post: &Post| post.job.queue.letters_folder() == folder;
+            let of_same_queue = |post: &Post| is_for_same_queue(&post.job, &job);
             let before = match posts.iter().position(of_same_queue) {
                 Some(known) if is_same(&posts[known].job, &job) => continue,
                 known => known.map(|known| posts.swap_remove(known)),
@@ -93,9 +92,16 @@ fn begin(job: Job, before: Option<Task<()>>, with: &Surroundings<'_>) -> Post {
     Post { job, stop, task }
 }
 
+fn is_for_same_queue(one: &Job, other: &Job) -> bool {
+    one.queue.letters_folder() == other.queue.letters_folder()
+}
+
 fn is_same(one: &Job, other: &Job) -> bool {
     let (first, second) = (Arc::as_ptr(&one.consumer), Arc::as_ptr(&other.consumer));
     ptr::addr_eq(first, second)
         && one.settings == other.settings
         && Arc::ptr_eq(one.queue.store(), other.queue.store())
 }
+
+#[cfg(all(test, feature = "fastcgi", feature = "mysql", feature = "redis"))]
+mod tests;

@@ -58,7 +58,9 @@ impl ConfigChange {
 /// Something about one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerChange {
-    /// Its address, as it is written in the configuration.
+    /// Its address as clients know it, as in [`Peer`](super::Peer) and in the log: with the port that was taken,
+    /// where the configuration has port 0. One that is switched off is called as it was before, or as
+    /// it is written.
     pub listener: String,
     /// What has changed.
     pub change: ListenerChange,

@@ -1,9 +1,9 @@
 //! Connections to the server: a few, kept, made again when they break; and none is tried while the
 //! server was found to be down a moment ago.
 
-use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+use std::{fmt, mem};
 
 use smol::Timer;
 use smol::future::or;
@@ -141,14 +141,6 @@ impl Links {
         lock(&self.rack).why.as_ref().map(ToString::to_string)
     }
 
-    /// Says goodbye to the server.
-    pub(super) fn close(&self) {
-        let idle: Vec<_> = lock(&self.rack).idle.drain(..).collect();
-        for connection in idle {
-            let _ = wait("a goodbye", FIRST_PAUSE, connection.close());
-        }
-    }
-
     /// A connection, whether it is new, and its seat.
     fn take(&self) -> Result<(MySqlConnection, bool, Seat<'_>), Fault> {
         let deadline = Instant::now() + self.settings.timeout;
@@ -195,6 +187,17 @@ impl Links {
             return Err(Fault::new(Kind::Down, message));
         }
         Ok(woken(self.freed.wait_timeout(rack, left)).0)
+    }
+}
+
+/// Says goodbye to the server, which complains of who goes without a word. That takes a packet each, and
+/// nothing is waited for.
+impl Drop for Links {
+    fn drop(&mut self) {
+        let idle = mem::take(&mut lock(&self.rack).idle);
+        for connection in idle {
+            let _ = wait("a goodbye", FIRST_PAUSE, connection.close());
+        }
     }
 }
 

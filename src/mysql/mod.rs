@@ -24,6 +24,7 @@ mod survey;
 mod table;
 mod users;
 
+use std::ptr;
 use std::time::SystemTime;
 
 pub use fault::{Fault, Kind};
@@ -42,7 +43,7 @@ use self::table::Tables;
 use crate::group::Group;
 use crate::health::Part;
 
-/// A database, and the table that rows go into.
+/// A database, and the table that rows go into. The last one who has it says goodbye to the server.
 #[derive(Debug)]
 pub struct Database {
     links: Links,
@@ -152,9 +153,11 @@ impl Database {
     pub fn telling(&self, part: Part) {
         self.links.telling(part);
     }
+}
 
-    /// Closes what is open.
-    pub fn close(&self) {
-        self.links.close();
+/// Each is another one, wherever it leads.
+impl PartialEq for Database {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self, other)
     }
 }

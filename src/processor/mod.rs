@@ -99,7 +99,7 @@ pub use maildir::{LineEnds, MailDir};
 #[cfg(feature = "mysql")]
 pub use mysql::{Bodies, MySql, Scribe};
 #[cfg(all(feature = "mysql", feature = "redis"))]
-pub use mysql::{Depot, GuerrillaDbRedis};
+pub use mysql::{Clerk, Depot, GuerrillaDbRedis};
 pub use queued::Queued;
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisPostman};
@@ -153,6 +153,8 @@ pub trait Processor: Send + Sync {
     /// A reload makes a processor anew, unless its constructor gives the same one again, and starts
     /// it while the one from before still serves: what only one can have, such as a lock or a port,
     /// is to be shared between them.
+    ///
+    /// It cannot ask for a reload itself: there is one already.
     fn start(&self) -> Pending<'_, Result<(), String>> {
         Box::pin(async { Ok(()) })
     }

@@ -26,7 +26,7 @@ pub struct Redis {
 }
 
 /// Where in Redis, and for how long.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 struct Keeper {
     client: Arc<Client>,
     prefix: String,
@@ -117,7 +117,9 @@ impl Processor for Redis {
     }
 }
 
-/// Brings letters that waited in the spool to Redis.
+/// Brings letters that waited in the spool to Redis. One is equal to another if it would bring the same to
+/// the same client.
+#[derive(PartialEq)]
 pub struct RedisPostman {
     keeper: Keeper,
     /// The level that they are compressed at, where they are.

@@ -1,9 +1,9 @@
 //! One Redis, and all who use it.
 
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use std::{fmt, ptr};
 
 use ::redis::{Cmd, Value};
 
@@ -311,6 +311,13 @@ impl Drop for Place<'_> {
         if self.is_counted {
             self.client.waiting.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Each is another one, wherever it leads.
+impl PartialEq for Client {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self, other)
     }
 }
 

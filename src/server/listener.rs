@@ -97,6 +97,7 @@ impl Address {
         let mut address = self.clone();
         let socket = match self {
             Self::Tcp(wanted) => {
+                let others = others.iter().filter_map(|door| door.socket.tcp());
                 let socket = Async::new(tcp_beside(*wanted, others)?)?;
                 address = Self::Tcp(socket.get_ref().local_addr()?);
                 ListeningSocket::Tcp(socket)
@@ -241,14 +242,16 @@ fn tcp(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
 
 /// Binds although one of `others` listens at the same port and another address, as when 127.0.0.1
 /// becomes 0.0.0.0. Two programs shall not share a port, so it is for this moment only.
-fn tcp_beside(address: SocketAddr, others: &[Arc<Door>]) -> io::Result<TcpListener> {
+pub(crate) fn tcp_beside<'a>(
+    address: SocketAddr,
+    others: impl Iterator<Item = &'a TcpListener>,
+) -> io::Result<TcpListener> {
     let outcome = tcp(address, false);
-    let sockets = others.iter().filter_map(|door| door.socket.tcp());
     let is_own = |socket: &&TcpListener| {
         let local = socket.local_addr();
         local.is_ok_and(|local| local.port() == address.port())
     };
-    let own: Vec<&TcpListener> = sockets.filter(is_own).collect();
+    let own: Vec<&TcpListener> = others.filter(is_own).collect();
     if own.is_empty() || !matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::AddrInUse)
     {
         return outcome;

@@ -40,6 +40,8 @@ pub use counts::Counts;
 pub use introduction::Trust;
 pub use limits::Limits;
 pub use linger::Linger;
+#[cfg(any(feature = "auth-http", feature = "metrics"))]
+pub(crate) use listener::tcp_beside;
 pub use listener::{Address, Bound, Listener};
 pub use logins::{Denied, LoginSettings, Logins};
 pub use networks::Networks;

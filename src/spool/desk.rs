@@ -244,8 +244,9 @@ impl Desk {
     }
 
     fn answered(&mut self) {
+        // Always: a worker from before may have had this line, and left it as it was.
+        self.part.as_ref().map(Part::well);
         if self.breaker.answered() {
-            self.part.as_ref().map(Part::well);
             log::info!(consumer = self.queue.name(), letters = self.agenda.len(); "it answers again");
         }
     }

@@ -13,6 +13,7 @@ mod kill;
 mod mariadb;
 mod promises;
 mod queued;
+mod reload;
 mod rows;
 mod schema;
 mod taken_back;

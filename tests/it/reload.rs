@@ -14,6 +14,7 @@ mod program;
 mod queue;
 mod refused;
 mod sessions;
+mod within;
 
 use std::collections::BTreeSet;
 use std::fs;

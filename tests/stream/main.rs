@@ -8,6 +8,7 @@ mod encrypted;
 mod guide;
 mod outages;
 mod pair;
+mod reload;
 mod server;
 mod streams;
 mod takeovers;

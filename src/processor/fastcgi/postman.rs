@@ -13,8 +13,8 @@ use crate::spool::{Answer, Consumer, Letter, Pending, Slip};
 /// Between the name of a message in `cur/` and its flags.
 const FLAGS: &str = ":2,";
 
-/// Brings letters to PHP, each attempt with the same key.
-#[derive(Debug)]
+/// Brings letters to PHP, each attempt with the same key. All who use the same bridge are equal.
+#[derive(Debug, PartialEq)]
 pub struct Postman {
     bridge: Arc<Bridge>,
 }

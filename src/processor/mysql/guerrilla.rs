@@ -17,16 +17,21 @@ use crate::smtp::reply;
 use crate::spool::{Answer, Consumer, Letter};
 
 /// Writes rows, and puts messages into Redis.
-#[derive(Clone)]
 pub struct GuerrillaDbRedis {
-    database: Arc<Database>,
-    depot: Depot,
+    clerk: Clerk,
     durable: bool,
     queued: Option<Queued>,
 }
 
+/// Does so for letters that waited in the spool. One is equal to another if it would do the same.
+#[derive(Clone, PartialEq)]
+pub struct Clerk {
+    database: Arc<Database>,
+    depot: Depot,
+}
+
 /// Where in Redis messages are, and for how long.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Depot {
     /// The way there.
     pub client: Arc<Client>,
@@ -39,12 +44,10 @@ pub struct Depot {
 }
 
 impl GuerrillaDbRedis {
-    /// Rows into this database, messages into this depot; `durable` tells whether they count as
-    /// stored there.
-    pub fn new(database: Arc<Database>, depot: Depot, durable: bool) -> Self {
+    /// Where the clerk puts them; `durable` tells whether messages count as stored in Redis.
+    pub fn new(clerk: Clerk, durable: bool) -> Self {
         Self {
-            database,
-            depot,
+            clerk,
             durable,
             queued: None,
         }
@@ -60,14 +63,22 @@ impl GuerrillaDbRedis {
     }
 
     fn stage_rows(&self, delivery: &Delivery) -> Result<Staged, Failure> {
-        let table = self.database.ready().map_err(|fault| failure(&fault))?;
+        let Clerk { database, depot } = &self.clerk;
+        let table = database.ready().map_err(|fault| failure(&fault))?;
         let mut rows = rows::of_delivery(delivery, Bodies::Without)?;
         for (row, recipient) in rows.iter_mut().zip(delivery.recipients()) {
-            let stream = rows::zlib(&delivery.whole(recipient)?, self.depot.level)?;
-            let placed = self.depot.place(row, stream, &table);
+            let stream = rows::zlib(&delivery.whole(recipient)?, depot.level)?;
+            let placed = depot.place(row, stream, &table);
             placed.map_err(|cause| Failure::new(reply::LOCAL_FAULT, cause))?;
         }
-        Ok(Insertion::of(&self.database, rows, delivery))
+        Ok(Insertion::of(database, rows, delivery))
+    }
+}
+
+impl Clerk {
+    /// Rows into this database, messages into this depot.
+    pub fn new(database: Arc<Database>, depot: Depot) -> Self {
+        Self { database, depot }
     }
 
     fn write(&self, letter: &Arc<Letter>) -> Result<(), String> {
@@ -128,8 +139,7 @@ impl Processor for GuerrillaDbRedis {
     }
 }
 
-/// Letters that waited in the spool.
-impl Consumer for GuerrillaDbRedis {
+impl Consumer for Clerk {
     fn hand(&self, letter: Arc<Letter>, _: u32) -> Pending<'_, Answer> {
         Box::pin(async move {
             match self.write(&letter) {

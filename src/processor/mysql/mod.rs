@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 #[cfg(feature = "redis")]
-pub use guerrilla::{Depot, GuerrillaDbRedis};
+pub use guerrilla::{Clerk, Depot, GuerrillaDbRedis};
 pub use rows::Bodies;
 use rows::Misfit;
 pub use scribe::Scribe;
@@ -89,11 +89,6 @@ impl Processor for MySql {
             Some(queued) => queued.stage(delivery),
             None => Box::pin(async move { self.stage_rows(delivery) }),
         }
-    }
-
-    fn shutdown(&self) -> Pending<'_, ()> {
-        let database = Arc::clone(&self.database);
-        Box::pin(smol::unblock(move || database.close()))
     }
 }
 

@@ -6,8 +6,9 @@ use super::rows::{self, Bodies, Misfit};
 use crate::mysql::{Database, Fault};
 use crate::spool::{Answer, Consumer, Letter, Pending};
 
-/// Writes rows for letters; those that are handed over at the same time in one statement.
-#[derive(Debug)]
+/// Writes rows for letters; those that are handed over at the same time in one statement. One is equal to
+/// another if it would write the same into the same database.
+#[derive(Debug, PartialEq)]
 pub struct Scribe {
     database: Arc<Database>,
     bodies: Bodies,

@@ -1,13 +1,15 @@
 //! Queues for applications, and PHP.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
+use maiasaura::health::State;
 use maiasaura::spool::{Answer, Consumer, Letter, Pending};
 
 use crate::client::PATIENCE;
-use crate::house::House;
+use crate::house::{House, eventually};
 
 use super::{BOB, MAIL, SENDER};
 
@@ -75,4 +77,42 @@ fn letters_are_handed_over_once_whatever_is_changed() {
     house.close();
     assert_eq!(handed, promised);
     assert!(letters.try_recv().is_err(), "one too many");
+}
+
+/// An application that is down for a while.
+#[derive(Default)]
+struct Moody(AtomicBool);
+
+impl Consumer for Moody {
+    fn hand(&self, _: Arc<Letter>, _: u32) -> Pending<'_, Answer> {
+        let is_up = self.0.load(Ordering::Relaxed);
+        let later = || Answer::Later {
+            after: None,
+            why: "it is down".into(),
+        };
+        Box::pin(async move { if is_up { Answer::Delivered } else { later() } })
+    }
+}
+
+/// The worker that has written down the trouble is not the one that sees its end.
+#[test]
+fn trouble_from_before_is_over_when_it_is() {
+    let consumer = Arc::new(Moody::default());
+    let application = Arc::clone(&consumer);
+    let yaml = |at_once| {
+        format!("save: Header|Hasher|MailDir|Mine\nspool: {{failures: 1, at_once: {at_once}}}")
+    };
+    let mut house = House::with(&yaml(1), |daemon| daemon.consumer("Mine", consumer));
+    let is_well = |house: &House| {
+        let states = house.running().health().states();
+        let part = states.into_iter().find(|(part, _)| &**part == "queue mine");
+        part.expect("it is on the board").1 == State::Well
+    };
+    assert!(is_well(&house));
+    house.client().deliver(SENDER, &[BOB], MAIL);
+    eventually("it is known to be down", || !is_well(&house));
+    house.reload(&yaml(2)).expect("it is sound");
+    application.0.store(true, Ordering::Relaxed);
+    house.client().deliver(SENDER, &[BOB], MAIL);
+    eventually("it is known to be up", || is_well(&house));
 }
