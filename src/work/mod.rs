@@ -113,11 +113,16 @@ impl Worker {
 }
 
 impl Working {
+    /// Takes nothing more. [`stop`](Self::stop) is still to come.
+    pub fn retire(&self) {
+        self.worker.stop.pull();
+    }
+
     /// Takes nothing more, delivers what has begun, leaves the rest to others, and returns when all is
     /// done or `patience` is over.
     pub fn stop(self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        self.worker.stop.pull();
+        self.retire();
         for thread in self.threads {
             while !thread.is_finished() && Instant::now() < deadline {
                 thread::sleep(LEAVING);
