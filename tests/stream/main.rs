@@ -6,6 +6,7 @@ mod cluster;
 mod crashes;
 mod encrypted;
 mod guide;
+mod marks;
 mod operators;
 mod outages;
 mod pair;

@@ -207,3 +207,44 @@ fn it_tells_the_service_manager() {
     let ended = program.end();
     assert_eq!(ended.code, Some(0), "{ended:#?}");
 }
+
+/// The rights that the page names are enough, to take over a mark as well.
+#[test]
+fn few_rights_are_enough() {
+    let page = include_str!("../../docs/scale.md");
+    let (_, rights) = page
+        .split_once("A user of Redis with few rights")
+        .expect("it tells");
+    let (rights, _) = rights.split_once("\n\n").expect("it ends");
+    let (receiver, worker) = rights.split_once("for workers").expect("it tells of both");
+    // Redis before 7.2 does not know WAITAOF.
+    let user = |name: &str, rights: &str| {
+        let words = rights.split(|c: char| !c.is_ascii_uppercase());
+        let commands = words
+            .filter(|word| word.len() > 2 && *word != "WAITAOF")
+            .map(|word| format!(" +{word}"));
+        format!(
+            "user {name} on >pw ~maiasaura:*{}\n",
+            commands.collect::<String>()
+        )
+    };
+    let users = user("receiver", receiver) + &user("worker", worker);
+    let server = Server::with(&users);
+    let as_user = |name: &str| {
+        let keys = format!("{{user: {name}, password: pw, \"address\"");
+        yaml(&server, "", "").replace("{\"address\"", &keys)
+    };
+    let (folder, house) = (Folder::new(), House::new(&as_user("receiver")));
+    delivers(&house, &[BOB], MAIL);
+    let program = worker_process(&folder, &as_user("worker"));
+    eventually("it is delivered", || folder.mail_count() == 1);
+    // What was withdrawn after somebody had marked it.
+    let mark = server.keys("*:mark:*").remove(0);
+    eventually("it is removed", || lengths(&server) == (0, 0));
+    server.ask::<String>(&["SET", &mark, "1-1"]);
+    delivers(&house, &[BOB], MAIL);
+    eventually("the mark is taken over", || folder.mail_count() == 2);
+    eventually("it is removed", || lengths(&server) == (0, 0));
+    let said = program.stop().stderr.join("\n");
+    assert!(!said.contains("NOPERM"), "{said}");
+}
