@@ -50,7 +50,7 @@ fn failed(statement: &str, error: &str) -> String {
     if statement.contains("UNIQUE") && error.contains("(1062)") {
         return format!(
             "{error}: some rows have the same hash, so the table has no unique key; rows are written \
-             all the same, with a question more for each"
+             all the same, by one connection at a time"
         );
     }
     format!("{error}: {statement}")

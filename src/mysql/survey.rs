@@ -186,7 +186,7 @@ impl Survey {
         }
         if !table.is_unique() {
             warnings.push(
-                "hash has no unique key: each message costs a question more; add one with: maiasaura schema mysql --apply"
+                "hash has no unique key: rows cost a question more, and are written by one connection at a time; add one with: maiasaura schema mysql --apply"
                     .to_owned(),
             );
         }
