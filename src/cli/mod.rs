@@ -119,7 +119,7 @@ pub fn main() -> ExitCode {
     if arguments.command.is_some() && arguments.serve.is_given() {
         let _ = writeln!(
             io::stderr(),
-            "maiasaura: write --listen and --pid-file after serve: they are for serve only"
+            "maiasaura: write --listen and --pid-file after the command that they are for, serve or work"
         );
         return Exit::Usage.into();
     }

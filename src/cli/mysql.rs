@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Exit, Fault, Outcome, say};
 use crate::config::{Config, MysqlConfig};
-use crate::daemon::is_sole_store;
+use crate::daemon::sole_store;
 use crate::mysql::{Database, Endpoint, Question, Settings, Survey, Tls, create};
 use crate::recipients::Users;
 use crate::smtp::address::Domain;
@@ -50,7 +50,7 @@ fn failed(statement: &str, error: &str) -> String {
     if statement.contains("UNIQUE") && error.contains("(1062)") {
         return format!(
             "{error}: some rows have the same hash, so the table has no unique key; rows are written \
-             all the same, with a question more for each"
+             all the same, by one connection at a time"
         );
     }
     format!("{error}: {statement}")
@@ -111,8 +111,8 @@ fn warn_of_the_way(settings: &Settings) {
 fn table_faults(config: &Config, section: &MysqlConfig, survey: &Survey) -> u32 {
     let table = &section.table;
     let mut found = survey.faults();
-    if is_sole_store(config) {
-        found.extend(survey.store_faults());
+    if let Some(sole) = sole_store(config) {
+        found.extend(survey.store_faults(sole));
     }
     let faults: u32 = found.iter().map(|message| fault(message)).sum();
     let largest = section.mail.then(|| config.limits.message_size.octets());

@@ -87,7 +87,7 @@ pub use changes::{ReloadError, Reloaded};
 pub use line::{Addresses, Format};
 pub use logging::{Logging, Settings as LogSettings, Target, listener_log_settings, log_settings};
 #[cfg(feature = "mysql")]
-pub(crate) use mysql::is_sole_store;
+pub(crate) use mysql::sole_store;
 pub use pid_file::{PidFile, PidFileError};
 pub use running::Running;
 pub use signals::{Request, requests};

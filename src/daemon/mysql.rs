@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handing::{Consumers, Habits, Queues};
-use super::outlet::{Outlet, compression, is_queued};
+use super::outlet::{Outlet, compression, is_in_save, is_queued};
 use super::redis::Redis;
 use crate::chain::Registry;
 use crate::config::Config;
@@ -19,8 +19,8 @@ use crate::recipients::UserSource;
 /// The processors and their queues.
 const NAME: &str = "MySQL";
 const BOTH: &str = "GuerrillaDbRedis";
-/// Processors that keep mail, beside this one.
-const STORES: [&str; 4] = ["MailDir", "FastCGI", "Stream", BOTH];
+/// Processors that keep mail, beside these.
+const STORES: [&str; 3] = ["MailDir", "FastCGI", "Stream"];
 /// How much longer an attempt may take than a statement: there are several, and a connection.
 const STATEMENTS: u32 = 5;
 const SPARE: Duration = Duration::from_secs(1);
@@ -162,9 +162,18 @@ fn depot(config: &Config, redis: &Redis) -> Result<Depot, String> {
     })
 }
 
-/// Whether mail is in rows and nowhere else.
-pub(crate) fn is_sole_store(config: &Config) -> bool {
-    bodies(config) == Bodies::Kept
+/// Why mail is in rows and nowhere else, where that is so.
+pub(crate) fn sole_store(config: &Config) -> Option<&'static str> {
+    if bodies(config) == Bodies::Kept {
+        return Some("nothing else of the chain keeps the mail");
+    }
+    let is_fallback = is_in_save(BOTH, config) && !is_in_stores(config);
+    is_fallback.then_some("while Redis is down nothing else keeps the mail")
+}
+
+/// Whether mail is kept elsewhere.
+fn is_in_stores(config: &Config) -> bool {
+    STORES.iter().any(|store| is_in_save(store, config))
 }
 
 /// Whether rows have messages, and whether these are elsewhere, too.
@@ -182,12 +191,7 @@ fn bodies(config: &Config) -> Bodies {
     if !section.is_some_and(|section| section.mail) {
         return Bodies::Without;
     }
-    let is_store = |name: &String| {
-        STORES
-            .iter()
-            .any(|store| name.trim().eq_ignore_ascii_case(store))
-    };
-    if config.save.iter().any(is_store) {
+    if is_in_stores(config) || is_in_save(BOTH, config) {
         Bodies::Copied
     } else {
         Bodies::Kept

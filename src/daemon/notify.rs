@@ -5,6 +5,8 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::Running;
+#[cfg(feature = "redis")]
+use super::RunningWorker;
 
 /// All listeners are open: clients may come.
 pub fn ready(running: &Running) {
@@ -13,8 +15,17 @@ pub fn ready(running: &Running) {
 
 /// It takes mail from streams.
 #[cfg(feature = "redis")]
-pub fn work() {
-    tell(&[NotifyState::Ready, NotifyState::Status("working")]);
+pub fn working(running: &RunningWorker) {
+    let config = running.config();
+    let (stream, redis) = (&config.stream, config.redis.as_ref());
+    let address = redis.map(|redis| redis.address.join(", "));
+    let status = format!(
+        "taking mail from {}, partitions {} of {}",
+        address.unwrap_or_default(),
+        stream.consume.join(","),
+        stream.partitions
+    );
+    tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
 }
 
 /// It does not start, and why.
@@ -22,7 +33,7 @@ pub fn failed(reason: &str) {
     tell(&[NotifyState::Status(reason)]);
 }
 
-/// The configuration is looked at again; [`ready`] says when that is done.
+/// The configuration is looked at again; [`ready`] or, of a worker, the same as after its start, says when that is done.
 pub fn reloading() {
     let Ok(now) = NotifyState::monotonic_usec_now() else {
         return;
@@ -43,6 +54,14 @@ pub fn stopping(patience: Duration) {
 /// Gives a sign of life twice as often as the service manager asks for one (`WatchdogSec=`). It
 /// comes from the threads that serve clients, so that it stops when they do.
 pub fn watchdog(running: &Running) {
+    if let Some(interval) = sd_notify::watchdog_enabled() {
+        running.every(interval / 2, || tell(&[NotifyState::Watchdog]));
+    }
+}
+
+/// The same from a worker: from the threads beside those that deliver.
+#[cfg(feature = "redis")]
+pub fn watchdog_of(running: &RunningWorker) {
     if let Some(interval) = sd_notify::watchdog_enabled() {
         running.every(interval / 2, || tell(&[NotifyState::Watchdog]));
     }

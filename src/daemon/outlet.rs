@@ -98,7 +98,7 @@ pub(super) fn compression(config: &Config) -> Option<u32> {
 }
 
 /// Whether `save` names this processor.
-fn is_in_save(name: &str, config: &Config) -> bool {
+pub(super) fn is_in_save(name: &str, config: &Config) -> bool {
     let is_named = |link: &String| link.trim().eq_ignore_ascii_case(name);
     config.save.iter().any(is_named)
 }

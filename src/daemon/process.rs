@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::logging::{Logging, listener_log_settings};
+use super::generation::Parts;
+use super::logging::{Change, Logging, listener_log_settings};
 use super::pid_file::{PidFile, PidFileError};
-use super::{Running, StartError};
+use super::{Running, StartError, log_settings};
 use crate::config::{Config, ConfigError, Source};
 use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::logbook::Logbook;
@@ -62,6 +63,24 @@ pub(super) fn logbook(
         source.error(&key, settings.target.fault(&error))
     };
     logging.logbook(&settings).map(Some).map_err(error)
+}
+
+/// How the log is to be changed; it was opened before the first configuration was taken.
+pub(super) fn log_change(
+    parts: &Parts,
+    before: Option<&Config>,
+    config: &Config,
+    source: &Source,
+) -> Result<Option<Change>, ConfigError> {
+    let Some((logging, before)) = parts.logging.as_ref().zip(before) else {
+        return Ok(None);
+    };
+    let (before, after) = (log_settings(before), log_settings(config));
+    if before == after {
+        return Ok(None);
+    }
+    let error = |error| source.error("log.file", after.target.fault(&error));
+    logging.prepare(&after).map(Some).map_err(error)
 }
 
 /// Our pid in a file, where that is wanted; the file from `before` where it is the same.

@@ -15,8 +15,8 @@ use super::logging::Change as LogChange;
 use super::metrics::FiguresPlan;
 use super::running::{Current, Running, Shown};
 use super::workers::Surroundings;
-use super::{PidFile, StartError, binding, log_settings, own, process, recovery, roots};
-use crate::config::{Config, ConfigError, Source};
+use super::{PidFile, StartError, binding, own, process, recovery, roots};
+use crate::config::{Config, Source};
 use crate::locks::write;
 use crate::maildir::Durability;
 use crate::server::{Listener, Moved, Service};
@@ -76,7 +76,7 @@ impl Running {
         binding::all_are_taken(passed)?;
         let endpoint = current.endpoint.plan(config, &listeners)?;
         let questions = (endpoint, current.figures.plan(config)?);
-        let log = self.log_change(before, config, source)?;
+        let log = process::log_change(&self.parts, before.map(|it| &*it.config), config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
         let pid_file = process::pid_file(config, source, self.pid_file().as_ref())?;
         Ok(Prepared {
@@ -89,24 +89,6 @@ impl Running {
             log,
             pid_file,
         })
-    }
-
-    /// How the log is to be changed; it was opened before the first configuration was taken.
-    fn log_change(
-        &self,
-        before: Option<&Generation>,
-        config: &Config,
-        source: &Source,
-    ) -> Result<Option<LogChange>, ConfigError> {
-        let Some((logging, before)) = self.parts.logging.as_ref().zip(before) else {
-            return Ok(None);
-        };
-        let (before, after) = (log_settings(&before.config), log_settings(config));
-        if before == after {
-            return Ok(None);
-        }
-        let error = |error| source.error("log.file", after.target.fault(&error));
-        logging.prepare(&after).map(Some).map_err(error)
     }
 
     /// Puts it in the place of the present one.
@@ -196,7 +178,7 @@ impl Running {
 }
 
 /// Looks at roots that are new, and brings to their Maildirs what was promised before a crash.
-fn recover(
+pub(super) fn recover(
     generation: &Generation,
     before: Option<&Generation>,
     recovered: &mut HashSet<Arc<Path>>,

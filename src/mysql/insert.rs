@@ -15,6 +15,7 @@ use super::field::Field;
 use super::link::{Blame, Link, Links, wait};
 use super::row::Row;
 use super::table::Table;
+use super::turn::alone;
 
 /// Rows of one statement, at most.
 pub(super) const ROWS: usize = 64;
@@ -40,24 +41,30 @@ pub(super) fn insert(
     rows: &[&Row],
 ) -> Result<HashSet<String>, Fault> {
     links.with(Blame::All, |link| {
+        if !table.is_unique() {
+            // What is there when all were asked is there when all is written.
+            return alone(link, &table.turn, |link| insert_missing(link, table, rows));
+        }
         // Mostly nothing is there, and the server would say so.
-        if table.is_unique() {
-            match insert_all(link, table, rows) {
-                Err(fault) if fault.kind == Kind::Present => {}
-                done => return done,
-            }
+        match insert_all(link, table, rows) {
+            Err(fault) if fault.kind == Kind::Present => insert_missing(link, table, rows),
+            done => done,
         }
-        for _ in 0..RACES {
-            let missing = missing(link, table, rows)?;
-            match insert_all(link, table, &missing) {
-                Err(fault) if fault.kind == Kind::Present => {}
-                done => return done,
-            }
-        }
-        let message = "a row clashes with another one that has not its hash; maiasaura check tells which \
-                       unique keys the table has besides";
-        Err(Fault::new(Kind::Refused, message))
     })
+}
+
+/// The same, after a look at what is there.
+fn insert_missing(link: &mut Link, table: &Table, rows: &[&Row]) -> Result<HashSet<String>, Fault> {
+    for _ in 0..RACES {
+        let missing = missing(link, table, rows)?;
+        match insert_all(link, table, &missing) {
+            Err(fault) if fault.kind == Kind::Present => {}
+            done => return done,
+        }
+    }
+    let message = "a row clashes with another one that has not its hash; maiasaura check tells which \
+                   unique keys the table has besides";
+    Err(Fault::new(Kind::Refused, message))
 }
 
 /// Inserts all rows or none.

@@ -22,6 +22,7 @@ mod settings;
 mod statement;
 mod survey;
 mod table;
+mod turn;
 mod users;
 
 use std::ptr;

@@ -97,21 +97,20 @@ impl Survey {
         faults
     }
 
-    /// What makes the table no place for mail that is nowhere else.
-    pub fn store_faults(&self) -> Vec<String> {
+    /// What makes the table no place for mail that is nowhere else, for which `sole` is the reason.
+    pub fn store_faults(&self, sole: &str) -> Vec<String> {
         let mut faults = Vec::new();
         let Ok(table) = Table::new(&self.settings, &self.facts) else {
             return faults;
         };
-        let sole = "and nothing else of the chain keeps the mail";
         if table.room() == 0 {
             faults.push(format!(
-                "the table has no column of octets for messages, {sole}; make it one with: maiasaura schema mysql --apply"
+                "the table has no column of octets for messages, and {sole}; make it one with: maiasaura schema mysql --apply"
             ));
         }
         if let Some(engine) = self.other_engine() {
             faults.push(format!(
-                "the table is {engine}, which may lose what was committed when its machine stops, {sole}; write \
+                "the table is {engine}, which may lose what was committed when its machine stops, and {sole}; write \
                  ALTER TABLE {} ENGINE=InnoDB",
                 table.name
             ));
@@ -125,7 +124,7 @@ impl Survey {
         {
             faults.push(format!(
                 "innodb_flush_log_at_trx_commit is {flush}: what was promised is lost when its machine stops, \
-                 {sole}; write 1"
+                 and {sole}; write 1"
             ));
         }
         faults
@@ -186,7 +185,7 @@ impl Survey {
         }
         if !table.is_unique() {
             warnings.push(
-                "hash has no unique key: each message costs a question more; add one with: maiasaura schema mysql --apply"
+                "hash has no unique key: rows cost a question more, and are written by one connection at a time; add one with: maiasaura schema mysql --apply"
                     .to_owned(),
             );
         }

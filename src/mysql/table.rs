@@ -20,6 +20,15 @@ const BATCH: u64 = 4 << 20;
 /// Digits of a hash that tell any two messages apart.
 const DIGITS: u64 = 32;
 
+/// A name for the table that is the same for all who write into it; names of locks are the server's, and short.
+fn turn(settings: &Settings) -> String {
+    let (table, database) = settings.table_parts();
+    let database = database.unwrap_or(&settings.database);
+    let whole = format!("{database}.{table}").to_lowercase();
+    let digest = blake3::hash(whole.as_bytes()).to_hex();
+    format!("maiasaura {}", &digest[..32])
+}
+
 /// The columns that are written, and what fits into each.
 #[derive(Debug)]
 pub struct Table {
@@ -32,6 +41,8 @@ pub struct Table {
     /// The column of the time, quoted, if it is written.
     pub(super) date: Option<String>,
     is_unique: bool,
+    /// What writers take turns under, where it is not.
+    pub(super) turn: String,
     packet: u64,
     /// Statements by the number of rows.
     statements: Mutex<HashMap<usize, Arc<str>>>,
@@ -79,6 +90,7 @@ impl Table {
             key_holds,
             date,
             is_unique,
+            turn: turn(settings),
             packet: facts.packet,
             columns,
             statements: Mutex::default(),

@@ -129,6 +129,7 @@ mod tests {
             ("XREADGROUP GROUP g c COUNT 1 STREAMS k >", Some("k")),
             ("XGROUP CREATE k g 0 MKSTREAM", Some("k")),
             ("XINFO GROUPS k", Some("k")),
+            ("EVAL script 2 k l a", Some("k")),
             ("PING", None),
         ] {
             let mut words = words.split(' ');

@@ -1,13 +1,24 @@
 //! Marks: of the entries with one key, one is delivered.
 
 use super::entry::text;
-use super::pending::taken;
 use super::source::{millis, refused};
 use super::{Entry, Source};
 use crate::redis::{Command, Fault, Value, command};
 
 /// What a key says that is marked as done.
 const DONE: &str = "done";
+
+/// Takes over the mark KEYS[1] from the entry ARGV[2], if no worker of the group ARGV[1] has that in the
+/// stream KEYS[2], for the entry ARGV[3]; what the mark says then. All at once, as others may try it in the
+/// same moment. While Redis is full there is no mark any more, and whoever has found that delivers.
+const INHERIT: &str = "\
+local says = redis.call('GET', KEYS[1])
+if says ~= ARGV[2] then return says end
+local pending = redis.pcall('XPENDING', KEYS[2], ARGV[1], says, says, 1)
+if pending.err or #pending > 0 then return says end
+local set = redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+if set.err then redis.call('DEL', KEYS[1]) end
+return ARGV[3]";
 
 /// Whether an entry may be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,25 +80,13 @@ impl Source {
     /// The mark says `other`. Where no worker has that, it was withdrawn after one had marked it, and bars
     /// this one no more.
     fn inherit(&self, entry: &Entry, key: &str, other: &str) -> Result<Claim, Fault> {
-        let mut pending = command("XPENDING");
-        pending
-            .arg(self.settings.mail(entry.partition))
-            .arg(&self.settings.group);
-        pending.arg(other).arg(other).arg(1);
-        let mut get = command("GET");
-        get.arg(key);
-        // In this order: what is delivered is marked as done first, and then no worker's any more.
-        let answers = self.client.exchange(vec![pending, get])?;
-        let [pending, says] = <[Value; 2]>::try_from(answers).unwrap_or_default();
-        let is_asked = refused(&pending).is_none();
-        if !is_asked || taken(&pending).is_some() || text(says).as_deref() != Some(other) {
-            return Ok(Claim::Busy);
-        }
-        let mut commands = vec![command("DEL")];
-        commands[0].arg(key);
-        commands.extend(self.mark(entry, key));
-        let answers = self.client.exchange(commands)?;
-        let known = known(answers.get(1..).unwrap_or_default())?;
+        let mut inherit = command("EVAL");
+        inherit.arg(INHERIT).arg(2).arg(key);
+        inherit.arg(self.settings.mail(entry.partition));
+        inherit.arg(&self.settings.group).arg(other);
+        inherit.arg(&entry.id).arg(millis(self.settings.remember));
+        let says = self.client.run(vec![inherit])?.into_iter().next();
+        let known = says.and_then(text).map_or(Known::Nothing, Known::Says);
         Ok(verdict(entry, &known))
     }
 

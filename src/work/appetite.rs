@@ -10,6 +10,8 @@ const MOST: usize = 16;
 pub(super) struct Appetite {
     largest: usize,
     turn: usize,
+    /// Partitions that were asked since something came.
+    in_vain: usize,
 }
 
 impl Appetite {
@@ -18,6 +20,7 @@ impl Appetite {
         Self {
             largest: usize::try_from(message_size).unwrap_or(BUDGET),
             turn: 0,
+            in_vain: 0,
         }
     }
 
@@ -34,9 +37,18 @@ impl Appetite {
         (chosen.copied().collect(), 1)
     }
 
-    /// What came; the memory of something large fades.
-    pub(super) fn had(&mut self, sizes: impl Iterator<Item = usize>) {
-        let largest = sizes.max().unwrap_or_default();
-        self.largest = largest.max(self.largest / 2);
+    /// What came from so many partitions; the memory of something large fades.
+    pub(super) fn had(&mut self, asked: usize, sizes: impl Iterator<Item = usize>) {
+        let largest = sizes.max();
+        self.in_vain = match largest {
+            Some(_) => 0,
+            None => self.in_vain.saturating_add(asked),
+        };
+        self.largest = largest.unwrap_or_default().max(self.largest / 2);
+    }
+
+    /// Whether nothing came from any of the partitions, which are so many.
+    pub(super) fn has_asked(&self, partitions: usize) -> bool {
+        self.in_vain >= partitions
     }
 }

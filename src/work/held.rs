@@ -22,6 +22,8 @@ pub(super) struct Held {
 struct Known {
     tasks: HashMap<Place, Task>,
     working: usize,
+    /// How often a thread has come to an end with something.
+    ended: u64,
     /// Deliveries in a row that failed.
     failures: u32,
 }
@@ -166,6 +168,7 @@ impl Held {
             None => drop(known.tasks.remove(place)),
         }
         known.working -= usize::from(was_working);
+        known.ended += u64::from(was_working);
         self.freed.notify_one();
     }
 
@@ -200,6 +203,11 @@ impl Held {
         let is_busy = |known: &mut Known| known.working > most / 2;
         drop(woken(self.freed.wait_timeout_while(known, time, is_busy)));
         was_busy
+    }
+
+    /// How often a thread has come to an end with something.
+    pub(super) fn ended(&self) -> u64 {
+        lock(&self.known).ended
     }
 
     /// How many more may go to threads, of `most`.

@@ -13,19 +13,21 @@ mod hand;
 mod held;
 mod legacy;
 mod mail;
+mod pace;
 mod reader;
 mod stop;
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use smol::channel::{Sender, bounded};
 
 use self::held::Held;
+use self::pace::Pace;
 use self::stop::Stop;
 use crate::chain::Chain;
 use crate::recipients::Recipients;
@@ -59,6 +61,7 @@ pub struct Worker {
     chain: Arc<Chain>,
     settings: Settings,
     held: Held,
+    pace: Mutex<Pace>,
     stop: Stop,
 }
 
@@ -77,6 +80,7 @@ impl Worker {
         settings: Settings,
     ) -> Self {
         Self {
+            pace: Mutex::new(Pace::new(settings.at_once, Instant::now())),
             source,
             recipients,
             chain,
@@ -89,7 +93,7 @@ impl Worker {
     /// Works on threads of its own until [`Working::stop`].
     pub fn start(self) -> io::Result<Working> {
         let worker = Arc::new(self);
-        let (sender, entries) = bounded(worker.settings.at_once);
+        let (sender, entries) = bounded(Pace::capacity(worker.settings.at_once));
         let mut threads = Vec::new();
         for number in 0..worker.settings.at_once {
             let (worker, entries) = (Arc::clone(&worker), entries.clone());
@@ -113,11 +117,16 @@ impl Worker {
 }
 
 impl Working {
+    /// Takes nothing more. [`stop`](Self::stop) is still to come.
+    pub fn retire(&self) {
+        self.worker.stop.pull();
+    }
+
     /// Takes nothing more, delivers what has begun, leaves the rest to others, and returns when all is
     /// done or `patience` is over.
     pub fn stop(self, patience: Duration) {
         let deadline = Instant::now() + patience;
-        self.worker.stop.pull();
+        self.retire();
         for thread in self.threads {
             while !thread.is_finished() && Instant::now() < deadline {
                 thread::sleep(LEAVING);

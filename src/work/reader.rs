@@ -8,6 +8,7 @@ use super::Worker;
 use super::appetite::Appetite;
 use super::hand::{SOON, id, now};
 use super::legacy::Legacy;
+use crate::locks::lock;
 use crate::redis::Fault;
 use crate::stream::{Claim, Entry, Fetched, Place};
 
@@ -121,7 +122,9 @@ impl Worker {
             return Ok(Found::NoRoom);
         }
         found += self.take(room, appetite, entries)?;
-        Ok(if found > 0 {
+        // Partitions that were not asked have as much as ever.
+        let is_all = appetite.has_asked(self.settings.partitions.len());
+        Ok(if found > 0 || !is_all {
             Found::Some
         } else {
             Found::Nothing
@@ -130,7 +133,7 @@ impl Worker {
 
     /// With the threads, or on its way to them.
     pub(super) fn most(&self) -> usize {
-        self.settings.at_once * 2
+        lock(&self.pace).most(self.held.ended(), Instant::now())
     }
 
     /// Takes what is new.
@@ -143,7 +146,7 @@ impl Worker {
         let (partitions, count) = appetite.helping(&self.settings.partitions, room);
         let told = Instant::now();
         let new = self.source.read(&partitions, count)?;
-        appetite.had(new.iter().map(Entry::octets));
+        appetite.had(partitions.len(), new.iter().map(Entry::octets));
         let found = new.len();
         for entry in &new {
             self.held.take(place(entry), told, false);

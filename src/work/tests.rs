@@ -17,7 +17,7 @@ fn who_has_large_mail_takes_little_at_once() {
     assert_eq!(appetite.helping(&partitions, 32), (vec![0, 1], 1));
     assert_eq!(appetite.helping(&partitions, 32), (vec![2, 3], 1));
     for _ in 0..20 {
-        appetite.had([1000].into_iter());
+        appetite.had(1, [1000].into_iter());
     }
     assert_eq!(appetite.helping(&partitions, 32), (partitions.clone(), 2));
     assert_eq!(
@@ -25,8 +25,21 @@ fn who_has_large_mail_takes_little_at_once() {
         3,
         "no more than there is room for"
     );
-    appetite.had([60 << 20].into_iter());
+    appetite.had(8, [60 << 20].into_iter());
     assert_eq!(appetite.helping(&partitions, 32).0.len(), 1);
+}
+
+/// What is left in a few of many partitions is not waited for.
+#[test]
+fn nothing_is_there_only_when_all_were_asked() {
+    let mut appetite = Appetite::new(1000);
+    appetite.had(2, [1000].into_iter());
+    appetite.had(3, std::iter::empty());
+    assert!(!appetite.has_asked(4));
+    appetite.had(1, std::iter::empty());
+    assert!(appetite.has_asked(4));
+    appetite.had(1, [1000].into_iter());
+    assert!(!appetite.has_asked(4));
 }
 
 #[test]

@@ -230,3 +230,40 @@ fn what_expires_is_no_store() {
         }
     }
 }
+
+/// Mail that nothing else keeps is in Redis, and while that is down in the row: both have to keep it.
+#[test]
+fn check_asks_of_both_whether_they_keep_mail() {
+    let server = Server::start(&["--innodb-flush-log-at-trx-commit=2"]);
+    let database = server.database();
+    database.make_table();
+    let redis = Redis::start();
+    let sole = "save: HeadersParser|Hasher|Header|GuerrillaDbRedis\n";
+    let beside = "save: HeadersParser|Hasher|Header|MailDir|GuerrillaDbRedis\n";
+    let says = |chain: &str, durable: &str, words: &[&str]| {
+        let yaml = [database.section("delivery: inline"), redis.section(durable)].concat();
+        let folder = crate::house::Folder::new();
+        crate::process::configure(&folder, &format!("{chain}{yaml}"));
+        let ended = crate::process::run(&folder, &["-c", "config.yaml", "check"], b"");
+        let said = ended.stdout.iter();
+        let said: Vec<&String> = said.filter(|line| line.starts_with("FAULT")).collect();
+        assert_eq!(said.len(), words.len(), "{ended:#?}");
+        for (fault, words) in said.iter().zip(words) {
+            assert!(fault.contains(words), "{ended:#?}");
+        }
+        assert_eq!(ended.code, Some(if words.is_empty() { 0 } else { 78 }));
+    };
+    let flush = "stops, and while Redis is down nothing else keeps the mail; write 1";
+    says(sole, "durable: true", &[flush]);
+    says(beside, "durable: true", &[]);
+    database
+        .sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1; ALTER TABLE new_mail ENGINE=MyISAM");
+    says(sole, "durable: true", &["the table is MyISAM"]);
+    database.sql("ALTER TABLE new_mail ENGINE=InnoDB, MODIFY mail LONGTEXT NOT NULL");
+    says(sole, "durable: true", &["no column of octets"]);
+    database.sql("ALTER TABLE new_mail MODIFY mail LONGBLOB NOT NULL");
+    says(sole, "durable: true", &[]);
+    redis.says(&["CONFIG", "SET", "appendfsync", "everysec"]);
+    says(sole, "durable: true", &["config set appendfsync always"]);
+    says(beside, "durable: false", &[]);
+}

@@ -1,7 +1,10 @@
 //! What is in a row, and that it is there when the client hears 250.
 
-use flate2::read::ZlibDecoder;
 use std::io::Read as _;
+use std::sync::Barrier;
+
+use flate2::read::ZlibDecoder;
+use maiasaura::mysql::{self, Row};
 
 use crate::client::{Client, mail_data};
 use crate::house::{House, crlf};
@@ -155,6 +158,34 @@ fn nor_without_a_unique_key() {
         );
     }
     assert_eq!(database.count(), 2);
+}
+
+/// Nor where several, each of which has asked whether the row is there, write it in the same moment.
+#[test]
+fn nor_by_several_at_once_without_a_unique_key() {
+    const SOURCES: usize = 4;
+    const MESSAGES: usize = 100;
+    let database = Database::with_table();
+    database.sql("ALTER TABLE new_mail DROP KEY hash_once, ADD KEY hash (hash)");
+    let sources: Vec<mysql::Database> = (0..SOURCES)
+        .map(|_| mysql::Database::new(database.settings()))
+        .collect();
+    let barrier = Barrier::new(SOURCES);
+    let written = at_once(SOURCES, |number| {
+        let write = |message: usize| {
+            let row = Row {
+                key: format!("{message:064}"),
+                ..Row::default()
+            };
+            barrier.wait();
+            sources[number].insert(vec![row]).map(|new| new.len())
+        };
+        // All of them, as the others wait for each.
+        (0..MESSAGES).map(write).collect::<Vec<_>>()
+    });
+    let written = written.into_iter().flatten();
+    let written: usize = written.map(|count| count.expect("it is written")).sum();
+    assert_eq!((written, database.count()), (MESSAGES, MESSAGES));
 }
 
 #[test]

@@ -327,13 +327,14 @@ fn complains(activation: &Activation, service: &mut Service, complaint: &str) {
     assert!(notice.contains(complaint), "{notice}");
 }
 
-/// systemd finds nothing wrong with the units, and little that a receiver could do beside mail.
+/// systemd finds nothing wrong with the units, and little that a receiver or a worker could do beside mail.
 #[test]
 fn the_shipped_units_are_sound() {
     let folder = folder();
     let mut paths = Vec::new();
     for name in [
         "maiasaura.service",
+        "maiasaura-work.service",
         "maiasaura.socket",
         "maiasaura-lmtp.socket",
     ] {
@@ -355,5 +356,5 @@ fn the_shipped_units_are_sound() {
         "--offline=true",
         &format!("--threshold={EXPOSURE}"),
     ]);
-    succeed(security.arg(&paths[0]));
+    succeed(security.args(&paths[..2]));
 }

@@ -7,9 +7,10 @@
 //! | `pipe` | exit codes, and what an address may hold |
 //! | `relay` | the MTA as a client that sends by SMTP |
 //! | `secure` | the same and LMTP within TLS, and logins |
+//! | `nodes` | one MTA, or several, before several nodes: what `docs/scale.md` has of LMTP |
 //!
 //! The rest are tools: `mta` is what both have in common, `postfix` and `exim` are one of each
-//! with folders and ports of their own, `sample` reads the page, `doors` is
+//! with folders and ports of their own, `sample` reads the pages, `doors` is
 //! the receiver that it has for a network, `tap` listens in.
 //!
 //! MTAs start as root: `sudo tests/run`. Exim comes from there, too: Debian does not let it be
@@ -19,6 +20,7 @@ mod doors;
 mod exim;
 mod lmtp;
 mod mta;
+mod nodes;
 mod pipe;
 mod postfix;
 mod relay;

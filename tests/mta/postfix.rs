@@ -77,12 +77,8 @@ pub struct Postfix {
 
 impl Postfix {
     pub fn start(way: &Way) -> Self {
-        let postfix = Self {
-            folder: folder(),
-            port: free_port(),
-        };
-        let place = postfix.folder.path();
-        let block = |title: &str| way.block(title, place);
+        let folder = folder();
+        let block = |title: &str| way.block(title, folder.path());
         let (main, master) = match way {
             Way::Unix(_) => (block("main.cf lmtp unix"), String::new()),
             Way::Inet(_) => (block("main.cf lmtp inet"), String::new()),
@@ -93,17 +89,35 @@ impl Postfix {
             ),
             Way::Relay(port) => (format!("relayhost = [127.0.0.1]:{port}\n"), String::new()),
         };
+        let password = matches!(way, Way::Secure(to) if to.door == Door::Login);
+        let password = password.then(|| ("sasl_passwd", block("sasl_passwd")));
+        Self::with(folder, &main, &master, password)
+    }
+
+    /// One with these lines in `main.cf` that looks into this table: its name in /etc/postfix, and what is in it.
+    pub fn looking_into(main: &str, table: Option<(&str, String)>) -> Self {
+        let folder = folder();
+        let etc = folder.path().join("etc").display().to_string();
+        Self::with(folder, &main.replace("/etc/postfix", &etc), "", table)
+    }
+
+    fn with(folder: TempDir, main: &str, master: &str, table: Option<(&str, String)>) -> Self {
+        let postfix = Self {
+            folder,
+            port: free_port(),
+        };
+        let place = postfix.folder.path();
         for name in ["etc", "queue"] {
             fs::create_dir(place.join(name)).expect("a folder");
         }
         folder_of("postfix", &place.join("data"));
-        if matches!(way, Way::Secure(to) if to.door == Door::Login) {
-            fs::write(place.join("etc/sasl_passwd"), block("sasl_passwd")).expect("a file");
+        if let Some((name, table)) = table {
+            fs::write(postfix.etc().join(name), table).expect("a file");
         }
         let here = MAIN.replace("FOLDER", &place.display().to_string());
-        fs::write(place.join("etc/main.cf"), here + &main).expect("a file");
+        fs::write(place.join("etc/main.cf"), here + main).expect("a file");
         let here = MASTER.replace("PORT", &postfix.port.to_string());
-        fs::write(place.join("etc/master.cf"), here + &master).expect("a file");
+        fs::write(place.join("etc/master.cf"), here + master).expect("a file");
         let mut start = postfix.command("postfix");
         succeed(start.arg("start"));
         postfix

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::house::{House, eventually};
+use crate::marks::one_inherits;
 use crate::pair::worker;
 use crate::service::{Service, free_port};
 
@@ -350,4 +351,19 @@ fn a_partition_that_moves_is_followed() {
 
 fn mailbox(user: usize) -> String {
     format!("user{user}@example.org")
+}
+
+/// The mark and the stream that it is about are on one node, and so is what compares them.
+#[test]
+fn one_inherits_what_the_dead_have_marked() {
+    let cluster = Cluster::start();
+    let more = "save: Hasher|Header|Stream\nvalidate: []\nstream: {partitions: 12}\n";
+    let house = House::new(&format!("{}{more}", cluster.section()));
+    let address = |node: &Node| Endpoint::Tcp("127.0.0.1".into(), node.port);
+    let settings = Settings {
+        endpoints: cluster.nodes.iter().map(address).collect(),
+        cluster: true,
+        ..Settings::at(address(&cluster.nodes[0]))
+    };
+    one_inherits(&settings, &house, 12);
 }

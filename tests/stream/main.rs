@@ -6,6 +6,8 @@ mod cluster;
 mod crashes;
 mod encrypted;
 mod guide;
+mod marks;
+mod operators;
 mod outages;
 mod pair;
 mod reload;
