@@ -125,9 +125,10 @@ fn refuse_others(folder: &OwnedFd, path: &Path) -> io::Result<()> {
 
 /// What stops a start: a log that is not as it was written.
 pub(super) fn damaged(path: &Path, offset: u64) -> io::Error {
+    let folder = path.parent().unwrap_or(path).display();
+    let path = path.display();
     let text = format!(
-        "{}: damaged at octet {offset}; what is behind it cannot be delivered",
-        path.display()
+        "{path}: damaged at octet {offset}; restore {folder} as it was, or move it away, which loses the messages that are only in it"
     );
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
