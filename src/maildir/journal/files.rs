@@ -93,11 +93,15 @@ pub(super) fn open(
                 remove_segments(&folder, layout);
                 return Err(error);
             }
-            sync_folder(&root)?;
             open_file(&folder, "tail", OFlags::RDWR)?
         }
         (outcome, _) => outcome?,
     };
+    if make.is_some() {
+        // Who has made it may have been killed before these: without its name a log is no promise.
+        sync_folder(&folder)?;
+        sync_folder(&root)?;
+    }
     let damaged = |offset| damaged(&path.join("tail"), offset);
     let (layout, key) = read_head(&file)?.ok_or_else(|| damaged(0))?;
     let (tail_file, tail) = TailFile::open(file, key)?.ok_or_else(|| damaged(BLOCK))?;
@@ -193,8 +197,9 @@ fn create(folder: &OwnedFd, layout: &Layout) -> io::Result<()> {
     octets.resize(3 * BLOCK_SIZE, 0);
     write_at(&file, &[&octets], 0)?;
     fsync(&file)?;
-    renameat(folder, "tail.new", folder, "tail")?;
-    Ok(sync_folder(folder)?)
+    // A tail is there when all is there.
+    sync_folder(folder)?;
+    Ok(renameat(folder, "tail.new", folder, "tail")?)
 }
 
 /// Gives room back that was not enough.
