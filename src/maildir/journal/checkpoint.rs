@@ -79,10 +79,11 @@ impl Checkpointer {
         self.settle();
     }
 
-    /// Delivers what is in the log now.
+    /// Delivers what is in the log now, each message with one try, however long all of them take.
     pub(super) fn drain(&mut self) {
+        let begun = Instant::now();
         loop {
-            let items = lock(&self.shared.desk).take(BATCH, Instant::now());
+            let items = lock(&self.shared.desk).take(BATCH, begun);
             if items.is_empty() {
                 return self.settle();
             }

@@ -229,6 +229,22 @@ fn break_segments(journal: &mut Journal) {
     }
 }
 
+/// Else a disk that takes long to refuse each of many messages would keep the start from its end.
+#[test]
+fn a_start_tries_each_message_once() {
+    let nest = Nest::new();
+    let store = nest.open(&CRASHING);
+    deliver(&store, &nest.at("jane"), "x");
+    drop(store);
+    fs::remove_dir_all(nest.path("jane")).unwrap();
+    fs::write(nest.path("jane"), "in the way").unwrap();
+    let at_once = Workings {
+        retry: Duration::ZERO,
+        ..CRASHING
+    };
+    assert_eq!(nest.recover(&at_once), (1, 1, false));
+}
+
 #[test]
 fn a_missing_root_is_made_or_is_an_error_that_passes() {
     let nest = Nest::new();
