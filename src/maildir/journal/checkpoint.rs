@@ -102,7 +102,9 @@ impl Checkpointer {
             if !items.is_empty() {
                 return Some(items);
             }
-            if shared.closing.load(Ordering::Relaxed) && !desk.is_in_use() {
+            // Who has panicked while it wrote, or withdrew, does not come to an end with that.
+            let is_in_use = desk.is_in_use() && shared.failed.get().is_none();
+            if shared.closing.load(Ordering::Relaxed) && !is_in_use {
                 return None;
             }
             let unsettled = !self.shown.is_empty() || desk.changed || desk.unsynced;

@@ -365,8 +365,12 @@ impl Shared {
     fn fail(&self, what: String) {
         let failed = JournalFailed(what);
         log::error!("{failed}");
+        // Nobody who has just looked goes to sleep after this.
+        let desk = lock(&self.desk);
         let _ = self.failed.set(failed);
+        drop(desk);
         self.done.notify_all();
+        self.work.notify_all();
     }
 }
 
