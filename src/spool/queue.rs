@@ -191,9 +191,12 @@ impl Queue {
     pub fn tidy(&self) -> io::Result<()> {
         for bundle in self.bundles.all()? {
             let discarded = self.bundles.discard(&bundle);
-            let tidied = discarded.and_then(|is_gone| match is_gone {
-                true => Ok(()),
-                false => self.bundles.reclaim(&bundle),
+            let tidied = discarded.and_then(|is_gone| {
+                if is_gone {
+                    Ok(())
+                } else {
+                    self.bundles.reclaim(&bundle)
+                }
             });
             if let Err(error) = tidied {
                 self.complain(&bundle, &error);
