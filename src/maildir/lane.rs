@@ -140,7 +140,7 @@ fn commit(batch: &mut [Parcel], names: &Names) {
         parcel.go_on(Staged::finish);
         parcel.go_on(|copy| copy.link(names));
     }
-    sync(batch, &bundles);
+    sync(batch, &mut bundles);
     show(batch, bundles);
     for parcel in batch {
         parcel.settled = true;
@@ -178,8 +178,9 @@ fn step(
 }
 
 /// Syncs the folder that was changed last, and with it all. What is in bundles came before; where there is
-/// nothing else it is synced by itself.
-fn sync(batch: &mut [Parcel], bundles: &[Written]) {
+/// nothing else it is synced by itself. After an error nobody knows what of them is there: nothing is ever
+/// written behind it.
+fn sync(batch: &mut [Parcel], bundles: &mut Vec<Written>) {
     let well = batch.iter().filter(|parcel| parcel.outcome.is_ok());
     let linked = |copy: &&Staged| copy.state == State::Linked;
     let synced = match well.flat_map(|parcel| &parcel.copies).rfind(linked) {
@@ -188,6 +189,7 @@ fn sync(batch: &mut [Parcel], bundles: &[Written]) {
     };
     if let Err(error) = synced {
         fail(batch, &error, |_| true);
+        bundles.clear();
     }
 }
 

@@ -161,7 +161,10 @@ impl Queue {
     pub fn letters(&self) -> io::Result<Vec<String>> {
         let mut letters = names(&self.letters_folder())?;
         for bundle in self.bundles.all()? {
-            letters.extend(self.look(&bundle, 0)?.names);
+            match self.look(&bundle, 0) {
+                Ok(look) => letters.extend(look.names),
+                Err(error) => self.complain(&bundle, &error),
+            }
         }
         letters.sort();
         Ok(letters)
@@ -187,11 +190,25 @@ impl Queue {
     /// Those of the kernel.
     pub fn tidy(&self) -> io::Result<()> {
         for bundle in self.bundles.all()? {
-            if !self.bundles.discard(&bundle)? {
-                self.bundles.reclaim(&bundle)?;
+            let discarded = self.bundles.discard(&bundle);
+            let tidied = discarded.and_then(|is_gone| {
+                if is_gone {
+                    Ok(())
+                } else {
+                    self.bundles.reclaim(&bundle)
+                }
+            });
+            if let Err(error) = tidied {
+                self.complain(&bundle, &error);
             }
         }
         Ok(())
+    }
+
+    /// One bundle that the disk cannot read holds up no letter elsewhere.
+    fn complain(&self, bundle: &str, error: &io::Error) {
+        let path = self.bundles_folder().join(bundle);
+        log::error!(file:% = path.display(), error:% = error; "cannot look at a bundle of letters: they wait");
     }
 
     /// Removes a bundle, unless a letter waits in it.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! head     16 octets "maia-bundle 1" and zeros, 32 octets key, 16 zeros; then an octet for each message,
-//!          by number: 2 when it may be taken, 1 when it is done, 0 before; 4096 octets in all
+//!          by number: 2 when it may be taken, 1 when it is done, 3 when it never may, 0 before; 4096
+//!          octets in all
 //! message  4 octets "mail", u32 octets, u64 time (microseconds since 1970), u32 number, u32 zero,
 //!          16 octets of its BLAKE3, 8 octets of the BLAKE3 of these 40, both with the key; the message
 //! ```
@@ -26,6 +27,8 @@ pub(super) const MOST: u32 = 4032;
 pub(super) const SHOWN: u8 = 2;
 /// That of one that is done.
 pub(super) const DONE: u8 = 1;
+/// That of one that is void: it was perhaps never promised, nor all that came before it.
+pub(super) const VOID: u8 = 3;
 /// Octets before a message.
 pub(super) const HEADER: usize = 48;
 const MESSAGE: &[u8; 4] = b"mail";
@@ -57,6 +60,16 @@ pub(super) fn mark(number: u32) -> u64 {
 pub(super) fn marked(head: &[u8], number: u32) -> u8 {
     let at = usize::try_from(mark(number)).unwrap_or(usize::MAX);
     head.get(at).copied().unwrap_or(0)
+}
+
+/// Whether nobody takes what has this mark any more.
+pub(super) fn is_over(mark: u8) -> bool {
+    mark == DONE || mark == VOID
+}
+
+/// Whether what has this mark was promised, and all before it.
+pub(super) fn was_promised(mark: u8) -> bool {
+    mark == SHOWN || mark == DONE
 }
 
 /// What is before a message.

@@ -298,7 +298,7 @@ impl Packed {
         match self.spot.take() {
             Some(spot) => spot
                 .file
-                .write_all_at(&[form::DONE], form::mark(spot.number)),
+                .write_all_at(&[form::VOID], form::mark(spot.number)),
             None => return Ok(false),
         }?;
         Ok(true)

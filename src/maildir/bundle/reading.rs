@@ -52,7 +52,7 @@ impl Bundles {
             Some(first) if is_growing => first.at,
             _ => survey.end(from),
         };
-        let waits = |it: &&Found| it.is_whole && it.mark != form::DONE;
+        let waits = |it: &&Found| it.is_whole && !form::is_over(it.mark);
         let names = survey.found.iter().filter(waits).map(|it| it.name(bundle));
         Ok(Look {
             names: names.collect(),
@@ -72,7 +72,7 @@ impl Bundles {
         let file = File::open(self.folder.join(name.bundle))?;
         let (mut head, mut header) = ([0; BLOCK], [0; HEADER]);
         file.read_exact_at(&mut head, 0)?;
-        if form::marked(&head, name.number) == form::DONE {
+        if form::is_over(form::marked(&head, name.number)) {
             return Err(missing());
         }
         file.read_exact_at(&mut header, name.at)?;
@@ -90,13 +90,21 @@ impl Bundles {
         let Some(name) = Name::parse(name) else {
             return Ok(());
         };
-        let opened = OpenOptions::new()
-            .write(true)
-            .open(self.folder.join(name.bundle));
-        match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            opened => opened?.write_all_at(&[form::DONE], form::mark(name.number)),
-        }
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).write(true);
+        let file = match opened.open(self.folder.join(name.bundle)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        let (at, mut mark) = (form::mark(name.number), [0]);
+        file.read_exact_at(&mut mark, at)?;
+        // One that a crash has left without a mark was perhaps never promised.
+        let over = if form::was_promised(mark[0]) {
+            form::DONE
+        } else {
+            form::VOID
+        };
+        file.write_all_at(&[over], at)
     }
 
     /// Removes a bundle if nothing waits in it, and it is not damaged; says whether it is gone.
@@ -119,7 +127,7 @@ impl Bundles {
         let end = match Survey::new(&file, 0)? {
             Some(mut survey) => {
                 survey.settle(&file)?;
-                let waits = |it: &Found| it.is_whole && it.mark != form::DONE;
+                let waits = |it: &Found| it.is_whole && !form::is_over(it.mark);
                 if survey.found.iter().any(waits) || survey.damaged().is_some() {
                     return Ok(false);
                 }
@@ -153,7 +161,7 @@ impl Bundles {
         let Some(survey) = Survey::new(&file, 0)? else {
             return Ok(());
         };
-        let is_done = |it: &&Found| it.mark == form::DONE;
+        let is_done = |it: &&Found| form::is_over(it.mark);
         let blocks = |it: &Found| {
             // The header stays: it leads to the next one.
             let from = (it.at + HEADER as u64).next_multiple_of(BLOCK_OCTETS);
@@ -253,7 +261,7 @@ impl Survey {
                 continue;
             };
             let mark = form::marked(&head, header.number);
-            if mark != 0 {
+            if form::was_promised(mark) {
                 gap = gap.or(seen);
             }
             let mut one = Found {
@@ -307,13 +315,14 @@ impl Survey {
 
     /// Where something is not whole, although what came later was shown: that is the fault of the disk.
     fn damaged(&self) -> Option<u64> {
-        let last = self.found.iter().rposition(|it| it.mark != 0)?;
+        let is_shown = |it: &Found| form::was_promised(it.mark);
+        let last = self.found.iter().rposition(is_shown)?;
         let broken = self.found[..last].iter().find(|it| !it.is_whole);
         let broken = broken.map(|it| it.at);
         broken.into_iter().chain(self.gap).min()
     }
 
-    /// Marks what was being written when a crash came, and is not whole, as done.
+    /// Marks what was being written when a crash came, and is not whole, as void.
     fn strike_torn(&self, path: &Path) -> io::Result<()> {
         let torn = self.found.iter().filter(|it| it.mark == 0 && !it.is_whole);
         let torn: Vec<u32> = torn.map(|it| it.header.number).collect();
@@ -323,7 +332,7 @@ impl Survey {
         log::warn!(file:% = path.display(), messages = torn.len(); "what was being written when the program or the machine broke off is left out: it was never promised");
         let file = OpenOptions::new().write(true).open(path)?;
         torn.iter()
-            .try_for_each(|number| file.write_all_at(&[form::DONE], form::mark(*number)))
+            .try_for_each(|number| file.write_all_at(&[form::VOID], form::mark(*number)))
     }
 }
 

@@ -1,3 +1,4 @@
+mod crash;
 mod damage;
 
 use std::fs;
@@ -84,6 +85,16 @@ impl Nest {
             .iter()
             .map(|name| self.text(name).unwrap())
             .collect()
+    }
+
+    /// Takes all there is.
+    fn empty(&self) {
+        for name in self.names() {
+            self.bundles.done(&name).unwrap();
+        }
+        for bundle in self.bundles.all().unwrap() {
+            self.bundles.discard(&bundle).unwrap();
+        }
     }
 
     /// A process that was killed: nothing is written to its bundles any more.

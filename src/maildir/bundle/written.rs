@@ -62,7 +62,7 @@ impl Written {
             && let Ok(index) = usize::try_from(spot.number - self.first)
             && let Some(mark) = self.marks.get_mut(index)
         {
-            *mark = form::DONE;
+            *mark = form::VOID;
         }
     }
 
@@ -102,7 +102,7 @@ impl Drop for Written {
     fn drop(&mut self) {
         if let Some(bundle) = self.bundle.take() {
             // Nobody is to take what was not promised; should this fail somebody may.
-            let marks = vec![form::DONE; self.marks.len()];
+            let marks = vec![form::VOID; self.marks.len()];
             let _ = bundle.file.write_all_at(&marks, form::mark(self.first));
             // Its messages hold the file open, and with it the lock.
             let _ = flock(&*bundle.file, FlockOperation::Unlock);

@@ -79,10 +79,11 @@ impl Checkpointer {
         self.settle();
     }
 
-    /// Delivers what is in the log now.
+    /// Delivers what is in the log now, each message with one try, however long all of them take.
     pub(super) fn drain(&mut self) {
+        let begun = Instant::now();
         loop {
-            let items = lock(&self.shared.desk).take(BATCH, Instant::now());
+            let items = lock(&self.shared.desk).take(BATCH, begun);
             if items.is_empty() {
                 return self.settle();
             }
@@ -101,7 +102,9 @@ impl Checkpointer {
             if !items.is_empty() {
                 return Some(items);
             }
-            if shared.closing.load(Ordering::Relaxed) && !desk.is_in_use() {
+            // Who has panicked while it wrote, or withdrew, does not come to an end with that.
+            let is_in_use = desk.is_in_use() && shared.failed.get().is_none();
+            if shared.closing.load(Ordering::Relaxed) && !is_in_use {
                 return None;
             }
             let unsettled = !self.shown.is_empty() || desk.changed || desk.unsynced;
@@ -169,7 +172,7 @@ impl Checkpointer {
         let written = self.write(letters, true);
         let shown = self.show(written);
         self.sync_folders(&shown);
-        self.save(false);
+        self.shared.save(false);
     }
 
     /// Makes the names of what is shown durable.
@@ -190,7 +193,7 @@ impl Checkpointer {
                 }
             }
         }
-        self.save(true);
+        self.shared.save(true);
     }
 
     /// From now on every file and every folder is synced by itself.
@@ -272,34 +275,8 @@ impl Checkpointer {
             desk.finish(letter.item.number);
         }
         drop(desk);
-        self.save(false);
+        self.shared.save(false);
         self.shared.done.notify_all();
-    }
-
-    /// Writes the tail. It is synced when that makes room, or when there is time for it; until then
-    /// a crash means that more is looked at again.
-    fn save(&self, at_rest: bool) {
-        let shared = &self.shared;
-        let mut desk = lock(&shared.desk);
-        if !(desk.changed || at_rest && desk.unsynced) {
-            return;
-        }
-        let snapshot = desk.snapshot();
-        let sync = at_rest || snapshot.frees();
-        desk.unsynced = !sync;
-        drop(desk);
-        let mut tail = lock(&shared.tail);
-        match tail.as_mut().map(|tail| tail.write(&snapshot.tail, sync)) {
-            Some(Ok(())) if sync => lock(&shared.desk).saved(&snapshot),
-            Some(Err(error)) => {
-                // The tail before this one stays, and with it all that came after: the log fills
-                // up, and messages go another way.
-                *tail = None;
-                log::error!(path:% = shared.files.path.display(), error:% = error; "the tail of the log cannot be written");
-            }
-            _ => {}
-        }
-        shared.done.notify_all();
     }
 
     /// Lets a message wait for another try; the log says so less and less often.
@@ -318,6 +295,33 @@ impl Checkpointer {
         let until = Instant::now() + wait;
         lock(&self.shared.desk).park(item.number, until, trouble(error));
         self.shared.done.notify_all();
+    }
+}
+
+impl Shared {
+    /// Writes the tail. It is synced when that makes room, or when there is time for it; until then
+    /// a crash means that more is looked at again.
+    pub(super) fn save(&self, at_rest: bool) {
+        let mut desk = lock(&self.desk);
+        if !(desk.changed || at_rest && desk.unsynced) {
+            return;
+        }
+        let snapshot = desk.snapshot();
+        let sync = at_rest || snapshot.frees();
+        desk.unsynced = !sync;
+        drop(desk);
+        let mut tail = lock(&self.tail);
+        match tail.as_mut().map(|tail| tail.write(&snapshot.tail, sync)) {
+            Some(Ok(())) if sync => lock(&self.desk).saved(&snapshot),
+            Some(Err(error)) => {
+                // The tail before this one stays, and with it all that came after: the log fills
+                // up, and messages go another way.
+                *tail = None;
+                log::error!(path:% = self.files.path.display(), error:% = error; "the tail of the log cannot be written");
+            }
+            _ => {}
+        }
+        self.done.notify_all();
     }
 }
 

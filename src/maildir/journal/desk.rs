@@ -119,12 +119,19 @@ impl Desk {
         next: u64,
         found: Vec<(Number, Place, Arc<Entry>)>,
     ) -> Self {
+        // Whatever is in a segment, it is from before. Only a tail that begins after all of that makes
+        // room: with one that begins earlier, for there is too much to be delivered, all that
+        // follows is read again, and no number may be missing.
+        let segment = Segment {
+            last: next.saturating_sub(1),
+            ..Segment::default()
+        };
         let mut desk = Self {
             entries: BTreeMap::new(),
             queue: VecDeque::new(),
             parked: BTreeSet::new(),
             troubled: 0,
-            segments: vec![Segment::default(); segments],
+            segments: vec![segment; segments],
             size,
             place: None,
             next,

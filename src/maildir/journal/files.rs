@@ -6,17 +6,18 @@
 //!          32 octets BLAKE3 of all before; then two blocks that are tails in turn
 //! ```
 
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, fallocate, fdatasync, flock, fstat,
-    fsync, mkdirat, openat, renameat, unlinkat,
+    AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, fallocate, flock, fstat, fsync, mkdirat,
+    openat, renameat, unlinkat,
 };
-use rustix::io::{Errno, pread, pwrite, pwritev, retry_on_intr};
+use rustix::io::Errno;
 
 use super::Layout;
+use super::disk::{read_at, sync, write_at};
 use super::frame::{BLOCK, BLOCK_SIZE, Key};
 use super::record::Reader;
 use super::tail::{Place, Tail};
@@ -27,8 +28,6 @@ use crate::maildir::name::random;
 pub(super) const FOLDER: &str = ".journal";
 const MAGIC: [u8; 8] = *b"maiahead";
 const VERSION: u32 = 1;
-/// Slices for one `pwritev`.
-const SLICES_AT_ONCE: usize = 1024;
 
 /// The open files of a log that is ours alone.
 #[derive(Debug)]
@@ -93,11 +92,15 @@ pub(super) fn open(
                 remove_segments(&folder, layout);
                 return Err(error);
             }
-            sync_folder(&root)?;
             open_file(&folder, "tail", OFlags::RDWR)?
         }
         (outcome, _) => outcome?,
     };
+    if make.is_some() {
+        // Who has made it may have been killed before these: without its name a log is no promise.
+        sync_folder(&folder)?;
+        sync_folder(&root)?;
+    }
     let damaged = |offset| damaged(&path.join("tail"), offset);
     let (layout, key) = read_head(&file)?.ok_or_else(|| damaged(0))?;
     let (tail_file, tail) = TailFile::open(file, key)?.ok_or_else(|| damaged(BLOCK))?;
@@ -125,9 +128,10 @@ fn refuse_others(folder: &OwnedFd, path: &Path) -> io::Result<()> {
 
 /// What stops a start: a log that is not as it was written.
 pub(super) fn damaged(path: &Path, offset: u64) -> io::Error {
+    let folder = path.parent().unwrap_or(path).display();
+    let path = path.display();
     let text = format!(
-        "{}: damaged at octet {offset}; what is behind it cannot be delivered",
-        path.display()
+        "{path}: damaged at octet {offset}; restore {folder} as it was, or move it away, which loses the messages that are only in it"
     );
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
@@ -192,8 +196,9 @@ fn create(folder: &OwnedFd, layout: &Layout) -> io::Result<()> {
     octets.resize(3 * BLOCK_SIZE, 0);
     write_at(&file, &[&octets], 0)?;
     fsync(&file)?;
-    renameat(folder, "tail.new", folder, "tail")?;
-    Ok(sync_folder(folder)?)
+    // A tail is there when all is there.
+    sync_folder(folder)?;
+    Ok(renameat(folder, "tail.new", folder, "tail")?)
 }
 
 /// Gives room back that was not enough.
@@ -257,14 +262,22 @@ impl TailFile {
         }))
     }
 
+    /// Makes durable the tail that was read: a process that was killed may have left it in memory
+    /// only. The other block, the last one that is surely on the disk, is overwritten next.
+    pub(super) fn settle(&self, tail: &Tail) -> io::Result<()> {
+        let block = tail.encode(self.generation, &self.key);
+        write_at(&self.file, &[&block], (2 - self.slot) * BLOCK)?;
+        sync(&self.file)
+    }
+
     /// Writes a tail. Only a sync makes the other block free for the next one: so at any moment one
     /// of the two is whole, whatever the disk does with the other.
-    pub(super) fn write(&mut self, tail: &Tail, sync: bool) -> io::Result<()> {
+    pub(super) fn write(&mut self, tail: &Tail, durable: bool) -> io::Result<()> {
         self.generation += 1;
         let block = tail.encode(self.generation, &self.key);
         write_at(&self.file, &[&block], (self.slot + 1) * BLOCK)?;
-        if sync {
-            fdatasync(&self.file)?;
+        if durable {
+            sync(&self.file)?;
             self.slot = 1 - self.slot;
         }
         Ok(())
@@ -276,7 +289,21 @@ impl Files {
     pub(super) fn append(&self, place: Place, slices: &[&[u8]]) -> io::Result<()> {
         let segment = &self.segments[place.segment];
         write_at(segment, slices, place.offset)?;
-        Ok(fdatasync(segment)?)
+        sync(segment)
+    }
+
+    /// Makes durable what was read: the last frame, and the tail. After kill -9, or a sync that has
+    /// failed, they may be in memory only, and the next tail counts on them. They are written
+    /// again, since what the kernel could not write it does not try again.
+    pub(super) fn settle(
+        &self,
+        last: Option<&(Place, Vec<u8>)>,
+        tail: (&TailFile, &Tail),
+    ) -> io::Result<()> {
+        if let Some((place, octets)) = last {
+            self.append(*place, &[octets])?;
+        }
+        tail.0.settle(tail.1)
     }
 
     /// Lets another process have the log.
@@ -301,34 +328,4 @@ impl Files {
         }
         Ok(octets)
     }
-}
-
-/// Reads until `octets` are full or the file ends, and says how many it got.
-fn read_at(file: impl AsFd, octets: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut read = 0;
-    while read < octets.len() {
-        match retry_on_intr(|| pread(&file, &mut octets[read..], offset + read as u64))? {
-            0 => break,
-            some => read += some,
-        }
-    }
-    Ok(read)
-}
-
-fn write_at(file: impl AsFd, slices: &[&[u8]], mut offset: u64) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
-    let mut rest = slices.as_mut_slice();
-    while !rest.is_empty() {
-        let some = &rest[..rest.len().min(SLICES_AT_ONCE)];
-        let written = retry_on_intr(|| match some {
-            [one] => pwrite(&file, one, offset),
-            some => pwritev(&file, some, offset),
-        })?;
-        if written == 0 && some.iter().any(|slice| !slice.is_empty()) {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        offset += written as u64;
-        IoSlice::advance_slices(&mut rest, written);
-    }
-    Ok(())
 }

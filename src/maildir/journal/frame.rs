@@ -36,6 +36,13 @@ pub(super) struct Frame {
     pub(super) records: Range<usize>,
 }
 
+impl Frame {
+    /// Where all of it is, without what fills its last block.
+    pub(super) fn whole(&self) -> Range<usize> {
+        self.records.start - HEADER..self.records.end
+    }
+}
+
 /// The octets that a frame takes, filled up to blocks.
 pub(super) fn size(records: u64) -> u64 {
     (records + HEADER as u64).next_multiple_of(BLOCK)

@@ -10,7 +10,7 @@
 //! | module | is |
 //! |---|---|
 //! | `record`, `frame`, `tail` | the format |
-//! | `files` | the files of a log |
+//! | `files`, `disk` | the files of a log, and what is done with them |
 //! | `scan` | reading it after a restart |
 //! | `desk` | what is in it, where, and what has become of it |
 //! | `ticket` | one write for all who wait |
@@ -19,6 +19,7 @@
 mod backlog;
 mod checkpoint;
 mod desk;
+mod disk;
 mod files;
 mod frame;
 mod letter;
@@ -365,8 +366,12 @@ impl Shared {
     fn fail(&self, what: String) {
         let failed = JournalFailed(what);
         log::error!("{failed}");
+        // Nobody who has just looked goes to sleep after this.
+        let desk = lock(&self.desk);
         let _ = self.failed.set(failed);
+        drop(desk);
         self.done.notify_all();
+        self.work.notify_all();
     }
 }
 

@@ -11,6 +11,7 @@ use super::checkpoint::{Checkpointer, Way};
 use super::desk::Desk;
 use super::files::{self, Files, Opened, TailFile};
 use super::scan::scan;
+use super::tail::Tail;
 use super::{Journal, Shared, Workings};
 use crate::group::Group;
 use crate::locks::lock;
@@ -87,12 +88,9 @@ fn open(
         Some(Opened::Busy) => return Ok(Some((Recovery::Busy, None))),
         Some(Opened::Ready(files, tail_file, tail)) => (files, tail_file, tail),
     };
-    let scanned = scan(&files, root, &tail)?;
-    let found = scanned.entries.len();
-    // A number that a frame was begun with is never used again.
-    let next = scanned.next + 1;
-    let desk = Desk::new(files.segments.len(), files.size, next, scanned.entries);
-    let shared = Arc::new(shared(files, tail_file, desk, *with.workings));
+    let (shared, torn) = load(files, tail_file, &tail, root, with.workings)?;
+    let found = lock(&shared.desk).kept();
+    let shared = Arc::new(shared);
     let maildirs = Arc::clone(with.maildirs);
     let mut checkpointer = Checkpointer::new(
         Arc::clone(&shared),
@@ -105,7 +103,7 @@ fn open(
     let recovery = Recovery::Ready {
         found,
         waiting,
-        torn: scanned.torn,
+        torn,
     };
     if !with.keep {
         return Ok(Some((recovery, None)));
@@ -123,10 +121,35 @@ fn open(
     Ok(Some((recovery, Some(journal))))
 }
 
-fn shared(files: Files, tail: TailFile, desk: Desk, workings: Workings) -> Shared {
+/// Reads what is in a log; says also whether its last write was cut off.
+pub(super) fn load(
+    files: Files,
+    tail_file: TailFile,
+    tail: &Tail,
+    root: &Arc<Path>,
+    workings: &Workings,
+) -> io::Result<(Shared, bool)> {
+    let scanned = scan(&files, root, tail)?;
+    // A number that a frame was begun with is never used again.
+    let next = scanned.next + 1;
+    let desk = Desk::new(files.segments.len(), files.size, next, scanned.entries);
+    // Without a tail the log is read, and nothing is written to it.
+    let settled = files.settle(scanned.last.as_ref(), (&tail_file, tail));
+    let tail_file = match settled {
+        Ok(()) => Some(tail_file),
+        Err(error) => {
+            log::error!(path:% = files.path.display(), error:% = error; "the log cannot be written: what is in it is delivered, and other messages go without it");
+            None
+        }
+    };
+    let shared = shared(files, tail_file, desk, *workings);
+    Ok((shared, scanned.torn))
+}
+
+fn shared(files: Files, tail: Option<TailFile>, desk: Desk, workings: Workings) -> Shared {
     Shared {
         files,
-        tail: Mutex::new(Some(tail)),
+        tail: Mutex::new(tail),
         group: Group::new(1),
         desk: Mutex::new(desk),
         work: Condvar::new(),

@@ -17,6 +17,8 @@ pub(super) struct Found {
     pub(super) entries: Vec<(Number, Place, Arc<Entry>)>,
     /// The first sequence number that no frame has.
     pub(super) next: u64,
+    /// The last frame, if it came after the tail, and where it is.
+    pub(super) last: Option<(Place, Vec<u8>)>,
     /// Whether the last frame was not written to its end, so that nothing in it was promised.
     pub(super) torn: bool,
 }
@@ -40,7 +42,7 @@ pub(super) fn scan(files: &Files, root: &Arc<Path>, tail: &Tail) -> io::Result<F
     for (number, place) in &tail.waiting {
         log.read_one(*number, *place)?;
     }
-    let (mut next, mut place) = (tail.sequence, tail.place);
+    let (mut next, mut place, mut last) = (tail.sequence, tail.place, None);
     loop {
         let first = |segment| Place { segment, offset: 0 };
         let mut places = std::iter::once(place).chain((0..log.segments.len()).map(first));
@@ -52,7 +54,9 @@ pub(super) fn scan(files: &Files, root: &Arc<Path>, tail: &Tail) -> io::Result<F
             segment: found.segment,
             offset: found.offset + frame::size(frame.records.len() as u64),
         };
+        last = Some((found, frame.whole()));
     }
+    let last = last.map(|(place, octets)| (place, log.segments[place.segment][octets].to_vec()));
     log.refuse_later(place, next)?;
     let torn = log.is_begun(place, next);
     let Log {
@@ -63,6 +67,7 @@ pub(super) fn scan(files: &Files, root: &Arc<Path>, tail: &Tail) -> io::Result<F
     Ok(Found {
         entries,
         next,
+        last,
         torn,
     })
 }

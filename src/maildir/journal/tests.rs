@@ -1,5 +1,6 @@
 //! Tests of the log, through the store that uses it.
 
+mod crash;
 mod delivery;
 mod desk;
 mod format;

@@ -5,6 +5,7 @@ use std::thread;
 use super::*;
 use crate::maildir::Bundles;
 use crate::maildir::Names;
+use crate::maildir::handle::{Maildir, STAND, open_root};
 use crate::maildir::lane::Lane;
 
 fn names() -> Names {
@@ -149,6 +150,30 @@ fn letters_and_copies_are_there_together_or_not_at_all() {
     drop(with_letter(&nest, "a", "x", &bundles));
     assert_eq!((letters(&bundles), nest.counts("a")), (3, (1, 0)));
     assert_eq!(good.len(), 3);
+}
+
+/// Whether it is on the disk nobody knows, and what is behind it could not be found without it.
+#[test]
+fn nothing_is_written_behind_what_could_not_be_synced() {
+    let (nest, lane) = (Nest::new(), Lane::default());
+    fs::create_dir_all(nest.path("q/bundles")).unwrap();
+    let bundles = Arc::new(Bundles::new(&nest.path("q/bundles")));
+    let mut staged = with_letter(&nest, "a", "x", &bundles);
+    let other = nest.store.maildirs.get(&nest.at("b")).unwrap();
+    // With such a descriptor one can rename, but not sync.
+    staged[0].maildir = Arc::new(Maildir {
+        tmp: open_root(&nest.path("a/tmp"), STAND).unwrap(),
+        new: open_root(&nest.path("a/new"), STAND).unwrap(),
+        top: None,
+        identity: other.identity,
+        flush: other.flush,
+    });
+    assert!(lane.commit(&mut staged, &names()).is_err());
+    drop(staged);
+    assert_eq!((letters(&bundles), nest.counts("a")), (0, (0, 0)));
+    lane.commit(&mut with_letter(&nest, "a", "y", &bundles), &names())
+        .unwrap();
+    assert_eq!((bundles.all().unwrap().len(), letters(&bundles)), (2, 1));
 }
 
 #[test]

@@ -197,6 +197,17 @@ fn states_survive_and_orphans_do_not() {
     assert_eq!(fs::read_dir(nest.path("app/state")).unwrap().count(), 0);
 }
 
+/// What the disk cannot read of one bundle is its own matter.
+#[test]
+fn a_bundle_that_cannot_be_read_holds_up_no_other() {
+    let nest = Nest::new();
+    nest.put("1");
+    // A file that cannot be read, for root as well.
+    fs::create_dir(nest.path("app/bundles/1.M2P3Q4R5")).unwrap();
+    nest.queue.tidy().unwrap();
+    assert_eq!(nest.queue.scan().unwrap(), [(nest.name(), None)]);
+}
+
 #[test]
 fn queues_have_plain_names() {
     let nest = Nest::new();

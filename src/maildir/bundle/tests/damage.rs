@@ -91,24 +91,3 @@ fn what_is_damaged_stays_and_hides_no_other() {
     assert_eq!(nest.texts(), [b""; 0]);
     assert!(!nest.bundles.discard(&nest.bundle()).unwrap());
 }
-
-/// Parts of what was written at once may have come to the disk without others.
-#[test]
-fn what_was_never_promised_is_no_damage() {
-    let mut nest = Nest::new();
-    nest.append(&[b"promised"]);
-    let large = vec![b'x'; 9000];
-    let mut packed = [nest.pack(&large), nest.pack(b"whole")];
-    let written = nest.write(&mut packed);
-    let mut octets = fs::read(nest.path()).unwrap();
-    octets[3 * 4096..4 * 4096].fill(0);
-    drop((written, packed));
-    fs::write(nest.path(), octets).unwrap();
-    nest.restart();
-    assert_eq!(nest.texts(), [&b"promised"[..], b"whole"]);
-    for name in nest.names() {
-        assert!(!nest.bundles.discard(&nest.bundle()).unwrap());
-        nest.bundles.done(&name).unwrap();
-    }
-    assert!(nest.bundles.discard(&nest.bundle()).unwrap());
-}

@@ -98,6 +98,34 @@ fn a_tail_with_too_many_waiting_begins_earlier() {
     assert!(!desk.snapshot().frees());
 }
 
+/// After a restart all that is behind the beginning of the tail is read again, up to the number that is
+/// left out: so nothing may be written before a tail begins after that.
+#[test]
+fn nothing_is_overwritten_while_too_much_was_found() {
+    let place = |segment| Place { segment, offset: 0 };
+    let found = |index| {
+        let Record::Deliver(entries) = deliver() else {
+            unreachable!()
+        };
+        (Number::new(1, index), place(0), Arc::clone(&entries[0]))
+    };
+    let mut desk = Desk::new(3, 2 * BLOCK, 9, (0..=ROOM).map(found).collect());
+    let snapshot = desk.snapshot();
+    assert_eq!((snapshot.tail.sequence, snapshot.tail.place), (1, place(0)));
+    assert!(!snapshot.frees());
+    desk.saved(&snapshot);
+    assert!(put(&mut desk).is_none());
+    desk.finish(Number::new(1, 0));
+    let snapshot = desk.snapshot();
+    assert_eq!(
+        (snapshot.tail.sequence, snapshot.tail.waiting.len()),
+        (9, ROOM)
+    );
+    assert!(snapshot.frees());
+    desk.saved(&snapshot);
+    assert_eq!(put(&mut desk).unwrap().1, place(1));
+}
+
 /// After a crash such a frame may not be there, and nothing in it was promised.
 #[test]
 fn a_tail_does_not_count_on_a_frame_that_is_being_written() {

@@ -155,6 +155,8 @@ fn damage_in_the_middle_stops_the_start() {
         assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
         let place = format!("segment-0: damaged at octet {};", at / block * block);
         assert!(error.to_string().contains(&place), "{error}");
+        let advice = "or move it away, which loses the messages that are only in it";
+        assert!(error.to_string().ends_with(advice), "{error}");
         assert_eq!(nest.mail("jane").len(), 0);
         overwrite(&nest, 0, at as u64, &[octets[at]]);
     }

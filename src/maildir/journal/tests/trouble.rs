@@ -6,11 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::checkpoint::{Checkpointer, Way};
+use super::super::record::Record;
 use super::super::{Journal, JournalFailed, Recover, Recovery, Refusal, recover};
 use super::{CRASHING, Nest, SMALL, Workings, count, deliver, shared, stage};
+use crate::locks::lock;
 use crate::maildir::handle::{STAND, open_root};
 use crate::maildir::maildirs::Maildirs;
 use crate::maildir::{Owner, Settings, Store};
@@ -227,6 +229,54 @@ fn break_segments(journal: &mut Journal) {
     for segment in &mut shared.files.segments {
         *segment = OwnedFd::from(File::open(Path::new("/dev/null")).unwrap());
     }
+}
+
+/// Else a disk that takes long to refuse each of many messages would keep the start from its end.
+#[test]
+fn a_start_tries_each_message_once() {
+    let nest = Nest::new();
+    let store = nest.open(&CRASHING);
+    deliver(&store, &nest.at("jane"), "x");
+    drop(store);
+    fs::remove_dir_all(nest.path("jane")).unwrap();
+    fs::write(nest.path("jane"), "in the way").unwrap();
+    let at_once = Workings {
+        retry: Duration::ZERO,
+        ..CRASHING
+    };
+    assert_eq!(nest.recover(&at_once), (1, 1, false));
+}
+
+/// What a thread that panics leaves half-done keeps nobody waiting.
+#[test]
+fn a_log_with_a_fault_can_be_closed() {
+    let nest = Nest::new();
+    let journal = open(&nest, &SMALL);
+    let record = [Record::Cancel(Vec::new())];
+    lock(&journal.shared.desk).place(1, record.iter()).unwrap();
+    journal.shared.fail("has met a fault".to_string());
+    journal.close();
+    assert_eq!(nest.recover(&SMALL), (0, 0, false));
+}
+
+/// Else who has just seen that all is well, and is about to wait, would not hear of it.
+#[test]
+fn nobody_misses_that_a_log_fails() {
+    let nest = Nest::new();
+    let journal = open(&nest, &CRASHING);
+    let desk = lock(&journal.shared.desk);
+    let shared = &journal.shared;
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| shared.fail("fails".to_string()));
+        let deadline = Instant::now() + Duration::from_millis(100);
+        while Instant::now() < deadline {
+            assert!(shared.failed.get().is_none());
+            thread::yield_now();
+        }
+        drop(desk);
+        thread.join().unwrap();
+    });
+    assert!(shared.failed.get().is_some());
 }
 
 #[test]
