@@ -48,7 +48,8 @@
 //! | hear what happens, and know what works | [`events`], [`health`] |
 //! | know which addresses are yours, and where their mail goes | [`recipients`] |
 //!
-//! The rest is public so that it can be tested and read, and may change.
+//! That is all: what else is public is so for the program and its tests, is not shown here, and may
+//! change.
 //!
 //! In `examples/` are `receiver.rs`, the smallest one; `processor.rs`, with a processor of its own;
 //! `client.rs`, which sends a mail to them; and `maildiranasaurus`, a whole server with its
@@ -56,11 +57,11 @@
 //!
 //! # The way of one message
 //!
-//! [`server`] accepts a connection and moves octets between it and a [`smtp::Session`], which knows
+//! `server` accepts a connection and moves octets between it and a `smtp::Session`, which knows
 //! the protocol and neither sockets nor time. For each recipient the `validate` chain is asked; at
 //! the end of the content every [`Processor`](processor::Processor) of the `save` chain *stages*,
 //! then all *commit*, or all *abort*. One of them is [`MailDir`](processor::MailDir), which writes
-//! through [`maildir`]. [`tls`] has the certificates, [`fastcgi`] is the way to PHP.
+//! through `maildir`. `tls` has the certificates, `fastcgi` is the way to PHP.
 //! `ARCHITECTURE.md` in the sources has the whole house, with the reasons.
 //!
 //! # Features
@@ -70,7 +71,7 @@
 //! values and streams in Redis, workers, users. `mysql`: rows in MySQL, users. The sections of the
 //! configuration are there without the features, and say what is missing.
 
-// In the order of the table above; then the rooms below, which their users name seldom.
+// In the order of the table above.
 pub mod config;
 pub mod daemon;
 
@@ -87,15 +88,7 @@ pub mod health;
 
 pub mod recipients;
 
-pub mod server;
-
 pub mod smtp;
-
-pub mod maildir;
-
-#[cfg(feature = "fastcgi")]
-pub mod fastcgi;
-pub mod tls;
 
 // What only the program and the tests name.
 #[cfg(feature = "acme")]
@@ -112,8 +105,13 @@ pub mod cli;
 pub mod credentials;
 #[doc(hidden)]
 pub mod disks;
+#[cfg(feature = "fastcgi")]
+#[doc(hidden)]
+pub mod fastcgi;
 #[doc(hidden)]
 pub mod logbook;
+#[doc(hidden)]
+pub mod maildir;
 #[cfg(feature = "metrics")]
 #[doc(hidden)]
 pub mod metrics;
@@ -125,9 +123,13 @@ pub mod proxy;
 #[cfg(feature = "redis")]
 #[doc(hidden)]
 pub mod redis;
+#[doc(hidden)]
+pub mod server;
 #[cfg(feature = "redis")]
 #[doc(hidden)]
 pub mod stream;
+#[doc(hidden)]
+pub mod tls;
 #[cfg(feature = "redis")]
 #[doc(hidden)]
 pub mod work;
@@ -141,3 +143,5 @@ mod stamp;
 
 pub use config::Config;
 pub use daemon::{Daemon, Running, StartError};
+#[doc(inline)]
+pub use server::Address;

@@ -87,7 +87,10 @@ pub use self::storage::{
 pub use self::stream::StreamConfig;
 pub use self::tls::{Asked, ListenerTlsConfig, MinVersion, Mode, PairConfig, TlsConfig};
 pub use self::units::{Size, Time};
+#[doc(hidden)]
 pub use self::written::{quoted, written};
+#[doc(inline)]
+pub use crate::server::Networks;
 
 use self::scalars::chain;
 

@@ -32,6 +32,7 @@ impl Config {
     }
 
     /// Whose mail is taken, and where it goes.
+    #[doc(hidden)]
     pub fn recipients(&self) -> recipients::Settings {
         let recipients = &self.recipients;
         let subaddress = &recipients.subaddress;
@@ -56,6 +57,7 @@ impl Config {
     }
 
     /// The hosts that the processor Wildcard accepts, if it is told any.
+    #[doc(hidden)]
     pub fn wildcard_hosts(&self) -> Option<Vec<String>> {
         self.wildcard
             .as_ref()
@@ -63,6 +65,7 @@ impl Config {
     }
 
     /// The host that Delivered-To names, if not that of the mailbox.
+    #[doc(hidden)]
     pub fn delivered_to_host(&self) -> Option<Domain> {
         let host = self.header.delivered_to_host.as_ref();
         host.and_then(|host| Domain::parse(host).ok())
@@ -78,6 +81,7 @@ impl Config {
     }
 
     /// How Maildirs are written.
+    #[doc(hidden)]
     pub fn maildir(&self) -> maildir::Settings {
         let config = &self.maildir;
         maildir::Settings {
@@ -100,6 +104,7 @@ impl Config {
     /// # Errors
     ///
     /// What is wrong with `maildir.path`, beside whose Maildirs it is.
+    #[doc(hidden)]
     pub fn spool(&self) -> Result<spool::Place, String> {
         let require_root = self.maildir.require_root;
         if let Some(path) = &self.spool.path {
@@ -110,6 +115,7 @@ impl Config {
     }
 
     /// How letters are handed over.
+    #[doc(hidden)]
     pub fn spool_worker(&self) -> spool::Settings {
         let spool = &self.spool;
         spool::Settings {
@@ -125,6 +131,7 @@ impl Config {
     }
 
     /// The line ends of stored messages.
+    #[doc(hidden)]
     pub fn line_ends(&self) -> LineEnds {
         match self.maildir.eol {
             Eol::Lf => LineEnds::Lf,
@@ -133,6 +140,7 @@ impl Config {
     }
 
     /// How long clients and deliveries may take.
+    #[doc(hidden)]
     pub fn timeouts(&self) -> Timeouts {
         let timeouts = &self.timeouts;
         Timeouts {
@@ -149,6 +157,7 @@ impl Config {
     }
 
     /// How many clients, and how much of their mail; each call begins to count anew.
+    #[doc(hidden)]
     pub fn limits(&self) -> Limits {
         let limits = &self.limits;
         Limits::new(
@@ -159,6 +168,7 @@ impl Config {
     }
 
     /// How clients log in, and the file of those who may; none where there are no logins.
+    #[doc(hidden)]
     pub fn logins(&self) -> Option<(LoginSettings, &Path)> {
         let users = self.auth.users.as_deref()?;
         let is_open = |(_, listener): (usize, &ListenerConfig)| listener.auth != Auth::Off;
@@ -176,6 +186,7 @@ impl Config {
     }
 
     /// What a session on `listener` may do.
+    #[doc(hidden)]
     pub fn profile(&self, listener: &ListenerConfig) -> smtp::Profile {
         let limits = &self.limits;
         smtp::Profile {
@@ -200,11 +211,13 @@ impl Config {
     }
 
     /// Whether addresses may lack their angle brackets.
+    #[doc(hidden)]
     pub fn lenient_paths(&self) -> bool {
         self.smtp.angle_brackets == Brackets::Optional
     }
 
     /// Whose word is believed on `listener` about who the client is.
+    #[doc(hidden)]
     pub fn trust(listener: &ListenerConfig) -> Trust {
         Trust {
             proxies: listener.proxy_protocol.clone(),

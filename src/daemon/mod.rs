@@ -83,8 +83,12 @@ mod workers;
 use std::io;
 use std::sync::Arc;
 
+#[doc(inline)]
+pub use crate::tls::Facts;
 pub use changes::{ReloadError, Reloaded};
+#[doc(hidden)]
 pub use line::{Addresses, Format};
+#[doc(hidden)]
 pub use logging::{Logging, Settings as LogSettings, Target, listener_log_settings, log_settings};
 #[cfg(feature = "mysql")]
 pub(crate) use mysql::sole_store;
@@ -101,12 +105,17 @@ use crate::spool::Consumer;
 
 /// A receiver that can be started.
 ///
-/// ```no_run
-/// use maiasaura::{config::Config, daemon::Daemon};
+/// ```
+/// use maiasaura::{Config, Daemon};
 ///
-/// let running = Daemon::new(Config::default()).start().expect("port 2525 is free");
+/// let mut config = Config::default();
+/// config.listen_on("127.0.0.1:0")?; // any free port
+/// # let folder = tempfile::tempdir()?;
+/// # config.maildir.path = format!("{}/{{user}}", folder.path().display());
+/// let running = Daemon::new(config).start()?;
 /// println!("listening on {}", running.addresses()[0]);
 /// running.shutdown();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Daemon {
     config: Config,
@@ -166,7 +175,7 @@ impl Daemon {
     /// Adds an application that gets its mail later, and a processor `name` that chains may name:
     /// it puts mail into the application's queue, in one commit with the Maildirs.
     ///
-    /// ```no_run
+    /// ```
     /// use std::sync::Arc;
     ///
     /// use maiasaura::spool::{Answer, Consumer, Letter, Pending};
@@ -183,8 +192,12 @@ impl Daemon {
     ///
     /// let mut config = Config::default();
     /// config.save.push("Mine".into());
+    /// # let folder = tempfile::tempdir()?;
+    /// # config.listen_on("127.0.0.1:0")?;
+    /// # config.maildir.path = format!("{}/{{user}}", folder.path().display());
     /// let running = Daemon::new(config).consumer("Mine", Arc::new(Mine)).start()?;
-    /// # Ok::<(), maiasaura::StartError>(())
+    /// # running.shutdown();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn consumer(mut self, name: &str, consumer: Arc<dyn Consumer>) -> Self {

@@ -12,7 +12,7 @@ impl Daemon {
     /// Has this source asked who has a mailbox, whatever `recipients.users` says. Hosts, aliases and who
     /// stands in for unknown users are those of the configuration.
     ///
-    /// ```no_run
+    /// ```
     /// use std::sync::Arc;
     ///
     /// use maiasaura::recipients::{Pending, UserSource};
@@ -31,8 +31,14 @@ impl Daemon {
     ///     }
     /// }
     ///
-    /// let running = Daemon::new(Config::default()).recipients(Arc::new(Mine)).start()?;
-    /// # Ok::<(), maiasaura::StartError>(())
+    /// let mut config = Config::default();
+    /// config.recipients.hosts = vec!["example.org".into()];
+    /// # let folder = tempfile::tempdir()?;
+    /// # config.listen_on("127.0.0.1:0")?;
+    /// # config.maildir.path = format!("{}/{{user}}", folder.path().display());
+    /// let running = Daemon::new(config).recipients(Arc::new(Mine)).start()?;
+    /// # running.shutdown();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn recipients(mut self, source: Arc<dyn UserSource>) -> Self {

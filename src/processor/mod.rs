@@ -86,26 +86,43 @@ mod wildcard;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use compressor::Compressor;
-pub use debugger::Debugger;
 pub use delivery::{Delivery, Headers};
+
+// Ours, which a configuration names.
+#[doc(hidden)]
+pub use compressor::Compressor;
+#[doc(hidden)]
+pub use debugger::Debugger;
 #[cfg(feature = "fastcgi")]
+#[doc(hidden)]
 pub use fastcgi::{FastCgi, Postman};
+#[doc(hidden)]
 pub use files::Files;
+#[doc(hidden)]
 pub use hasher::Hasher;
+#[doc(hidden)]
 pub use header::Header;
+#[doc(hidden)]
 pub use headers_parser::HeadersParser;
+#[doc(hidden)]
 pub use maildir::{LineEnds, MailDir};
 #[cfg(feature = "mysql")]
+#[doc(hidden)]
 pub use mysql::{Bodies, MySql, Scribe};
 #[cfg(all(feature = "mysql", feature = "redis"))]
+#[doc(hidden)]
 pub use mysql::{Clerk, Depot, GuerrillaDbRedis};
+#[doc(hidden)]
 pub use queued::Queued;
 #[cfg(feature = "redis")]
+#[doc(hidden)]
 pub use redis::{Redis, RedisPostman};
 #[cfg(feature = "redis")]
+#[doc(hidden)]
 pub use stream::Stream;
+#[doc(hidden)]
 pub use trace::Trace;
+#[doc(hidden)]
 pub use wildcard::Wildcard;
 
 use self::fields::{Field, Fields};
@@ -113,6 +130,7 @@ use self::hasher::keys;
 #[cfg(feature = "mysql")]
 use self::headers_parser::read_headers;
 use self::text::Text;
+#[doc(hidden)]
 pub use crate::answers::Times;
 use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;

@@ -50,12 +50,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+#[doc(inline)]
+pub use crate::maildir::{Owner, Quota};
 pub use explain::{Explanation, Step, UserRule};
 pub use pattern::{HostMatch, HostPatterns, PatternError};
 pub use settings::{
     Asking, DetailFolder, Question, SettingError, Settings, Subaddress, User, Users,
 };
 pub use source::{Pending, UserSource};
+#[doc(hidden)]
 pub use template::root_of;
 
 use self::hosts::Hosts;

@@ -27,9 +27,9 @@ fn generation(
 ) -> Generation {
     let root = ("ROOT".to_owned(), folder.path().display().to_string());
     let environment: Environment = [root].into_iter().collect();
-    let config = Config::parse(yaml, "test", &environment).unwrap();
+    let config = Config::parse(yaml, "test", &environment).expect("it can be read");
     let made = Generation::new(config, &Source::default(), parts, before);
-    made.unwrap().0
+    made.expect("it can be made").0
 }
 
 /// The queues whose worker goes on with the same job.

@@ -14,7 +14,8 @@ impl Dice {
     pub(super) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (mixed ^ mixed >> 27) as usize % end
+        let end = u64::try_from(end).unwrap();
+        usize::try_from((mixed ^ mixed >> 27) % end).unwrap()
     }
 }
 
@@ -67,7 +68,9 @@ impl Image {
                     self.durable[sector * SECTOR..][..SECTOR].copy_from_slice(&newest.octets);
                 }
                 _ => {
-                    versions.iter_mut().for_each(|it| it.is_dirty = false);
+                    for version in &mut versions {
+                        version.is_dirty = false;
+                    }
                     self.versions.insert(sector, versions);
                 }
             }

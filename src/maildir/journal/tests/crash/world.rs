@@ -211,9 +211,10 @@ impl World {
             if all || index % 3 != 0 {
                 desk.finish(item.number);
                 let mut fates = self.fates.borrow_mut();
-                let fate = fates.get_mut(&item.entry.name);
                 // It is there, but nobody may count on it: what waits is known only later.
-                fate.map(|fate| *fate = Fate::Delivered);
+                if let Some(fate) = fates.get_mut(&item.entry.name) {
+                    *fate = Fate::Delivered;
+                }
             } else {
                 desk.park(item.number, now, Trouble::Here);
             }
@@ -257,7 +258,7 @@ impl World {
             }
             self.open();
             let some = self.roll(400);
-            self.deliver(some, some % 2 == 0, true);
+            self.deliver(some, some.is_multiple_of(2), true);
             if !self.is_over.get() {
                 return;
             }
