@@ -10,6 +10,7 @@ mod guide;
 mod inline;
 mod letter;
 mod maildiranasaurus;
+mod owner;
 mod queued;
 
 #[path = "../it/client.rs"]
