@@ -11,6 +11,7 @@ mod inline;
 mod letter;
 mod maildiranasaurus;
 mod owner;
+mod place;
 mod queued;
 
 #[path = "../it/client.rs"]
