@@ -13,6 +13,7 @@ mod maildiranasaurus;
 mod owner;
 mod place;
 mod queued;
+mod signature;
 
 #[path = "../it/client.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
