@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::fpm::{Fpm, is_root};
 use crate::house::{Folder, eventually};
@@ -111,22 +112,36 @@ fn root_may_replay_letters() {
 #[test]
 fn a_letter_of_somebody_else_is_named() {
     let Some(office) = Office::open() else { return };
-    let file = office.folder.path("maildirs/.spool/fastcgi/new/1.theirs");
-    fs::write(&file, "X-Queue-Letter: {}\r\n\r\n").expect("root may write there");
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+    let elsewhere = office.folder.path("theirs");
+    fs::write(&elsewhere, "X-Queue-Letter: {}\r\n\r\n").expect("root may write there");
+    fs::set_permissions(&elsewhere, Permissions::from_mode(0o600)).expect("it is ours");
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let name = format!("{}.theirs", since.expect("it is later").as_secs());
+    // The queue is there when somebody looks after it.
+    office.deliver("take");
+    office.program.stderr.wait("handed over", 1);
+    let queue = office.folder.path("maildirs/.spool/fastcgi/new");
+    let file = queue.join(&name);
+    fs::rename(elsewhere, &file).expect("root may do that");
     let line = office.program.stderr.wait("cannot be read", 1).remove(0);
     let remedy = format!("mend it with: chown {USER} {}", file.display());
     assert!(line.contains(&remedy), "{line}");
-    office.deliver("take");
-    office.program.stderr.wait("handed over", 1);
+    office.deliver("quick");
+    eventually("both are handed over", || {
+        let notes = fs::read_dir(office.fpm.path("notes")).expect("it is ours");
+        notes.count() == 2
+    });
     let log = office.program.stderr.all().join("\n");
     assert!(!log.contains("it seems to be down"), "{log}");
+    eventually("the attempt is noted", || {
+        office.folder.files(".spool/fastcgi/state").len() == 1
+    });
     for user in [0, USER] {
         let ended = office.queue(user, &["list"]);
         assert_eq!(ended.code, Some(0), "{ended:#?}");
         let row = &ended.stdout[0];
         assert!(
-            row.starts_with("1.theirs ") && row.contains("denied"),
+            row.starts_with(&name) && row.contains(", 1 tried") && row.contains("denied"),
             "{row}"
         );
     }
