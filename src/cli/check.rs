@@ -259,17 +259,23 @@ fn users_can_log_in(config: &Config) -> bool {
             return false;
         }
     };
-    let mode = fs::metadata(path).map_or(0, |file| file.mode());
-    if mode & 0o037 != 0 {
-        say(&format!(
-            "warn  auth.users: others than its owner can read or change {shown}; mend it with: chmod 600 {shown}"
-        ));
-    }
+    tell_if_open("auth.users", path);
     if config.logins().is_none() {
         say("warn  auth.users: no listener lets anybody log in; write auth: offered or required");
     }
     say(&format!("ok    users who may log in: {users}, in {shown}"));
     true
+}
+
+/// Warns of a file with secrets that is not only its owner's, and perhaps its group's to read.
+pub(super) fn tell_if_open(key: &str, path: &Path) {
+    let mode = fs::metadata(path).map_or(0, |file| file.mode());
+    if mode & 0o037 != 0 {
+        let shown = path.display();
+        say(&format!(
+            "warn  {key}: others than its owner can read or change {shown}; mend it with: chmod 600 {shown}"
+        ));
+    }
 }
 
 fn hosts(config: &Config, everything: bool) {

@@ -2,6 +2,7 @@
 //! running server, which sees what is done here, and without one.
 
 mod row;
+mod spool;
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write as _};
@@ -69,6 +70,7 @@ pub(super) fn run(load: impl FnOnce() -> Loaded, arguments: &Arguments) -> Outco
     let (config, source) = load()?;
     let desk = Desk::new(&config)
         .map_err(|error| Fault::new(Exit::Config, source.error("maildir.path", error)))?;
+    spool::enter(&desk.place)?;
     match &arguments.command {
         Command::List { json } => desk.list(*json),
         Command::Show { id, json } => desk.show(id, *json),
@@ -103,21 +105,22 @@ impl Desk {
         })
     }
 
+    fn fault(&self, error: &io::Error) -> Fault {
+        spool::fault(&self.place, error)
+    }
+
     /// Gives each letter to `take`, one after the other: there may be more than memory has room for.
     fn each(&self, mut take: impl FnMut(Found) -> Outcome) -> Outcome {
-        for queue in Queue::all(&self.store, &self.place).map_err(|error| fault(&error))? {
-            let tried = queue.tried().map_err(|error| fault(&error))?;
-            for name in queue.letters().map_err(|error| fault(&error))? {
+        for queue in Queue::all(&self.store, &self.place).map_err(|error| self.fault(&error))? {
+            let tried = queue.tried().map_err(|error| self.fault(&error))?;
+            for name in queue.letters().map_err(|error| self.fault(&error))? {
                 let state = tried.contains(&name).then(|| queue.state(&name)).flatten();
                 let found = Found::waiting(&queue, name, state.unwrap_or_default());
-                found
-                    .map_err(|error| fault(&error))?
-                    .map_or(Ok(()), &mut take)?;
+                found.map_or(Ok(()), &mut take)?;
             }
         }
-        for path in self.dead.files().map_err(|error| fault(&error))? {
-            let found = Found::dead(path).map_err(|error| fault(&error))?;
-            found.map_or(Ok(()), &mut take)?;
+        for path in self.dead.files().map_err(|error| self.fault(&error))? {
+            Found::dead(path).map_or(Ok(()), &mut take)?;
         }
         Ok(())
     }
@@ -184,7 +187,9 @@ impl Desk {
                 next: State::NOW,
                 ..queue.state(name).unwrap_or_default()
             };
-            queue.note(name, &state).map_err(|error| fault(&error))?;
+            queue
+                .note(name, &state)
+                .map_err(|error| self.fault(&error))?;
             count += 1;
             Ok(())
         };
@@ -210,12 +215,12 @@ impl Desk {
                 Some((queue, name)) => queue.remove(name),
                 None => std::fs::remove_file(&letter.row.file),
             };
-            removed.map_err(|error| fault(&error))?;
+            removed.map_err(|error| self.fault(&error))?;
         }
         let waiting = letters.iter().filter_map(|letter| letter.waits.as_ref());
         let queues: BTreeMap<&str, &Queue> = waiting.map(|(it, _)| (it.name(), it)).collect();
         for queue in queues.values() {
-            queue.tidy().map_err(|error| fault(&error))?;
+            queue.tidy().map_err(|error| self.fault(&error))?;
         }
         say(&format!("{} removed", letters.len()));
         Ok(())
@@ -233,14 +238,21 @@ impl Desk {
                 return Ok(());
             }
             let replayed = self.dead.replay(&letter.row.file);
-            replayed.map_err(|error| fault(&error))?;
+            replayed.map_err(|error| self.fault(&error))?;
             count += 1;
             Ok(())
         };
         if ids.is_empty() {
             self.each(replay)?;
         } else {
-            self.find(ids)?.into_iter().try_for_each(&mut replay)?;
+            let letters = self.find(ids)?;
+            if let Some(waits) = letters.iter().find(|letter| letter.waits.is_some()) {
+                let id = &waits.row.id;
+                let message =
+                    format!("{id} waits already; `maiasaura queue retry {id}` has it tried now");
+                return Err(Fault::new(Exit::NoInput, message));
+            }
+            letters.into_iter().try_for_each(&mut replay)?;
         }
         say(&format!("{count} back in the queue"));
         Ok(())
@@ -249,11 +261,9 @@ impl Desk {
 
 impl Found {
     /// None if it is gone meanwhile.
-    fn waiting(queue: &Queue, name: String, state: State) -> io::Result<Option<Self>> {
+    fn waiting(queue: &Queue, name: String, state: State) -> Option<Self> {
         let path = queue.path(&name);
-        let Some((letter, unreadable)) = opened(queue.letter(&name))? else {
-            return Ok(None);
-        };
+        let (letter, unreadable) = opened(queue.letter(&name))?;
         let next = Some(state.next / 1000).filter(|next| *next > seconds());
         let row = Row {
             id: letter.as_ref().map_or(&name, |slip| &slip.id).clone(),
@@ -265,17 +275,18 @@ impl Found {
             file: path,
             letter,
         };
-        Ok(Some(Self {
+        Some(Self {
             waits: Some((queue.clone(), name)),
             row,
-        }))
+        })
     }
 
-    fn dead(path: PathBuf) -> io::Result<Option<Self>> {
-        let Some((letter, unreadable)) = opened(DeadLetters::letter(&path))? else {
-            return Ok(None);
-        };
-        let reason = DeadLetters::reason(&path)?;
+    fn dead(path: PathBuf) -> Option<Self> {
+        let (letter, unreadable) = opened(DeadLetters::letter(&path))?;
+        // One that cannot be read has none either.
+        let reason = DeadLetters::reason(&path);
+        let (why, attempts) =
+            reason.map_or_else(|_| (String::new(), 0), |it| (it.why, it.attempts));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let row = Row {
             id: match &letter {
@@ -286,16 +297,16 @@ impl Found {
             queue: letter
                 .as_ref()
                 .map_or_else(|| "?".into(), |slip| slip.consumer.clone()),
-            attempts: reason.attempts,
+            attempts,
             next: None,
             error: match unreadable {
-                Some(unreadable) if reason.why.is_empty() => unreadable,
-                _ => reason.why,
+                Some(unreadable) if why.is_empty() => unreadable,
+                _ => why,
             },
             file: path,
             letter,
         };
-        Ok(Some(Self { waits: None, row }))
+        Some(Self { waits: None, row })
     }
 
     fn json(&self) -> Result<String, Fault> {
@@ -308,18 +319,10 @@ impl Found {
 type Opened = (Option<Slip>, Option<String>);
 
 /// None if the letter is gone.
-fn opened(letter: io::Result<Letter>) -> io::Result<Option<Opened>> {
+fn opened(letter: io::Result<Letter>) -> Option<Opened> {
     match letter {
-        Ok(letter) => Ok(Some((Some(letter.slip), None))),
-        Err(error) => match error.kind() {
-            io::ErrorKind::NotFound => Ok(None),
-            io::ErrorKind::PermissionDenied => Err(error),
-            _ => Ok(Some((None, Some(error.to_string())))),
-        },
+        Ok(letter) => Some((Some(letter.slip), None)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some((None, Some(error.to_string()))),
     }
-}
-
-fn fault(error: &io::Error) -> Fault {
-    let message = format!("the spool: {error}");
-    Fault::new(Exit::IoErr, message)
 }

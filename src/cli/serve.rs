@@ -9,6 +9,7 @@ use crate::config::{Config, ConfigError, Source};
 use crate::daemon::{
     self, Daemon, Logging, ReloadError, Request, Running, StartError, descriptors, notify,
 };
+use crate::recipients::Users;
 use crate::server::Address;
 
 /// Arguments of `serve`.
@@ -46,12 +47,13 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
     let requests = ending.watch(requests);
     descriptors::raise();
     let welcome = welcome(&config, &source);
+    let whom = anybody(&config);
     let running = Daemon::from_source(config, source)
         .logging(&logging)
         .start()
         .inspect_err(|error| notify::failed(&error.to_string()))?;
     descriptors::warn(running.descriptors());
-    introduce(&running, &welcome);
+    introduce(&running, &welcome, &whom);
     notify::ready(&running);
     notify::watchdog(&running);
     let serving = Serving {
@@ -151,7 +153,22 @@ fn welcome(config: &Config, source: &Source) -> Vec<String> {
     ]
 }
 
-fn introduce(running: &Running, welcome: &[String]) {
+/// An address that mail is taken for. Where there is a host that is no pattern somebody may live there;
+/// the postmaster at our own name always does.
+fn anybody(config: &Config) -> String {
+    let recipients = config.recipients();
+    let is_plain = |host: &&String| !host.starts_with('.') && !host.contains(['*', '?', '{']);
+    let user = match recipients.users {
+        Users::Any => "you",
+        _ => "postmaster",
+    };
+    match recipients.hosts.iter().find(is_plain) {
+        Some(host) => format!("{user}@{host}"),
+        None => format!("postmaster@{}", config.hostname()),
+    }
+}
+
+fn introduce(running: &Running, welcome: &[String], whom: &str) {
     for line in welcome {
         say(line);
     }
@@ -167,7 +184,7 @@ fn introduce(running: &Running, welcome: &[String]) {
         addresses.find(|address| matches!(address, Address::Tcp(_)))
     {
         say(&format!(
-            "  try it     printf 'Subject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl smtp://{address} --mail-from me@localhost --mail-rcpt you@localhost -T -"
+            "  try it     printf 'Subject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl smtp://{address} --mail-from me@localhost --mail-rcpt {whom} -T -"
         ));
     }
     log::info!("started");

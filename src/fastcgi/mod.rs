@@ -20,6 +20,7 @@ mod settings;
 mod signature;
 mod spot;
 
+use std::io;
 use std::path::Path;
 use std::ptr;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub use signature::Secret;
 use crate::smtp::reply::{self, Reply};
 use exchange::{Deadlines, Place, exchange};
 use parameters::{Manner, Parameters};
+use signature::Proof;
 
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +142,9 @@ impl Bridge {
 
     async fn send(&self, letter: Letter<'_>, attempt: u32) -> Result<Output, String> {
         let secret = self.settings.secret.as_ref();
-        let send = async |made: body::Made<'_>| {
+        let send = async |mut made: body::Made<'_>| {
+            let digest = secret.map(|_| made.digest()).transpose();
+            let digest = digest.map_err(|error| unread(&error))?;
             let manner = Manner {
                 method: "POST",
                 query: "",
@@ -148,13 +152,15 @@ impl Bridge {
                 content_length: made.size(),
                 attempt,
             };
-            let parameters = Parameters::new(&self.settings.save, manner, letter, secret)?;
+            let proof = secret.zip(digest.as_deref());
+            let proof = proof.map(|(secret, digest)| Proof { secret, digest });
+            let parameters = Parameters::new(&self.settings.save, manner, letter, proof)?;
             self.exchange(Place::Here, self.settings.timeout, &parameters, made.pieces)
                 .await
         };
         body::with(self.settings.body, letter, attempt, secret, send)
             .await
-            .map_err(|error| format!("cannot read the message: {error}"))?
+            .map_err(|error| unread(&error))?
     }
 
     /// Asks PHP about a recipient: the one of `envelope`, which is no message yet
@@ -176,7 +182,11 @@ impl Bridge {
         };
         let settings = &self.settings;
         let secret = settings.secret.as_ref();
-        let parameters = Parameters::new(&settings.validate, manner, letter, secret);
+        let proof = secret.map(|secret| Proof {
+            secret,
+            digest: signature::OF_NOTHING,
+        });
+        let parameters = Parameters::new(&settings.validate, manner, letter, proof);
         let asked = match &parameters {
             Ok(parameters) => {
                 let nothing = exchange::no_body();
@@ -240,7 +250,7 @@ impl Bridge {
         place: Place,
         whole: Duration,
         parameters: &Parameters,
-        body: impl std::io::Read,
+        body: impl io::Read,
     ) -> Result<Output, String> {
         let deadlines = Deadlines {
             connect: self.settings.connect_timeout,
@@ -264,6 +274,10 @@ impl PartialEq for Bridge {
     fn eq(&self, other: &Self) -> bool {
         ptr::eq(self, other)
     }
+}
+
+fn unread(error: &io::Error) -> String {
+    format!("cannot read the message: {error}")
 }
 
 /// What PHP complains of belongs into the log, whatever it answers.

@@ -3,12 +3,13 @@
 //! CGI/1.1 (RFC 3875 section 4.1), and the envelope twice: as `MAIL_...` for plain
 //! scripts, as `HTTP_X_...` where frameworks look for header fields.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Letter;
 use super::settings::Script;
-use super::signature::Secret;
+use super::signature::Proof;
 
 /// Octets of all parameters, at most: they go in one record, as PHP loses a
 /// request of which a pair lies in two. Only what is configured can come near.
@@ -42,15 +43,17 @@ impl Parameters {
         script: &Script,
         manner: Manner<'_>,
         letter: Letter<'_>,
-        secret: Option<&Secret>,
+        proof: Option<Proof<'_>>,
     ) -> Result<Self, String> {
         let mut parameters = Self(Vec::with_capacity(USUAL));
         parameters.request(script, manner);
         parameters.connection(letter);
         parameters.envelope(letter, manner.attempt);
-        if let Some(secret) = secret {
+        if let Some(Proof { secret, digest }) = proof {
             let now = seconds(SystemTime::now());
-            parameters.add("HTTP_X_SIGNATURE", &secret.sign(now, letter.envelope));
+            let signature = secret.sign(now, letter.envelope, digest);
+            parameters.add("HTTP_CONTENT_DIGEST", digest);
+            parameters.add("HTTP_X_SIGNATURE", &signature);
         }
         let size = parameters.0.len();
         if size > LIMIT {
@@ -75,11 +78,7 @@ impl Parameters {
         self.length(value.len());
         self.0.extend_from_slice(prefix.as_bytes());
         self.0.extend_from_slice(name.as_bytes());
-        let cleaned = value.bytes().map(|octet| match octet {
-            b'\r' | b'\n' | b'\0' => b'?',
-            octet => octet,
-        });
-        self.0.extend(cleaned);
+        self.0.extend(in_one_line(value).bytes());
     }
 
     /// One octet, or four of which the first begins with a one. What is longer is over the limit.
@@ -181,6 +180,16 @@ impl Parameters {
             self.add_to("MAIL_CAPTURE_", &name, value);
             self.add_to("HTTP_X_CAPTURE_", &name, value);
         }
+    }
+}
+
+/// What would end a line, or a string of C, is a question mark.
+pub(super) fn in_one_line(value: &str) -> Cow<'_, str> {
+    const ENDS: [char; 3] = ['\r', '\n', '\0'];
+    if value.contains(ENDS) {
+        Cow::Owned(value.replace(ENDS, "?"))
+    } else {
+        Cow::Borrowed(value)
     }
 }
 

@@ -1,16 +1,36 @@
 //! Proof that a request comes from us: HMAC-SHA256 (RFC 2104) with a shared secret.
 //!
-//! `X-Signature: t=<seconds>,v1=<hex>` over `<seconds>.<key>.<mail_from>.<rcpt>`.
-//! The body is not in it, as PHP does not see the body of a multipart form; the
-//! key is, and names the content. PHP says
-//! `hash_hmac('sha256', "$t.$key.$from.$rcpt", $secret)`.
+//! `X-Signature: t=<seconds>,v2=<hex>` over eight lines, with LF between them: `v2`, the seconds since
+//! 1970, the key, MAIL FROM, RCPT TO, the mailbox, the login, and the value of `Content-Digest`
+//! (RFC 9530), which is sent as well: `sha-256=:<base64>:` of the body as it is sent. No value has a
+//! line end in it, so that none passes for two. What is no line here is not proven: HELO, TLS, captures,
+//! the client's address. Of `multipart/form-data` PHP does not see the body, and cannot check its digest.
 
 use std::fmt::{self, Write as _};
+use std::io::{self, Read};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use super::Envelope;
+use super::parameters::in_one_line;
+
+/// What the text begins with that is signed; another text has another name.
+const VERSION: &str = "v2";
+/// [`content_digest`] of no body.
+pub(super) const OF_NOTHING: &str = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+/// Octets of a body that are read at once.
+const BLOCK: usize = 64 << 10;
+
+/// What a request is signed with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof<'a> {
+    pub(super) secret: &'a Secret,
+    /// [`content_digest`] of the body.
+    pub(super) digest: &'a str,
+}
 
 /// What we and PHP know.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,16 +42,22 @@ impl Secret {
         Self(octets.into())
     }
 
-    /// The value of the header field.
-    pub(super) fn sign(&self, now: u64, envelope: &Envelope) -> String {
-        let Envelope {
-            key,
-            mail_from,
-            rcpt,
-            ..
-        } = envelope;
-        let digest = self.digest(&format!("{now}.{key}.{mail_from}.{rcpt}"));
-        format!("t={now},v1={digest}")
+    /// The value of the header field; `digest` is that of the body.
+    pub(super) fn sign(&self, now: u64, envelope: &Envelope, digest: &str) -> String {
+        let time = now.to_string();
+        let login = envelope.login.as_deref().unwrap_or_default();
+        let lines = [
+            VERSION,
+            &time,
+            &envelope.key,
+            &envelope.mail_from,
+            &envelope.rcpt,
+            &envelope.mailbox,
+            login,
+            digest,
+        ];
+        let signed = self.digest(&lines.map(in_one_line).join("\n"));
+        format!("t={time},{VERSION}={signed}")
     }
 
     /// HMAC-SHA256 of a text, in hexadecimal digits.
@@ -49,6 +75,21 @@ impl Secret {
     }
 }
 
+/// The value of `Content-Digest` for what is read to the end.
+pub(super) fn content_digest(mut body: impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; BLOCK];
+    loop {
+        match body.read(&mut block) {
+            Ok(0) => break,
+            Ok(read) => hasher.update(&block[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(format!("sha-256=:{}:", STANDARD.encode(hasher.finalize())))
+}
+
 /// Not for the log.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,6 +100,17 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// RFC 9530, appendix B.1.
+    #[test]
+    fn the_digest_of_a_body_is_that_of_the_rfc() {
+        let body = &b"{\"hello\": \"world\"}\n"[..];
+        assert_eq!(
+            content_digest(body).unwrap(),
+            "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
+        );
+        assert_eq!(content_digest(io::empty()).unwrap(), OF_NOTHING);
+    }
 
     /// RFC 4231, test case 2.
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::iter::successors;
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 use std::sync::Arc;
 
 use super::{Delivery, Pending, Processor, Staged, Text, keys};
@@ -65,11 +65,13 @@ impl Queued {
     }
 }
 
-/// Where the copies for a recipient will be: of a mailbox and its stand-ins one has a Maildir.
+/// Where the copies for a recipient will be: of a mailbox and its stand-ins one has a Maildir. Who
+/// reads them was started in another folder, so the paths are absolute.
 fn copies(delivery: &Delivery, recipient: &Recipient) -> Vec<PathBuf> {
     let find = |first: &Destination| {
         let mut stand_ins = successors(Some(first), |it| it.otherwise.as_deref());
-        stand_ins.find_map(|it| delivery.stored.get(&it.location).cloned())
+        let stored = stand_ins.find_map(|it| delivery.stored.get(&it.location))?;
+        Some(absolute(stored).unwrap_or_else(|_| stored.clone()))
     };
     recipient.destinations.iter().filter_map(find).collect()
 }

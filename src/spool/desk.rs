@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::agenda::Agenda;
 use super::breaker::Breaker;
-use super::worker::{Ended, Outcome, Settings};
+use super::worker::{Ended, Outcome, Settings, Told};
 use super::{Queue, State, now};
 use crate::health::Part;
 use crate::maildir::{Look, bundle_of};
@@ -218,28 +218,32 @@ impl Desk {
                 self.agenda.forget(&name);
                 self.answered();
             }
-            Outcome::Dead { answered } => {
+            Outcome::Dead { told } => {
                 self.agenda.forget(&name);
-                if answered {
-                    self.answered();
-                } else {
-                    self.failed();
-                }
+                self.heard(told);
             }
-            Outcome::Waits { next } => {
+            Outcome::Waits { next, told } => {
                 // Who has asked for it since the attempt ended was not heard while it was under way.
                 let is_asked =
                     |state: State| state.next == State::NOW && state.attempts == attempts;
                 let asked = self.queue.state(&name).is_some_and(is_asked);
                 let due = if asked { State::NOW } else { next };
                 self.agenda.again(name, due, attempts);
-                self.failed();
+                self.heard(told);
             }
             Outcome::Stays => {
                 self.done.insert(Arc::clone(&name));
                 self.agenda.again(name, now() + REMOVE_AGAIN, attempts);
                 self.answered();
             }
+        }
+    }
+
+    fn heard(&mut self, told: Told) {
+        match told {
+            Told::Refuses => self.answered(),
+            Told::Fails => self.failed(),
+            Told::Nothing => {}
         }
     }
 

@@ -16,7 +16,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use super::desk::{Desk, Next};
 use super::now;
 use super::watch::{Change, Watch};
-use super::worker::{Ended, Outcome, Worker};
+use super::worker::{Ended, Outcome, Told, Worker};
 use crate::locks::{lock, woken};
 
 /// How long it waits before it looks for a folder again that is not there or cannot be read.
@@ -192,6 +192,7 @@ impl Shared {
             Some(Ended {
                 outcome: Outcome::Waits {
                     next: now() + AFTER_A_FAULT,
+                    told: Told::Nothing,
                 },
                 attempts: attempts + 1,
                 name,

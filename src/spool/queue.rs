@@ -272,7 +272,11 @@ impl Queue {
 
     /// Notes what is known of the attempts at a letter; a worker sees it at once.
     pub fn note(&self, name: &str, state: &State) -> io::Result<()> {
-        if self.open(name).is_ok() {
+        let is_there = match self.open(name) {
+            Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+            Ok(_) => true,
+        };
+        if is_there {
             state.write(&self.states_folder(), name)?;
         }
         Ok(())

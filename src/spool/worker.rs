@@ -68,12 +68,31 @@ pub(super) enum Outcome {
     Gone,
     /// The consumer has it, and the queue not any more.
     Delivered,
-    /// It waits, since the consumer could not be reached or asked for it.
-    Waits { next: u64 },
-    /// It is among the dead letters; whether the consumer has said so itself.
-    Dead { answered: bool },
+    /// It waits: the consumer could not be reached or asked for it, or the letter is at fault.
+    Waits { next: u64, told: Told },
+    /// It is among the dead letters.
+    Dead { told: Told },
     /// The consumer has it, but it cannot be removed.
     Stays,
+}
+
+/// What an attempt tells of the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It is there, and never wants the letter.
+    Refuses,
+    /// It could not be reached, or asks for patience.
+    Fails,
+    /// It was not asked.
+    Nothing,
+}
+
+/// Why a letter was not handed over.
+struct Setback {
+    /// How long the consumer asks to be left alone.
+    after: Option<Duration>,
+    why: String,
+    told: Told,
 }
 
 impl Worker {
@@ -124,11 +143,11 @@ impl Worker {
         let (attempts, outcome) = match self.queue.letter(&name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (attempts, Outcome::Gone),
             Err(error) => {
-                let why = format!("the letter cannot be read: {error}");
-                let answer = Answer::Later { after: None, why };
+                let setback = self.unreadable(&name, &error);
+                let about = About::nothing(&name);
                 (
                     attempts + 1,
-                    self.conclude(&name, attempts + 1, answer, &About::default()),
+                    self.keep(&name, attempts + 1, setback, &about),
                 )
             }
             Ok(letter) => {
@@ -146,6 +165,23 @@ impl Worker {
             attempts,
             outcome,
         })
+    }
+
+    /// The letter is at fault, and not the consumer.
+    fn unreadable(&self, name: &str, error: &io::Error) -> Setback {
+        let file = self.queue.path(name);
+        let file = file.display();
+        let remedy = if error.kind() == io::ErrorKind::PermissionDenied {
+            let uid = rustix::process::geteuid().as_raw();
+            format!("; mend it with: chown {uid} {file}")
+        } else {
+            format!(" ({file})")
+        };
+        Setback {
+            after: None,
+            why: format!("the letter cannot be read: {error}{remedy}"),
+            told: Told::Nothing,
+        }
     }
 
     /// Asks the consumer, which may take too long and may panic.
@@ -173,30 +209,46 @@ impl Worker {
 
     /// Does what follows from an answer. All of it may block.
     fn conclude(&self, name: &str, attempts: u32, answer: Answer, about: &About) -> Outcome {
-        let (after, why, answered) = match answer {
+        let setback = match answer {
             Answer::Delivered => {
                 let (id, to) = (&about.id, &about.to);
                 log::info!(id = id, consumer = self.queue.name(), to = to, attempts = attempts; "handed over");
                 self.tell(about, attempts, || LetterFate::HandedOver);
                 return self.remove(name);
             }
-            Answer::Never { why } => (None, why, true),
-            Answer::Later { after, why } => (Some(after), why, false),
+            Answer::Never { why } => Setback {
+                after: None,
+                why,
+                told: Told::Refuses,
+            },
+            Answer::Later { after, why } => Setback {
+                after,
+                why,
+                told: Told::Fails,
+            },
         };
+        self.keep(name, attempts, setback, about)
+    }
+
+    /// A letter that was not handed over waits, or is a dead one.
+    fn keep(&self, name: &str, attempts: u32, setback: Setback, about: &About) -> Outcome {
+        let Setback { after, why, told } = setback;
         let (id, to, consumer) = (&about.id, &about.to, self.queue.name());
         let time = now();
         let queued = Queue::time(name).unwrap_or(time);
         let schedule = &self.settings.schedule;
-        let next = after.and_then(|after| schedule.next(name, queued, attempts, time, after));
+        let next = match told {
+            Told::Refuses => None,
+            _ => schedule.next(name, queued, attempts, time, after),
+        };
         let Some(next) = next else {
             log::error!(id = id, consumer = consumer, to = to, attempts = attempts, cause = why; "not handed over: a dead letter");
             self.tell(about, attempts, || LetterFate::Dead { why: why.clone() });
-            let why = if answered {
-                why
-            } else {
-                format!("given up: {why}")
+            let why = match told {
+                Told::Refuses => why,
+                _ => format!("given up: {why}"),
             };
-            return self.bury(name, attempts, why, answered);
+            return self.bury(name, attempts, why, told);
         };
         let pause = Duration::from_millis(next.saturating_sub(time));
         log::warn!(id = id, consumer = consumer, to = to, attempts = attempts, seconds = pause.as_secs(), cause = why; "not handed over yet");
@@ -204,7 +256,8 @@ impl Worker {
             after: pause,
             why: why.clone(),
         });
-        self.wait(name, attempts, why, next)
+        self.wait(name, attempts, why, next);
+        Outcome::Waits { next, told }
     }
 
     fn tell(&self, about: &About, attempts: u32, fate: impl FnOnce() -> LetterFate) {
@@ -219,7 +272,7 @@ impl Worker {
         });
     }
 
-    fn wait(&self, name: &str, attempts: u32, error: String, next: u64) -> Outcome {
+    fn wait(&self, name: &str, attempts: u32, error: String, next: u64) {
         let state = State {
             attempts,
             next,
@@ -229,13 +282,12 @@ impl Worker {
         if let Err(error) = self.queue.note(name, &state) {
             log::error!(file = name, error:% = error; "cannot note when a letter is tried again");
         }
-        Outcome::Waits { next }
     }
 
-    fn bury(&self, name: &str, attempts: u32, why: String, answered: bool) -> Outcome {
+    fn bury(&self, name: &str, attempts: u32, why: String, told: Told) -> Outcome {
         let reason = Reason { why, attempts };
         match self.dead.bury(&self.queue, name, &reason) {
-            Ok(()) => Outcome::Dead { answered },
+            Ok(()) => Outcome::Dead { told },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Gone,
             Err(error) => {
                 let wait = self.settings.schedule.waits.last().copied();
@@ -243,7 +295,8 @@ impl Worker {
                 let next = now().saturating_add(u64::try_from(wait).unwrap_or(u64::MAX));
                 let why = format!("{}; it cannot become a dead letter: {error}", reason.why);
                 log::error!(file = name, error:% = error; "cannot move a letter to the dead letters");
-                self.wait(name, attempts, why, next)
+                self.wait(name, attempts, why, next);
+                Outcome::Waits { next, told }
             }
         }
     }
@@ -270,13 +323,20 @@ impl Worker {
 }
 
 /// What the log tells of a letter.
-#[derive(Default)]
 struct About {
     id: String,
     to: String,
 }
 
 impl About {
+    /// Of one that cannot be read its name is known.
+    fn nothing(name: &str) -> Self {
+        Self {
+            id: name.to_owned(),
+            to: String::new(),
+        }
+    }
+
     fn of(letter: &Letter) -> Self {
         Self {
             id: letter.slip.id.clone(),

@@ -43,7 +43,8 @@ fn it_introduces_itself() {
         ),
         "  accepts    mail for example.org, *.wild.example\n",
         "/maildirs/{host}/{user} (durability: full)\n",
-        "  try it     ",
+        "  try it     printf ",
+        " --mail-rcpt you@example.org -T -",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

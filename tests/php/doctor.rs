@@ -130,6 +130,14 @@ fn lines_to_change_are_told() {
             ],
         ),
         (
+            ", uri: /api/webhooks/mail",
+            78,
+            &[
+                "FAULT PHP: post_max_size is 8M, and display_errors is on:...= 25M",
+                shown,
+            ],
+        ),
+        (
             ", body: guerrilla",
             78,
             &[
@@ -140,6 +148,44 @@ fn lines_to_change_are_told() {
         ),
     ] {
         says(&check(&fpm, "saved.php", keys), code, lines);
+    }
+}
+
+/// A framework may have a limit of its own, which it takes from PHP.
+#[test]
+fn a_framework_may_refuse_what_php_would_take() {
+    let lines = GOOD.replace("post_max_size] = 64M", "post_max_size] = 8M");
+    let fpm = Fpm::with(&lines);
+    let ended = check(&fpm, "saved.php", ", uri: /api/webhooks/mail");
+    let wanted = "FAULT PHP: post_max_size is 8M: a framework may refuse larger messages for \
+                  good...post_max_size = 25M, or lower limits.message_size";
+    says(&ended, 78, &[wanted]);
+    let ended = check(&fpm, "saved.php", "");
+    says(
+        &ended,
+        0,
+        &["warn  PHP: post_max_size is 8M: larger messages come"],
+    );
+}
+
+/// Who can read the secret can sign.
+#[test]
+fn a_secret_is_for_nobody_else() {
+    let fpm = Fpm::with(GOOD);
+    let secret = fpm.write("secret", "s3cret\n");
+    let keys = format!(", secret_file: {}", secret.display());
+    let is_told = |ended: &Ended| {
+        let mut lines = ended.stdout.iter();
+        lines.any(|line| line.starts_with("warn  fastcgi.secret_file: others than its owner"))
+    };
+    for (mode, told) in [(0o644, true), (0o620, true), (0o640, false), (0o600, false)] {
+        set_mode(&secret, mode);
+        let ended = check(&fpm, "saved.php", &keys);
+        assert_eq!(
+            (ended.code, is_told(&ended)),
+            (Some(0), told),
+            "{mode:o}: {ended:#?}"
+        );
     }
 }
 
@@ -191,7 +237,7 @@ fn nobody_may_be_there() {
     let gone = "FAULT PHP-FPM at unix:/...: there is no such socket; start PHP-FPM";
     says(&check(&fpm, "saved.php", ""), 78, &[gone]);
     drop(UnixListener::bind(&socket).expect("the folder is ours"));
-    let refused = "FAULT PHP-FPM at unix:/...cannot connect to unix:/...refused";
+    let refused = "FAULT PHP-FPM at unix:/...cannot connect to unix:/...refused...start PHP-FPM";
     says(&check(&fpm, "saved.php", ""), 78, &[refused]);
     fs::remove_file(&socket).expect("it is there");
     fs::write(&socket, "").expect("the folder is ours");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -113,6 +114,9 @@ impl Walk {
         let line = service.line(&["listening  on 127.0.0.1:"]);
         let (_, port) = line.rsplit_once(':').expect("a port");
         self.port = port.parse().expect("a number");
+        // Whom this configuration has mail for.
+        let tried = service.line(&["try it"]);
+        assert!(tried.contains("--mail-rcpt you@example.org "), "{tried}");
         service
     }
 }
@@ -181,7 +185,7 @@ fn troubles_are_worded_as_the_log_has_them() {
     let (_, section) = page.split_once("| the log says |").expect("the table");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let mut rows: Vec<_> = rows.filter_map(|row| row.split('`').next()).collect();
-    assert_eq!(rows.len(), 9, "{rows:?}");
+    assert_eq!(rows.len(), 10, "{rows:?}");
     for why in troubles() {
         let found = rows.iter().position(|row| why.contains(row));
         let found = found.unwrap_or_else(|| panic!("no row for: {why}"));
@@ -219,6 +223,11 @@ fn troubles() -> Vec<String> {
     let mut nowhere = fpm.settings("silent.php");
     nowhere.endpoint = Endpoint::Unix(fpm.path("no.sock"));
     troubles.push(hand_to(nowhere));
+    let mut left_behind = fpm.settings("silent.php");
+    let socket = fpm.path("left.sock");
+    drop(UnixListener::bind(&socket).expect("the folder is ours"));
+    left_behind.endpoint = Endpoint::Unix(socket);
+    troubles.push(hand_to(left_behind));
     // Root may connect to everything; what the system says to others is known.
     let denied = std::io::Error::from_raw_os_error(13);
     troubles.push(format!("cannot connect to unix:/run/php/x.sock: {denied}"));

@@ -10,7 +10,10 @@ mod guide;
 mod inline;
 mod letter;
 mod maildiranasaurus;
+mod owner;
+mod place;
 mod queued;
+mod signature;
 
 #[path = "../it/client.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]

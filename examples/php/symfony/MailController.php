@@ -2,8 +2,8 @@
 
 declare(strict_types=1);
 
-// For src/Controller. Inbox.php and Signature.php go to src/. No firewall of security.yaml may stand
-// before the route: the signature is the key to it.
+// For src/Controller. Inbox.php and Signature.php go to src/; var/mail has to be made, for the user of
+// the pool. No firewall of security.yaml may stand before the route: the signature is the key to it.
 //
 //   fastcgi:
 //     address: unix:/run/php/php-fpm.sock
@@ -35,7 +35,7 @@ final class MailController
         $key = $headers->get('Idempotency-Key');
         [$from, $to] = [$headers->get('X-Envelope-From'), $headers->get('X-Envelope-To')];
         $signature = new Signature($this->secret);
-        if (!$signature->isGood($headers->get('X-Signature'), $key, $from, $to)) {
+        if (!$signature->isGood($request->server->all(), $request->getContent(true))) {
             // Tried again: a secret that differs for an hour must cost no mail.
             return new Response('', 401);
         }

@@ -112,6 +112,11 @@ impl Advice<'_> {
                 "post_max_size is {shown}, and display_errors is on: the warning about a larger \
                  message would spoil the answer; {line}"
             ))
+        } else if self.section.uri.is_some() {
+            fault(format!(
+                "post_max_size is {shown}: a framework may refuse larger messages for good, as \
+                 Laravel does with 413; {line}, or lower limits.message_size"
+            ))
         } else {
             warn(format!(
                 "post_max_size is {shown}: larger messages come, and PHP logs a warning; {line}"

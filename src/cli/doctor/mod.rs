@@ -10,9 +10,11 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
 
 use self::advice::Advice;
 pub(super) use self::sample::Sample;
+use super::check::tell_if_open;
 use super::say;
 use crate::config::{BodyForm, Config, FastcgiConfig};
 use crate::fastcgi::{Bridge, Endpoint, Settings};
@@ -30,6 +32,9 @@ pub(super) fn faults(config: &Config, roots: &[PathBuf]) -> u32 {
             return 1;
         }
     };
+    if let Some(file) = &section.secret_file {
+        tell_if_open("fastcgi.secret_file", file);
+    }
     if let Err(fault) = reached(&settings.endpoint) {
         say(&format!("FAULT PHP-FPM at {}: {fault}", settings.endpoint));
         return 1;
@@ -90,6 +95,16 @@ fn reached(endpoint: &Endpoint) -> Result<(), String> {
     })
 }
 
+/// What mends it that PHP could not be heard, where that is known.
+fn remedy(why: &str) -> &'static str {
+    let refused = io::Error::from(Errno::CONNREFUSED).to_string();
+    if why.ends_with(&refused) {
+        "; nobody listens there: start PHP-FPM, whose socket may outlast it"
+    } else {
+        ""
+    }
+}
+
 /// Asks PHP how it is; nothing where it cannot see the probe, which was said.
 fn examine(settings: Settings, paths: &[PathBuf]) -> Result<Option<probe::Found>, String> {
     let endpoint = settings.endpoint.clone();
@@ -102,7 +117,10 @@ fn examine(settings: Settings, paths: &[PathBuf]) -> Result<Option<probe::Found>
             continue;
         };
         let run = smol::block_on(bridge.run(probe.path(), probe.token()));
-        let output = run.map_err(|why| format!("PHP-FPM at {endpoint}: {why}"))?;
+        let output = run.map_err(|why| {
+            let remedy = remedy(&why);
+            format!("PHP-FPM at {endpoint}: {why}{remedy}")
+        })?;
         if let Some(found) = probe.read(&output) {
             return Ok(Some(found));
         }

@@ -17,7 +17,8 @@ pub(in crate::config) fn check(config: &Config) -> Outcome {
     let message = "is there beside fastcgi.secret_file; keep one of them";
     let both = fastcgi.secret.is_some() && fastcgi.secret_file.is_some();
     refuse(both, "fastcgi.secret", message)?;
-    let empty = fastcgi.secret.as_deref().is_some_and(str::is_empty);
+    let is_blank = |secret: &str| secret.trim().is_empty();
+    let empty = fastcgi.secret.as_deref().is_some_and(is_blank);
     refuse(empty, "fastcgi.secret", "is empty; write a secret, or ~")?;
     let message = "with 0 no mail could go to PHP; write a larger number";
     refuse(fastcgi.connections == 0, "fastcgi.connections", message)?;

@@ -216,6 +216,7 @@ const WRONG: &[(&str, &str)] = &[
     ("redis: {address: \"a:1\", cluster: true}\nstream: {replicas: 1}", "2:20: stream.replicas: a cluster cannot be asked that; write 0, and min-replicas-to-write into its configuration"),
     ("redis: {address: \"a:1\", cluster: true}\nstream: {waitaof: true}", "2:19: stream.waitaof: a cluster cannot be asked that; write appendfsync always into its configuration"),
     ("fastcgi: {address: /s, script: /x.php, secret: \"\"}", "1:48: fastcgi.secret: is empty; write a secret, or ~"),
+    ("fastcgi: {address: /s, script: /x.php, secret: \" \"}", "1:48: fastcgi.secret: is empty; write a secret, or ~"),
     ("fastcgi: {address: /s, script: /x.php, connections: 0}", "1:53: fastcgi.connections: with 0 no mail could go to PHP; write a larger number"),
     ("fastcgi: {address: /s, script: /x.php, timeout: 0s}", "1:49: fastcgi.timeout: no time at all is not enough; write a time such as 30s"),
     ("fastcgi: {address: /s, script: /x.php, timeout: 5m, delivery: inline}", "1:49: fastcgi.timeout: 5m is not shorter than timeouts.delivery (5m), which the client waits for at most; lower the one or raise the other"),

@@ -7,6 +7,7 @@ use mail_parser::{HeaderName, Message, MessageParser};
 
 use super::parameters::seconds;
 use super::settings::Body;
+use super::signature::content_digest;
 use super::{Envelope, Letter, Secret};
 
 mod json;
@@ -50,6 +51,13 @@ impl<'a> Made<'a> {
 
     pub(super) fn size(&self) -> u64 {
         self.pieces.size()
+    }
+
+    /// Reads the body once for its digest; it can be read again then.
+    pub(super) fn digest(&mut self) -> io::Result<String> {
+        let digest = content_digest(&mut self.pieces);
+        self.pieces.rewind();
+        digest
     }
 }
 

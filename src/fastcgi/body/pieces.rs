@@ -123,6 +123,13 @@ impl<'a> Pieces<'a> {
         self.all.iter().map(|piece| piece.size).sum()
     }
 
+    /// Has all of it to be read again.
+    pub(super) fn rewind(&mut self) {
+        (self.piece, self.at) = (0, 0);
+        self.encoded.clear();
+        self.taken = 0;
+    }
+
     /// Encodes the next block, if there is one.
     fn refill(&mut self) -> io::Result<()> {
         self.encoded.clear();

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::fastcgi::{Content, Envelope};
+use crate::fastcgi::{Content, Envelope, Secret};
 
 fn envelope() -> Envelope {
     Envelope {
@@ -37,7 +37,7 @@ fn parameters(
     script: &Script,
     query: &str,
     envelope: &Envelope,
-    secret: Option<&Secret>,
+    proof: Option<Proof<'_>>,
 ) -> Result<BTreeMap<String, String>, String> {
     let manner = Manner {
         method: "POST",
@@ -52,7 +52,7 @@ fn parameters(
         content: Content::Pieces(&[b"hello"]),
         path: None,
     };
-    let parameters = Parameters::new(script, manner, letter, secret)?;
+    let parameters = Parameters::new(script, manner, letter, proof)?;
     let pairs = pairs(parameters.octets());
     let count = pairs.len();
     let map: BTreeMap<_, _> = pairs.into_iter().collect();
@@ -217,17 +217,25 @@ fn parameters_fit_into_one_record() {
     assert!(error.ends_with("more than 60000"), "{error}");
 }
 
+/// Of the values as PHP gets them: each is one line.
 #[test]
 fn a_signature_is_made_with_the_secret() {
     let secret = Secret::new("s3cret");
+    let proof = Proof {
+        secret: &secret,
+        digest: "sha-256=:x:",
+    };
     let script = script("/x.php", "/", None);
-    let map = parameters(&script, "", &envelope(), Some(&secret)).unwrap();
+    let mut envelope = envelope();
+    envelope.mailbox = "bob\nroot".into();
+    let map = parameters(&script, "", &envelope, Some(proof)).unwrap();
     let signature = &map["HTTP_X_SIGNATURE"];
-    let (time, digest) = signature.split_once(",v1=").unwrap();
+    let (time, digest) = signature.split_once(",v2=").unwrap();
     let time = time.strip_prefix("t=").unwrap();
+    let key = "ab".repeat(32);
     let signed = format!(
-        "{time}.{}.s@example.net.bob+x@shop.example.org",
-        "ab".repeat(32)
+        "v2\n{time}\n{key}\ns@example.net\nbob+x@shop.example.org\nbob?root\nalice\nsha-256=:x:"
     );
     assert_eq!(digest, secret.digest(&signed));
+    assert_eq!(map["HTTP_CONTENT_DIGEST"], "sha-256=:x:");
 }

@@ -44,6 +44,11 @@ fn the_commands_work_beside_a_running_server() {
             .says(&["show", &ids[0], "--json"])
             .contains("\"key\":\"")
     );
+    // Only dead letters are replayed.
+    let ended = office.queue(&["replay", &ids[0]]);
+    assert_eq!(ended.code, Some(66), "{ended:#?}");
+    let remedy = format!("`maiasaura queue retry {}`", ids[0]);
+    assert!(ended.complaint().contains(&remedy), "{ended:#?}");
     // It is tried now, and in vain.
     office.says(&["retry", &ids[0]]);
     assert_eq!(office.next().slip.id, ids[0]);
@@ -131,6 +136,28 @@ fn the_commands_work_without_a_server() {
             b"",
         )
     };
+    // A relative maildir.path may begin elsewhere: nothing is said to be all there is.
+    let missing = format!(
+        "there is no spool at {}",
+        folder.path("maildirs/.spool").display()
+    );
+    for arguments in [
+        &["list"][..],
+        &["replay"],
+        &["retry", "--all"],
+        &["show", "x"],
+        &["drop", "x"],
+    ] {
+        let ended = queue(arguments);
+        assert_eq!(ended.code, Some(66), "{arguments:?}: {ended:#?}");
+        assert!(
+            ended.complaint().contains(&missing),
+            "{arguments:?}: {ended:#?}"
+        );
+    }
+    // Nothing is made by looking.
+    assert_eq!(folder.tree(), ["config.yaml"]);
+    fs::create_dir_all(folder.path("maildirs/.spool")).expect("it can be made");
     for (arguments, code, said) in [
         (&["list"][..], 0, "0 waiting, 0 dead"),
         (&["list", "--json"], 0, ""),
@@ -148,6 +175,7 @@ fn the_commands_work_without_a_server() {
         let all = [ended.stdout.join("\n"), ended.stderr.join("\n")].concat();
         assert!(all.contains(said), "{arguments:?}: {ended:#?}");
     }
-    // Nothing is made by looking.
-    assert_eq!(folder.tree(), ["config.yaml"]);
+    // Nor is it by looking into an empty one.
+    let tree = ["config.yaml", "maildirs", "maildirs/.spool"];
+    assert_eq!(folder.tree(), tree);
 }

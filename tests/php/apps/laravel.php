@@ -18,6 +18,13 @@ require 'Illuminate/Events/autoload.php';
 require __DIR__ . '/Inbox.php';
 require __DIR__ . '/Signature.php';
 
+// The global middleware ValidatePostSize, whose component Debian does not have.
+$limit = ini_parse_quantity(ini_get('post_max_size'));
+if ($limit > 0 && $_SERVER['CONTENT_LENGTH'] > $limit) {
+    http_response_code(413);
+    exit;
+}
+
 function config(string $key): string
 {
     return ['services.maiasaura.secret' => 's3cret'][$key];

@@ -3,7 +3,8 @@
 declare(strict_types=1);
 
 // For routes/api.php, where no CSRF token is asked for and no session is begun; its routes are
-// below /api. Inbox.php and Signature.php go to app/.
+// below /api. `php artisan install:api` brings it (from Laravel 11 on). Inbox.php and Signature.php go
+// to app/; storage/mail has to be made, for the user of the pool.
 //
 //   fastcgi:
 //     address: unix:/run/php/php-fpm.sock
@@ -22,7 +23,7 @@ Route::post('/webhooks/mail', function (Request $request): Response {
     [$from, $to] = [$request->header('X-Envelope-From'), $request->header('X-Envelope-To')];
     // config/services.php: 'maiasaura' => ['secret' => env('MAIL_SECRET')]
     $signature = new Signature(config('services.maiasaura.secret'));
-    if (!$signature->isGood($request->header('X-Signature'), $key, $from, $to)) {
+    if (!$signature->isGood($request->server->all(), $request->getContent(true))) {
         // Tried again: a secret that differs for an hour must cost no mail.
         return new Response('', 401);
     }
