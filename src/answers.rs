@@ -2,6 +2,8 @@
 //!
 //! A recipient is asked about once at a time: who asks meanwhile waits and gets the
 //! same answer. When the one who is asked cannot say, the last thing it said counts for some time.
+//! An answer may say itself how long it holds, or that it is for one question alone; then nobody waits
+//! for another's answer about that recipient.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -39,6 +41,11 @@ pub(crate) enum Kind {
 /// What is said of a recipient.
 pub(crate) trait Answer: Clone {
     fn kind(&self) -> Kind;
+
+    /// How long it holds, where it says so itself; with no time at all it is for one question alone.
+    fn lifetime(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The answers of one who is asked.
@@ -63,12 +70,17 @@ struct Slot<A> {
     said: Option<(Instant, A)>,
     /// The last time that it could not be said.
     failed: Option<(Instant, A)>,
+    /// What was said last was for one question alone.
+    is_asked_each_time: bool,
 }
 
 impl<A> Default for Slot<A> {
     fn default() -> Self {
-        let (said, failed) = (None, None);
-        Self { said, failed }
+        Self {
+            said: None,
+            failed: None,
+            is_asked_each_time: false,
+        }
     }
 }
 
@@ -88,8 +100,8 @@ impl<A: Answer> Answers<A> {
     /// What is known of a recipient, or else what `ask` finds out.
     pub(crate) async fn answer(&self, name: String, ask: impl Future<Output = A>) -> A {
         let began = Instant::now();
-        let slot = self.slot(name, began);
-        let mut slot = slot.lock().await;
+        let place = self.slot(name, began);
+        let mut slot = place.lock().await;
         let now = Instant::now();
         if let Some((at, answer)) = &slot.said
             && now < *at + self.fresh(answer)
@@ -97,24 +109,33 @@ impl<A: Answer> Answers<A> {
             return answer.clone();
         }
         // Who waited while it could not be said does not wait once more.
-        let shared = slot.failed.take_if(|(at, _)| *at >= began);
-        let (answer, is_shared) = match shared {
-            Some((at, answer)) => {
-                slot.failed = Some((at, answer.clone()));
-                (answer, true)
-            }
-            None => (ask.await, false),
+        if let Some((at, answer)) = &slot.failed
+            && *at >= began
+        {
+            return self.or_last(&slot, answer.clone());
+        }
+        let answer = if slot.is_asked_each_time {
+            drop(slot);
+            let answer = ask.await;
+            slot = place.lock().await;
+            answer
+        } else {
+            ask.await
         };
         let now = Instant::now();
-        if answer.kind() != Kind::Unknown {
-            slot.said = Some((now, answer.clone()));
-            return answer;
-        }
-        if !is_shared {
+        if answer.kind() == Kind::Unknown {
             slot.failed = Some((now, answer.clone()));
+            return self.or_last(&slot, answer);
         }
+        slot.is_asked_each_time = answer.lifetime() == Some(Duration::ZERO);
+        slot.said = (!slot.is_asked_each_time).then(|| (now, answer.clone()));
+        answer
+    }
+
+    /// What counts while it cannot be said: the last thing that was, if that holds still.
+    fn or_last(&self, slot: &Slot<A>, answer: A) -> A {
         match &slot.said {
-            Some((at, said)) if now < *at + self.fresh(said) + self.stale(said) => {
+            Some((at, said)) if Instant::now() < *at + self.fresh(said) + self.stale(said) => {
                 log::warn!(
                     "{} cannot say whether it knows a recipient; its last answer counts",
                     self.who
@@ -126,11 +147,11 @@ impl<A: Answer> Answers<A> {
     }
 
     fn fresh(&self, answer: &A) -> Duration {
-        match answer.kind() {
+        answer.lifetime().unwrap_or(match answer.kind() {
             Kind::Yes => self.times.positive,
             Kind::No => self.times.negative,
             Kind::Unknown => Duration::ZERO,
-        }
+        })
     }
 
     /// How much longer an answer counts while nobody can say: whom nobody knew may have a mailbox by now,

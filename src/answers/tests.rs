@@ -7,15 +7,22 @@ use smol::future::{poll_once, yield_now, zip};
 use super::*;
 
 #[derive(Clone, Debug, PartialEq)]
-struct Said(Kind, &'static str);
+struct Said(Kind, &'static str, Option<Duration>);
 
-const PASSED: Said = Said(Kind::Yes, "yes");
-const REFUSED: Said = Said(Kind::No, "no");
-const UNKNOWN: Said = Said(Kind::Unknown, "down");
+const PASSED: Said = Said(Kind::Yes, "yes", None);
+const REFUSED: Said = Said(Kind::No, "no", None);
+const UNKNOWN: Said = Said(Kind::Unknown, "down", None);
+const NOT_YOU: Said = Said(Kind::No, "not you", Some(NEVER));
+const YOU: Said = Said(Kind::Yes, "you", Some(NEVER));
+const LASTS: Said = Said(Kind::No, "for long", Some(LONG));
 
 impl Answer for Said {
     fn kind(&self) -> Kind {
         self.0
+    }
+
+    fn lifetime(&self) -> Option<Duration> {
+        self.2
     }
 }
 
@@ -53,6 +60,36 @@ fn answers_are_believed_for_their_time() {
         let cache = cache(positive, negative, stale);
         assert_eq!(ask(&cache, "a", &asked), answers);
     }
+}
+
+#[test]
+fn an_answer_may_say_how_long_it_holds() {
+    let cache = cache(NEVER, NEVER, LONG);
+    let asked = [
+        NOT_YOU, YOU, UNKNOWN, PASSED, NOT_YOU, UNKNOWN, LASTS, PASSED,
+    ];
+    let heard = [
+        NOT_YOU, YOU, UNKNOWN, PASSED, NOT_YOU, UNKNOWN, LASTS, LASTS,
+    ];
+    assert_eq!(ask(&cache, "a", &asked), heard);
+}
+
+/// Who asks meanwhile gets an answer of its own, and waits only where nobody knew that.
+#[test]
+fn an_answer_may_be_for_one_question_alone() {
+    let cache = cache(LONG, LONG, LONG);
+    let first = cache.answer("a".into(), async {
+        yield_now().await;
+        NOT_YOU
+    });
+    let second = cache.answer("a".into(), async { YOU });
+    assert_eq!(block_on(zip(first, second)), (NOT_YOU, YOU));
+    let mut slow = Box::pin(cache.answer("a".into(), pending()));
+    assert!(block_on(poll_once(&mut slow)).is_none());
+    assert_eq!(
+        ask(&cache, "a", &[NOT_YOU, PASSED, REFUSED]),
+        [NOT_YOU, PASSED, PASSED]
+    );
 }
 
 #[test]

@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
+use super::Answer;
 use super::exchange::Output;
-use super::settings::Acknowledgement;
-use super::{Answer, Verdict};
+use super::settings::{Acknowledgement, Script, Settings};
 use crate::smtp::reply::{self, Reply};
 
+mod recipient;
 mod response;
+
+pub(super) use recipient::validate;
 
 use response::Response;
 
@@ -29,15 +32,27 @@ const NOT_RUN: [&str; 3] = [
     "see security.limit_extensions",
 ];
 /// And the bodies of these answers, for a PHP-FPM that keeps its complaints to itself.
-const NOT_RUN_BODIES: [&[u8]; 2] = [b"File not found.", b"Access denied."];
+/// The last is of a worker that has run the script before.
+const NOT_RUN_BODIES: [&[u8]; 3] = [
+    b"File not found.",
+    b"Access denied.",
+    b"No input file specified.",
+];
+/// What PHP says when a form is larger than `post_max_size`. The script runs all the same, without it.
+const DROPPED: [&str; 2] = ["POST Content-Length of ", " exceeds the limit of "];
+/// How far into the answer that is looked for, where PHP shows its complaints.
+const SHOWN_FIRST: usize = 4096;
 
 /// What became of a message whose key is `key`.
-pub(super) fn save(output: &Output, key: &str, acknowledgement: Acknowledgement) -> Answer {
+pub(super) fn save(output: &Output, key: &str, settings: &Settings) -> Answer {
     let Some(response) = Response::parse(&output.stdout) else {
         return later(&Response::default(), "garbage", output);
     };
     if was_not_run(&response, output) {
         return later(&response, "PHP-FPM cannot run the script", output);
+    }
+    if settings.body.is_form() && response.status != 413 && was_dropped(&response, output) {
+        return later(&response, "PHP has dropped the form", output);
     }
     match response.smtp_reply() {
         Some(Ok(reply)) if reply.is_permanent() => return never(reply, &response, output),
@@ -51,7 +66,10 @@ pub(super) fn save(output: &Output, key: &str, acknowledgement: Acknowledgement)
         Some(Err(())) => return later(&response, "X-SMTP-Reply is no reply", output),
         None => {}
     }
-    let by_status = acknowledgement == Acknowledgement::Status;
+    if let Some(missing) = missing_route(&response, &settings.save) {
+        return later(&response, &missing, output);
+    }
+    let by_status = settings.acknowledgement == Acknowledgement::Status;
     match response.status {
         200..300 if by_status || response.is_acknowledged(key) => Answer::Delivered,
         200..300 => later(&response, "no acknowledgement", output),
@@ -61,42 +79,19 @@ pub(super) fn save(output: &Output, key: &str, acknowledgement: Acknowledgement)
     }
 }
 
-/// What is to be said to a recipient.
-pub(super) fn validate(output: &Output, acknowledgement: Acknowledgement) -> Verdict {
-    let unknown = |what: &str, response: &Response| Verdict::Unknown {
-        reply: reply::LOCAL_FAULT,
-        why: why(what, response, output),
-    };
-    let Some(response) = Response::parse(&output.stdout) else {
-        return unknown("garbage", &Response::default());
-    };
-    if was_not_run(&response, output) {
-        return unknown("PHP-FPM cannot run the script", &response);
-    }
-    let refused = |reply| Verdict::Refused {
-        reply,
-        why: why("refused", &response, output),
-    };
-    match response.smtp_reply() {
-        Some(Ok(reply)) if reply.is_permanent() => return refused(reply),
-        Some(Ok(reply)) => {
-            return Verdict::Unknown {
-                reply,
-                why: why("as asked", &response, output),
-            };
-        }
-        Some(Err(())) => return unknown("X-SMTP-Reply is no reply", &response),
-        None => {}
-    }
-    let by_status = acknowledgement == Acknowledgement::Status;
-    match response.status {
-        204 => Verdict::Passed,
-        200..300 if by_status || response.says_pass() => Verdict::Passed,
-        200..300 => unknown("no acknowledgement", &response),
-        403 => refused(REFUSED),
-        404 | 410 => refused(reply::USER_UNKNOWN),
-        _ => unknown("no success", &response),
-    }
+/// A framework says 404 for every route that it has not, or not yet: no application has refused then.
+fn missing_route(response: &Response, script: &Script) -> Option<String> {
+    let uri = script.uri.as_ref().filter(|_| response.status == 404)?;
+    Some(format!("PHP knows no route {uri} (410 would be a refusal)"))
+}
+
+/// Whether PHP has run the script without the form that it was sent.
+fn was_dropped(response: &Response, output: &Output) -> bool {
+    let shown = &response.body[..response.body.len().min(SHOWN_FIRST)];
+    [&output.stderr, shown].into_iter().any(|said| {
+        let said = String::from_utf8_lossy(said);
+        DROPPED.iter().all(|part| said.contains(part))
+    })
 }
 
 fn was_not_run(response: &Response, output: &Output) -> bool {

@@ -63,8 +63,10 @@ pub(super) enum Place {
 pub(super) struct Deadlines {
     /// Until there is a connection.
     pub(super) connect: Duration,
-    /// Until all is said, connecting included.
+    /// For all of it, connecting included, and whatever else was said of the same message before.
     pub(super) whole: Duration,
+    /// When that is over.
+    pub(super) until: Instant,
 }
 
 /// Asks PHP. An error is a sentence for the log: nobody knows then what PHP has done.
@@ -80,13 +82,18 @@ pub(super) async fn exchange(
         let stream = endpoint.connect().await;
         stream.map_err(|error| format!("cannot connect to {endpoint}: {error}"))
     };
-    let until = Instant::now() + deadlines.whole;
+    let Deadlines {
+        connect: soon,
+        whole,
+        until,
+    } = deadlines;
     let talk = async {
         let _turn = connections.acquire().await;
         let (output, end) = match place {
-            Place::Here => talk_here(endpoint, deadlines, until, parameters, body)?,
+            Place::Here => talk_here(endpoint, deadlines, parameters, body)?,
             Place::Reactor => {
-                let stream = within(deadlines.connect, "no connection", connect).await?;
+                let no_later = Timer::after(soon);
+                let stream = or_late(connect, no_later, "no connection", soon).await?;
                 let talk = Guard::new(stream).talk(parameters.octets(), body);
                 talk.await.map_err(|error| error.to_string())?
             }
@@ -97,39 +104,55 @@ pub(super) async fn exchange(
             (status, code) => Err(format!("FastCGI status {status}, exit code {code}")),
         }
     };
-    within(deadlines.whole, "no answer", talk).await
+    or_late(talk, Timer::at(until), "no answer", whole).await
 }
 
 /// As `talk`, on this thread alone.
 fn talk_here(
     endpoint: &Endpoint,
     deadlines: Deadlines,
-    until: Instant,
     parameters: &Parameters,
     body: impl Read,
 ) -> Result<(Output, End), String> {
-    let patience = until.min(Instant::now() + deadlines.connect);
+    let Deadlines {
+        connect,
+        whole,
+        until,
+    } = deadlines;
+    let now = Instant::now();
+    if now >= until {
+        // PHP is not told what nobody would hear the answer to.
+        return Err(late("no answer", whole));
+    }
+    let patience = until.min(now + connect);
     let spot = Spot::connect(endpoint, patience).map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => format!("no connection within {:?}", deadlines.connect),
+        io::ErrorKind::TimedOut if patience == until => late("no answer", whole),
+        io::ErrorKind::TimedOut => late("no connection", connect),
         _ => format!("cannot connect to {endpoint}: {error}"),
     })?;
     let talk = Guard::new(spot.clone()).talk(parameters.octets(), body);
     match spot.wait(until, talk) {
         Some(said) => said.map_err(|error| error.to_string()),
-        None => Err(format!("no answer within {:?}", deadlines.whole)),
+        None => Err(late("no answer", whole)),
     }
 }
 
-async fn within<T>(
-    time: Duration,
-    what: &str,
+/// What `work` comes to, if that is before the timer; the time is for the log.
+async fn or_late<T>(
     work: impl Future<Output = Result<T, String>>,
+    timer: Timer,
+    what: &str,
+    time: Duration,
 ) -> Result<T, String> {
     or(work, async {
-        Timer::after(time).await;
-        Err(format!("{what} within {time:?}"))
+        timer.await;
+        Err(late(what, time))
     })
     .await
+}
+
+fn late(what: &str, time: Duration) -> String {
+    format!("{what} within {time:?}")
 }
 
 /// A request without a body.

@@ -23,7 +23,7 @@ mod spot;
 use std::io;
 use std::path::Path;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smol::lock::Semaphore;
 
@@ -62,14 +62,24 @@ pub enum Answer {
     },
 }
 
+/// What PHP says when it is asked about a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opinion {
+    /// What it says.
+    pub verdict: Verdict,
+    /// For how long, if PHP says so (`Cache-Control`); no time at all where it is said of this sender
+    /// and this client, and may be another for others.
+    pub lifetime: Option<Duration>,
+}
+
 /// What PHP thinks of a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Mail for it is welcome.
     Passed,
-    /// There is no such recipient.
+    /// Mail for it is not wanted.
     Refused {
-        /// What the client is told; permanent.
+        /// What the client is told; permanent, unless PHP has asked for another.
         reply: Reply,
         /// For the log.
         why: String,
@@ -115,6 +125,17 @@ impl Bridge {
         self.hand_and_hear(letter, attempt).await.0
     }
 
+    /// As [`hand`](Self::hand), for the first time, and no longer than `until`: several letters of one
+    /// message have the time of one.
+    pub async fn hand_until(&self, letter: Letter<'_>, until: Instant) -> Answer {
+        self.attempt(letter, 1, until).await.0
+    }
+
+    /// When somebody has waited long enough who hands over a message now.
+    pub fn until(&self) -> Instant {
+        Instant::now() + self.settings.timeout
+    }
+
     /// As [`hand`](Self::hand), and what PHP said word for word, if it could be
     /// heard to the end.
     pub async fn hand_and_hear(
@@ -122,11 +143,19 @@ impl Bridge {
         letter: Letter<'_>,
         attempt: u32,
     ) -> (Answer, Option<Output>) {
-        match self.send(letter, attempt).await {
+        self.attempt(letter, attempt, self.until()).await
+    }
+
+    async fn attempt(
+        &self,
+        letter: Letter<'_>,
+        attempt: u32,
+        until: Instant,
+    ) -> (Answer, Option<Output>) {
+        match self.send(letter, attempt, until).await {
             Ok(output) => {
                 note(&output, letter);
-                let acknowledgement = self.settings.acknowledgement;
-                let answer = answer::save(&output, &letter.envelope.key, acknowledgement);
+                let answer = answer::save(&output, &letter.envelope.key, &self.settings);
                 (answer, Some(output))
             }
             Err(why) => {
@@ -140,8 +169,14 @@ impl Bridge {
         }
     }
 
-    async fn send(&self, letter: Letter<'_>, attempt: u32) -> Result<Output, String> {
+    async fn send(
+        &self,
+        letter: Letter<'_>,
+        attempt: u32,
+        until: Instant,
+    ) -> Result<Output, String> {
         let secret = self.settings.secret.as_ref();
+        let deadlines = self.deadlines(self.settings.timeout, until);
         let send = async |mut made: body::Made<'_>| {
             let digest = secret.map(|_| made.digest()).transpose();
             let digest = digest.map_err(|error| unread(&error))?;
@@ -155,7 +190,7 @@ impl Bridge {
             let proof = secret.zip(digest.as_deref());
             let proof = proof.map(|(secret, digest)| Proof { secret, digest });
             let parameters = Parameters::new(&self.settings.save, manner, letter, proof)?;
-            self.exchange(Place::Here, self.settings.timeout, &parameters, made.pieces)
+            self.exchange(Place::Here, deadlines, &parameters, made.pieces)
                 .await
         };
         body::with(self.settings.body, letter, attempt, secret, send)
@@ -165,7 +200,7 @@ impl Bridge {
 
     /// Asks PHP about a recipient: the one of `envelope`, which is no message yet
     /// and has neither id nor key.
-    pub async fn ask(&self, envelope: &Envelope) -> Verdict {
+    pub async fn ask(&self, envelope: &Envelope) -> Opinion {
         let letter = Letter {
             envelope,
             trace: "",
@@ -188,26 +223,20 @@ impl Bridge {
         });
         let parameters = Parameters::new(&settings.validate, manner, letter, proof);
         let asked = match &parameters {
-            Ok(parameters) => {
-                let nothing = exchange::no_body();
-                self.exchange(
-                    Place::Reactor,
-                    settings.validate_timeout,
-                    parameters,
-                    nothing,
-                )
-                .await
-            }
+            Ok(parameters) => self.question(parameters).await,
             Err(fault) => Err(fault.clone()),
         };
         match asked {
             Ok(output) => {
                 note(&output, letter);
-                answer::validate(&output, settings.acknowledgement)
+                answer::validate(&output, settings)
             }
-            Err(why) => Verdict::Unknown {
-                reply: reply::LOCAL_FAULT,
-                why,
+            Err(why) => Opinion {
+                verdict: Verdict::Unknown {
+                    reply: reply::LOCAL_FAULT,
+                    why,
+                },
+                lifetime: None,
             },
         }
     }
@@ -240,22 +269,33 @@ impl Bridge {
             attempt: 1,
         };
         let parameters = Parameters::new(&script, manner, letter, None)?;
+        self.question(&parameters).await
+    }
+
+    /// A request without a body, which may take as long as a question about a recipient.
+    async fn question(&self, parameters: &Parameters) -> Result<Output, String> {
         let time = self.settings.validate_timeout;
-        self.exchange(Place::Reactor, time, &parameters, exchange::no_body())
+        let deadlines = self.deadlines(time, Instant::now() + time);
+        let nothing = exchange::no_body();
+        self.exchange(Place::Reactor, deadlines, parameters, nothing)
             .await
+    }
+
+    fn deadlines(&self, whole: Duration, until: Instant) -> Deadlines {
+        Deadlines {
+            connect: self.settings.connect_timeout,
+            whole,
+            until,
+        }
     }
 
     async fn exchange(
         &self,
         place: Place,
-        whole: Duration,
+        deadlines: Deadlines,
         parameters: &Parameters,
         body: impl io::Read,
     ) -> Result<Output, String> {
-        let deadlines = Deadlines {
-            connect: self.settings.connect_timeout,
-            whole,
-        };
         let endpoint = &self.settings.endpoint;
         exchange(
             endpoint,

@@ -64,6 +64,16 @@ pub enum Body {
     Postal,
 }
 
+impl Body {
+    /// Whether PHP takes it apart itself, within `post_max_size`.
+    pub(super) fn is_form(self) -> bool {
+        matches!(
+            self,
+            Self::Multipart | Self::Guerrilla | Self::Sendgrid | Self::Mailgun
+        )
+    }
+}
+
 /// When a 2xx counts. PHP answers 200 after errors too: when `display_errors` is
 /// on, or when output was flushed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

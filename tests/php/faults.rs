@@ -1,6 +1,6 @@
 //! What goes wrong with PHP: never a refusal, always another try.
 
-use maiasaura::fastcgi::{Answer, Bridge, Settings};
+use maiasaura::fastcgi::{Answer, Body, Bridge, Settings};
 use std::time::Duration;
 
 use crate::fpm::{Fpm, is_root, set_mode};
@@ -96,6 +96,81 @@ fn scripts_that_cannot_be_run_are_tried_again() {
     assert!(why.starts_with("PHP-FPM cannot run the script"), "{why}");
 }
 
+/// A worker that has just run it finds that it is gone, and says so in other words than one that has
+/// never seen it.
+#[test]
+fn a_script_that_vanishes_is_tried_again() {
+    let fpm = Fpm::with("php_admin_value[fastcgi.logging] = 0");
+    fpm.write("vanishes.php", "<?php echo 'SAVED';");
+    let bridge = fpm.bridge("vanishes.php");
+    for _ in 0..8 {
+        assert_eq!(hand(&bridge, &message()), Answer::Delivered);
+    }
+    std::fs::remove_file(fpm.path("vanishes.php")).expect("it is there");
+    for _ in 0..8 {
+        let why = why(hand(&bridge, &message()));
+        assert!(why.starts_with("PHP-FPM cannot run the script"), "{why}");
+    }
+}
+
+/// PHP runs the script without what it was sent: what the script says then is of nothing. That it is
+/// too much it may say all the same.
+#[test]
+fn a_form_that_php_drops_is_tried_again() {
+    let message = [&b"Subject: t\r\n\r\n"[..], &b"line\r\n".repeat(4000)].concat();
+    for (complaints, is_shown) in [
+        (
+            "php_admin_flag[display_errors] = off\nphp_admin_flag[log_errors] = on",
+            false,
+        ),
+        (
+            "php_admin_value[output_buffering] = 4096\nphp_admin_flag[log_errors] = off",
+            true,
+        ),
+    ] {
+        let limit = "php_admin_value[post_max_size] = 8K";
+        let fpm = Fpm::with(&format!("{limit}\n{complaints}"));
+        fpm.write("no.php", "<?php http_response_code(422);");
+        fpm.write("large.php", "<?php http_response_code(413);");
+        let takes = "<?php header(\"X-Mail-Ack: $_SERVER[MAIL_KEY]\");";
+        fpm.write("takes.php", takes);
+        let hand = |script: &str, body| {
+            let settings = fpm.settings(script);
+            hand(&Bridge::new(Settings { body, ..settings }), &message)
+        };
+        for body in [
+            Body::Multipart,
+            Body::Sendgrid,
+            Body::Mailgun,
+            Body::Guerrilla,
+        ] {
+            for script in ["saved.php", "takes.php", "no.php"] {
+                let why = why(hand(script, body));
+                assert!(why.starts_with("PHP has dropped the form"), "{why}");
+            }
+            // Below a warning that is shown there is no room for a status.
+            let refused = hand("large.php", body);
+            let is_heard = matches!(refused, Answer::Never { .. });
+            assert!(is_heard || is_shown, "{refused:?}");
+        }
+        let raw = hand("takes.php", Body::Raw);
+        assert!(raw == Answer::Delivered || is_shown, "{raw:?}");
+    }
+}
+
+/// A framework says 404 for every route that it has not.
+#[test]
+fn a_route_that_is_missing_is_tried_again() {
+    let fpm = Fpm::start();
+    fpm.write("index.php", "<?php http_response_code(404);");
+    let mut settings = fpm.settings("index.php");
+    let refused = hand(&Bridge::new(settings.clone()), &message());
+    assert!(matches!(refused, Answer::Never { .. }), "{refused:?}");
+    settings.save.uri = Some("/api/webhook/mail".into());
+    let why = why(hand(&Bridge::new(settings), &message()));
+    assert!(why.contains("no route /api/webhook/mail"), "{why}");
+}
+
 #[test]
 fn a_script_that_hangs_is_not_waited_for() {
     let fpm = Fpm::start();
@@ -144,6 +219,11 @@ fn php_may_refuse() {
         panic!("it is a refusal");
     };
     assert_eq!(reply.to_string(), "550 5.7.9 Not for us");
+    fpm.write("silent.php", "<?php header('X-SMTP-Reply: 550');");
+    let Answer::Never { reply, .. } = hand(&fpm.bridge("silent.php"), &message()) else {
+        panic!("it is a refusal");
+    };
+    assert_eq!(reply.to_string(), "550 5.7.1 Refused by the application");
     let Answer::Later { after, .. } = hand(&fpm.bridge("wait.php"), &message()) else {
         panic!("it asks for patience");
     };

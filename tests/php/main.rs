@@ -9,6 +9,7 @@ mod fpm;
 mod guide;
 mod inline;
 mod letter;
+mod load;
 mod maildiranasaurus;
 mod owner;
 mod place;

@@ -15,7 +15,7 @@ const SENDER: &str = "s@example.net";
 const BOB: &str = "bob@example.org";
 
 /// PHP with a folder for its notes.
-fn fpm() -> Fpm {
+pub fn fpm() -> Fpm {
     let fpm = Fpm::start();
     let notes = fpm.path("notes");
     fs::create_dir(&notes).expect("the folder is ours");
@@ -24,7 +24,7 @@ fn fpm() -> Fpm {
 }
 
 /// What PHP has noted: by key, a line for each attempt.
-fn notes(fpm: &Fpm) -> BTreeMap<String, Vec<String>> {
+pub fn notes(fpm: &Fpm) -> BTreeMap<String, Vec<String>> {
     let notes = fs::read_dir(fpm.path("notes")).expect("it is there");
     let notes = notes.map(|entry| entry.expect("it can be listed"));
     let lines = |path| fs::read_to_string(path).expect("it is text");
@@ -38,7 +38,7 @@ fn notes(fpm: &Fpm) -> BTreeMap<String, Vec<String>> {
 }
 
 /// A receiver in front of a script. The address is in quotes, as it is none of a listener.
-fn yaml(fpm: &Fpm, script: &str, keys: &str) -> String {
+pub fn yaml(fpm: &Fpm, script: &str, keys: &str) -> String {
     format!(
         "save: HeadersParser|Hasher|Header|MailDir|FastCGI\n\
          limits: {{connections_per_ip: 1000, message_size: 25MB}}\n\
@@ -57,7 +57,7 @@ fn house(fpm: &Fpm, script: &str, keys: &str) -> House {
 
 /// What `maiasaura queue` says when all is well.
 #[track_caller]
-fn queue(folder: &Folder, arguments: &[&str]) -> String {
+pub fn queue(folder: &Folder, arguments: &[&str]) -> String {
     let arguments = [&["-c", "config.yaml", "queue"], arguments].concat();
     let ended = run(folder, &arguments, b"");
     assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -71,7 +71,7 @@ fn deliver(house: &House, subject: &str) {
     assert!(reply.starts_with("250 2.0.0 "), "{reply}");
 }
 
-fn waiting(folder: &Folder) -> usize {
+pub fn waiting(folder: &Folder) -> usize {
     folder.letters("fastcgi").len()
 }
 

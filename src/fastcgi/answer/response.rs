@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use mail_parser::DateTime;
 
 use super::super::parameters::seconds;
-use crate::smtp::reply::Reply;
+use super::REFUSED;
+use crate::smtp::reply::{self, Reply};
 
 /// Octets of header fields.
 const HEADER: usize = 64 << 10;
@@ -84,7 +85,23 @@ impl<'a> Response<'a> {
     /// good, cleaned of what a reply may not have.
     pub(super) fn smtp_reply(&self) -> Option<Result<Reply, ()>> {
         let value = self.field("X-SMTP-Reply")?;
-        Some(reply(value).ok_or(()))
+        Some(parsed(value).ok_or(()))
+    }
+
+    /// For how long the answer holds, if it says so (RFC 9111 section 5.2.2): not at all with
+    /// `no-store`. What frameworks say by themselves, `no-cache, private`, tells nothing of it.
+    pub(super) fn max_age(&self, longest: Duration) -> Option<Duration> {
+        let is_it = |name: &str| name.eq_ignore_ascii_case("Cache-Control");
+        let fields = self.fields.iter().filter(|(name, _)| is_it(name));
+        let directives = fields.flat_map(|(_, value)| value.split(',').map(str::trim));
+        let times = directives.filter_map(|directive| match directive.split_once('=') {
+            None if directive.eq_ignore_ascii_case("no-store") => Some(0),
+            Some((name, value)) if name.eq_ignore_ascii_case("max-age") => {
+                value.trim_matches('"').parse().ok()
+            }
+            _ => None,
+        });
+        Some(longest.min(Duration::from_secs(times.min()?)))
     }
 
     /// How long PHP asks to be left alone: seconds, or a date (RFC 9110 section 10.2.3).
@@ -102,7 +119,7 @@ fn date(value: &str) -> Option<u64> {
     u64::try_from(DateTime::parse_rfc822(value)?.to_timestamp()).ok()
 }
 
-fn reply(value: &str) -> Option<Reply> {
+fn parsed(value: &str) -> Option<Reply> {
     let (code, rest) = value.split_at_checked(3)?;
     let code: u16 = code.parse().ok()?;
     // 421 would mean the connection, others the dialogue.
@@ -119,7 +136,11 @@ fn reply(value: &str) -> Option<Reply> {
         ' '..='~' => character,
         _ => '?',
     };
-    let text: String = text.chars().take(TEXT).map(clean).collect();
+    let text: String = match text {
+        "" if code < 500 => reply::LOCAL_FAULT.text().to_owned(),
+        "" => REFUSED.text().to_owned(),
+        text => text.chars().take(TEXT).map(clean).collect(),
+    };
     Some(Reply::new(code, subject, detail, "").with_text(text))
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::fastcgi::{Body, Endpoint, Opinion, Verdict};
 
 const KEY: &str = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
 
@@ -12,9 +13,30 @@ fn output(stdout: &str, stderr: &str) -> Output {
     }
 }
 
+/// As it is configured by default, but for this.
+fn settings(acknowledgement: Acknowledgement) -> Settings {
+    let script = Script {
+        file: "/app/x.php".into(),
+        root: "/app".into(),
+        uri: None,
+    };
+    Settings {
+        endpoint: Endpoint::Unix("/nowhere".into()),
+        save: script.clone(),
+        validate: script,
+        body: Body::Raw,
+        acknowledgement,
+        secret: None,
+        connections: 1,
+        connect_timeout: Duration::ZERO,
+        timeout: Duration::ZERO,
+        validate_timeout: Duration::ZERO,
+    }
+}
+
 /// An answer in a few words: `250`, `451 4.3.0 after 5s`, `never 550 5.7.1`.
-fn saved(stdout: &str, stderr: &str, acknowledgement: Acknowledgement) -> String {
-    match save(&output(stdout, stderr), KEY, acknowledgement) {
+fn saved(stdout: &str, stderr: &str, settings: &Settings) -> String {
+    match save(&output(stdout, stderr), KEY, settings) {
         Answer::Delivered => "delivered".into(),
         Answer::Later {
             after: None, reply, ..
@@ -28,8 +50,8 @@ fn saved(stdout: &str, stderr: &str, acknowledgement: Acknowledgement) -> String
     }
 }
 
-fn validated(stdout: &str, stderr: &str, acknowledgement: Acknowledgement) -> String {
-    match validate(&output(stdout, stderr), acknowledgement) {
+fn validated(stdout: &str, stderr: &str, settings: &Settings) -> String {
+    match validate(&output(stdout, stderr), settings).verdict {
         Verdict::Passed => "passed".into(),
         Verdict::Refused { reply, .. } => format!("refused {}", codes(&reply)),
         Verdict::Unknown { reply, .. } => format!("unknown {}", codes(&reply)),
@@ -65,6 +87,7 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     ("Status: 404\n\n", "", "never 550 5.7.1", "refused 550 5.1.1"),
     ("Status: 404 Not Found\n\nFile not found.\n", "Primary script unknown", "later 451 4.3.0", "unknown 451 4.3.0"),
     ("Status: 404 Not Found\n\nFile not found.\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
+    ("Status: 404 Not Found\n\nNo input file specified.\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
     ("Status: 403 Forbidden\n\nAccess denied.\n", "Access to the script '/x' has been denied (see security.limit_extensions)", "later 451 4.3.0", "unknown 451 4.3.0"),
     ("Status: 403 Forbidden\n\nno\n", "Unable to open primary script: /x.php (Permission denied)", "later 451 4.3.0", "unknown 451 4.3.0"),
     ("Status: 406\n\n", "", "never 550 5.7.1", "unknown 451 4.3.0"),
@@ -82,7 +105,7 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     ("Status: 599\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
     ("X-SMTP-Reply: 550 5.7.9 no, thanks\n\n", "", "never 550 5.7.9", "refused 550 5.7.9"),
     ("X-SMTP-Reply: 554\n\nSAVED", "", "never 554 5.7.1", "refused 554 5.7.1"),
-    ("X-SMTP-Reply: 450 4.2.1 later\nRetry-After: 60\n\n", "", "later 450 4.2.1 after 60s", "unknown 450 4.2.1"),
+    ("X-SMTP-Reply: 450 4.2.1 later\nRetry-After: 60\n\n", "", "later 450 4.2.1 after 60s", "refused 450 4.2.1"),
     ("X-SMTP-Reply: 550 4.2.1 odd\n\nSAVED", "", "later 451 4.3.0", "unknown 451 4.3.0"),
     ("X-SMTP-Reply: 250 2.0.0 fine\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
     ("X-SMTP-Reply: 421 4.0.0 bye\n\n", "", "later 451 4.3.0", "unknown 451 4.3.0"),
@@ -101,9 +124,66 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
 #[test]
 fn answers_mean_what_the_table_says() {
     for (stdout, stderr, message, recipient) in TABLE {
-        let required = Acknowledgement::Required;
+        let required = &settings(Acknowledgement::Required);
         assert_eq!(saved(stdout, stderr, required), *message, "{stdout}");
         assert_eq!(validated(stdout, stderr, required), *recipient, "{stdout}");
+    }
+}
+
+/// What is true for all who ask is remembered as long as the configuration says, what is said of one
+/// of them is not; PHP may want it otherwise.
+#[test]
+fn answers_hold_for_a_while() {
+    for (stdout, seconds) in [
+        ("X: y\n\nPASS", None),
+        ("Status: 204\n\n", None),
+        ("Status: 404\n\n", None),
+        ("Status: 410\nCache-Control: no-cache, private\n\n", None),
+        ("Status: 403\n\n", Some(0)),
+        ("Status: 403\nCache-Control: max-age=60\n\n", Some(60)),
+        ("X-SMTP-Reply: 550 no\n\n", Some(0)),
+        ("X-SMTP-Reply: 450 later\n\n", Some(0)),
+        (
+            "Cache-Control: max-age=5\nX-SMTP-Reply: 550 no\n\n",
+            Some(5),
+        ),
+        ("cache-control: NO-STORE\n\nPASS", Some(0)),
+        (
+            "Cache-Control: no-store, no-cache, must-revalidate\n\nPASS",
+            Some(0),
+        ),
+        ("Cache-Control: max-age=60, no-store\n\nPASS", Some(0)),
+        (
+            "Cache-Control: private\nCache-Control: max-age=0\n\nPASS",
+            Some(0),
+        ),
+        ("Cache-Control: public,max-age=\"7\"\n\nPASS", Some(7)),
+        ("Cache-Control: max-age=99999999999\n\nPASS", Some(86400)),
+        ("Cache-Control: max-age=-1, max-age\n\nPASS", None),
+    ] {
+        let Opinion { lifetime, .. } =
+            validate(&output(stdout, ""), &settings(Acknowledgement::Required));
+        assert_eq!(lifetime, seconds.map(Duration::from_secs), "{stdout}");
+    }
+}
+
+/// A framework that has not the route says what an application says that refuses.
+#[test]
+fn a_missing_route_is_no_refusal() {
+    let mut settings = settings(Acknowledgement::Required);
+    settings.save.uri = Some("/mail".into());
+    settings.validate.uri = Some("/who".into());
+    for (stdout, message, recipient) in [
+        ("Status: 404\n\n", "later 451 4.3.0", "unknown 451 4.3.0"),
+        ("Status: 410\n\n", "never 550 5.7.1", "refused 550 5.1.1"),
+        (
+            "Status: 404\nX-SMTP-Reply: 550 5.1.1 no\n\n",
+            "never 550 5.1.1",
+            "refused 550 5.1.1",
+        ),
+    ] {
+        assert_eq!(saved(stdout, "", &settings), message, "{stdout}");
+        assert_eq!(validated(stdout, "", &settings), recipient, "{stdout}");
     }
 }
 
@@ -120,7 +200,7 @@ fn a_status_is_enough_where_that_is_wanted() {
             "refused 550 5.7.1",
         ),
     ] {
-        let status = Acknowledgement::Status;
+        let status = &settings(Acknowledgement::Status);
         assert_eq!(saved(stdout, "", status), message, "{stdout}");
         assert_eq!(validated(stdout, "", status), recipient, "{stdout}");
     }
@@ -130,12 +210,29 @@ fn a_status_is_enough_where_that_is_wanted() {
 fn a_reply_is_cleaned() {
     let long = "x".repeat(5000);
     let stdout = format!("X-SMTP-Reply: 550 5.1.1 \u{fc}\u{1}\ttoo {long}\n\n");
-    let Answer::Never { reply, .. } = save(&output(&stdout, ""), KEY, Acknowledgement::Required)
-    else {
+    let Answer::Never { reply, .. } = save(
+        &output(&stdout, ""),
+        KEY,
+        &settings(Acknowledgement::Required),
+    ) else {
         panic!("it is a refusal");
     };
     let text = format!("???too {long}");
     assert_eq!(reply.text(), &text[..400]);
+    for (value, text) in [
+        ("550", "550 5.7.1 Refused by the application"),
+        ("554 5.6.0", "554 5.6.0 Refused by the application"),
+        ("450 4.2.1 ", "450 4.2.1 Temporary fault, try again later"),
+    ] {
+        let stdout = format!("X-SMTP-Reply: {value}\n\n");
+        let settings = settings(Acknowledgement::Required);
+        let (Answer::Never { reply, .. } | Answer::Later { reply, .. }) =
+            save(&output(&stdout, ""), KEY, &settings)
+        else {
+            panic!("it is no delivery");
+        };
+        assert_eq!(reply.to_string(), text);
+    }
 }
 
 /// The bare words of PHP's errors are in the log; a whole megabyte of them is not.
@@ -145,7 +242,7 @@ fn the_log_is_told_how_it_begins() {
     let Answer::Later { why, .. } = save(
         &output("Status: 500\n\n", &stderr),
         KEY,
-        Acknowledgement::Required,
+        &settings(Acknowledgement::Required),
     ) else {
         panic!("it is tried again");
     };

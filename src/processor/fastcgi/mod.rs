@@ -5,7 +5,8 @@
 //! before it in the chain (`MailDir|FastCGI`) has everything on the disk and
 //! nothing visible, and a refusal or a fault takes it back. A message with several
 //! recipients is handed over once for each; when one of them is refused the whole
-//! message is, and PHP sees those before it again, with the same keys.
+//! message is, and PHP sees those before it again, with the same keys. All of them together have the
+//! time of one.
 //!
 //! With `delivery: queued` the message goes into a queue, and a [`Postman`] hands
 //! it over.
@@ -16,10 +17,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
-
-use smol::Timer;
-use smol::future::or;
+use std::time::{Duration, Instant, SystemTime};
 
 pub use postman::Postman;
 
@@ -27,14 +25,13 @@ use super::{Delivery, Pending, Processor, Queued, Sender, Staged, keys};
 use crate::answers::{self, Answers, Kind, Times};
 use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
-use crate::fastcgi::{self, Answer, Bridge, Content, Letter, Stored, Verdict};
-use crate::smtp::reply;
+use crate::fastcgi::{self, Answer, Bridge, Content, Letter, Opinion, Stored, Verdict};
 
 /// Asks PHP about recipients, and hands it messages: while the client waits, or by way of a queue.
 #[derive(Debug)]
 pub struct FastCgi {
     bridge: Arc<Bridge>,
-    answers: Answers<Verdict>,
+    answers: Answers<Opinion>,
     queued: Option<Queued>,
 }
 
@@ -65,22 +62,15 @@ impl FastCgi {
         }
     }
 
-    /// Hands the message over for all recipients, within the time for one.
+    /// Hands the message over for all recipients, within the time for one: the client waits for all
+    /// of them.
     async fn hand_all(&self, delivery: &Delivery) -> Result<(), Failure> {
         let keys = keys(delivery)?;
-        let all = async {
-            for (recipient, key) in delivery.recipients().iter().zip(&*keys) {
-                self.hand(delivery, key, recipient).await?;
-            }
-            Ok(())
-        };
-        let time = self.bridge.settings().timeout;
-        or(all, async {
-            Timer::after(time).await;
-            let cause = format!("PHP has not answered for all recipients within {time:?}");
-            Err(Failure::new(reply::LOCAL_FAULT, cause))
-        })
-        .await
+        let until = self.bridge.until();
+        for (recipient, key) in delivery.recipients().iter().zip(&*keys) {
+            self.hand(delivery, key, recipient, until).await?;
+        }
+        Ok(())
     }
 
     async fn hand(
@@ -88,6 +78,7 @@ impl FastCgi {
         delivery: &Delivery,
         key: &str,
         recipient: &Recipient,
+        until: Instant,
     ) -> Result<(), Failure> {
         let envelope = envelope(delivery, key, recipient);
         let destination = recipient.destinations.first();
@@ -108,7 +99,7 @@ impl FastCgi {
             content,
             path: None,
         };
-        match self.bridge.hand(letter, 1).await {
+        match self.bridge.hand_until(letter, until).await {
             Answer::Delivered => Ok(()),
             Answer::Later { reply, why, .. } | Answer::Never { reply, why } => {
                 Err(Failure::new(reply, format!("PHP: {why}")))
@@ -164,18 +155,22 @@ impl Processor for FastCgi {
     }
 }
 
-impl answers::Answer for Verdict {
+impl answers::Answer for Opinion {
     fn kind(&self) -> Kind {
-        match self {
-            Self::Passed => Kind::Yes,
-            Self::Refused { .. } => Kind::No,
-            Self::Unknown { .. } => Kind::Unknown,
+        match self.verdict {
+            Verdict::Passed => Kind::Yes,
+            Verdict::Refused { .. } => Kind::No,
+            Verdict::Unknown { .. } => Kind::Unknown,
         }
+    }
+
+    fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
     }
 }
 
-async fn verdict(verdict: impl Future<Output = Verdict>) -> Result<(), Failure> {
-    match verdict.await {
+async fn verdict(opinion: impl Future<Output = Opinion>) -> Result<(), Failure> {
+    match opinion.await.verdict {
         Verdict::Passed => Ok(()),
         Verdict::Refused { reply, why } | Verdict::Unknown { reply, why } => {
             Err(Failure::new(reply, format!("PHP: {why}")))
