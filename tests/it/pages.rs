@@ -214,8 +214,9 @@ mod commands {
         (!words.contains(&"-")).then_some(words)
     }
 
+    /// Not where it is the name of a user.
     fn is_start(before: &str) -> bool {
-        before.is_empty() || before.ends_with([' ', '/', '"'])
+        before.is_empty() || before.ends_with([' ', '/', '"']) && !before.ends_with(" -o ")
     }
 
     /// Whether a command of this name is listed there.
@@ -232,7 +233,11 @@ mod commands {
             let code = Code::of(&page);
             for words in code.lines().filter_map(arguments) {
                 count += 1;
-                let commands: Vec<_> = words.iter().take_while(|word| !is_option(word)).collect();
+                let commands = match words.as_slice() {
+                    ["-c" | "--config", _, commands @ ..] => commands,
+                    commands => commands,
+                };
+                let commands: Vec<_> = commands.iter().take_while(|it| !is_option(it)).collect();
                 let mut known = all.clone();
                 if let Some(first) = commands.first() {
                     assert!(lists(&all, first), "{name}: {words:?}");

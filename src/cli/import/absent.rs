@@ -4,7 +4,7 @@
 //! each moves from here to where it is imported.
 
 use super::draft::Draft;
-use super::ledger::Id;
+use super::ledger::{self, Id, Value};
 
 const MYSQL: &str = "the statement is made of the columns that the table has; columns with other names are \
                      told in mysql.columns";
@@ -24,7 +24,8 @@ const PRIMARY: &str = "Delivered-To has the recipient's own address here; whoeve
                        host there writes header: {delivered_to_host: HOST}";
 const BACKEND: &str = "backends had names in a draft of 1.6 only; a chain says what is done with \
                        mail: save_process, and here save";
-const DASHBOARD: &str = "there is no panel; the log has the numbers (log.format: json)";
+const DASHBOARD: &str = "there is no panel; a program that was built with --features metrics has \
+                         figures for Prometheus, where the section metrics is";
 
 /// A key by the last part of its name; one that ends in a dot by a section that it is in.
 const KEYS: [(&str, &str); 39] = [
@@ -75,6 +76,9 @@ const KEYS: [(&str, &str); 39] = [
     ("post_process_consumer", STREAM),
 ];
 
+/// Keys that have keys in them, without the numbers of elements.
+const SECTIONS: [&str; 4] = ["backend_config", "servers", "servers.tls", "backend"];
+
 /// What must not be seen over somebody's shoulder.
 const SECRETS: [&str; 9] = [
     "mysql_pass",
@@ -106,10 +110,10 @@ pub(super) fn tell(draft: &mut Draft) {
 
 fn why(draft: &Draft, id: Id) -> String {
     let key = draft.ledger.key(id);
-    if draft.ledger.find(key) != Some(id) {
-        return "it is there twice; the last one counts, as before".to_owned();
+    if let Some(counts) = draft.ledger.instead_of(id) {
+        return twice(key, draft.ledger.key(counts));
     }
-    let last = key.rsplit('.').next().unwrap_or(key);
+    let last = ledger::last(key);
     let known =
         KEYS.iter()
             .chain(&super::gleez::KEYS)
@@ -122,6 +126,52 @@ fn why(draft: &Draft, id: Id) -> String {
     if let Some((_, why)) = known {
         return (*why).to_owned();
     }
+    if is_one_of(&SECTIONS, &without_numbers(key)) {
+        return no_section(draft.ledger.value(id)).to_owned();
+    }
+    if is_one_of(&super::READ, last) {
+        return "this key is known, but not in this place, where it had no effect; move it if it \
+                is meant, and import again"
+            .to_owned();
+    }
+    unknown(last)
+}
+
+/// `servers.tls` for `servers[0].tls`.
+fn without_numbers(key: &str) -> String {
+    let parts = key.split('[').enumerate();
+    let behind = |(number, part): (usize, &str)| match (number, part.split_once(']')) {
+        (1.., Some((_, behind))) => behind.to_owned(),
+        _ => part.to_owned(),
+    };
+    parts.map(behind).collect()
+}
+
+fn is_one_of(names: &[&str], name: &str) -> bool {
+    names.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// A key that is there under the same name again.
+fn twice(key: &str, counts: &str) -> String {
+    let name = ledger::last(counts);
+    if ledger::is_looked_up(counts) && name != ledger::last(key) {
+        return format!("{name} counts, as before: go-guerrilla knew it in this case only");
+    }
+    "it is there twice; the last one counts, as before".to_owned()
+}
+
+/// Something else where sections have their keys.
+fn no_section(value: &Value) -> &'static str {
+    match value {
+        Value::Null | Value::Section => "there is nothing in it",
+        _ => {
+            "keys belong here, in { }, and none could be read from it; correct it and import again"
+        }
+    }
+}
+
+/// A key that nobody knows, with one that may have been meant.
+fn unknown(last: &str) -> String {
     let near = KEYS
         .iter()
         .map(|(name, _)| *name)

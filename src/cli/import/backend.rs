@@ -1,6 +1,8 @@
 //! `backend_config` with the keys of all processors, the same keys at the top in 1.4 and 1.5, or
 //! in sections as version 2.0 was to have them.
 
+use std::time::Duration;
+
 use super::chain::{self, Furnished};
 use super::database::{Databases, Wanted};
 use super::draft::{Draft, Said};
@@ -17,21 +19,60 @@ struct Backend {
 
 const STORES: &str = "HeadersParser|Hasher|Header|MailDir";
 
+/// Another name for a chain.
+struct Other {
+    name: &'static str,
+    /// What it was where the chain has its own name, too.
+    beside: &'static str,
+    /// What it was alone.
+    alone: &'static str,
+}
+
+const DRAFT: &str = "as it does since go-guerrilla 1.6; this was its name in drafts of that";
+const NONE: &str = "as before; this was no key";
+const SAVE: [Other; 3] = [
+    Other {
+        name: "save_processors",
+        beside: NONE,
+        alone: "go-guerrilla reads save_process and did as if nothing were written",
+    },
+    Other {
+        name: "process_stack",
+        beside: DRAFT,
+        alone: "save_process had this name in drafts of go-guerrilla 1.6, and nothing later reads it",
+    },
+    Other {
+        name: "process_line",
+        beside: DRAFT,
+        alone: "save_process had this name in drafts of go-guerrilla 1.6, and nothing later reads it",
+    },
+];
+const VALIDATE: [Other; 1] = [Other {
+    name: "validate_processors",
+    beside: NONE,
+    alone: "go-guerrilla reads validate_process and did as if nothing were written",
+}];
+
 /// Everything behind the servers.
 pub(super) fn import(draft: &mut Draft, form: Form) {
     servers::level(draft);
     let backend = Backend::of(draft);
-    let save = backend.chain(draft, "save_process", "save_processors");
-    let validate = backend.chain(draft, "validate_process", "validate_processors");
+    let save = backend.chain(draft, "save_process", &SAVE);
+    let validate = backend.chain(draft, "validate_process", &VALIDATE);
     let is_named = |name: &str| {
         let chains = [&save, &validate];
         let mut chains = chains.into_iter().flatten();
         chains.any(|said| chain::names(&said.value, name))
     };
     let php = backend.php(draft).put(draft, is_named("FastCGI"));
+    let delivery = backend.times(draft, php);
     let is_old = form == Form::Typed || Backend::is_old(draft);
     let wanted = wanted(save.as_ref(), is_old);
-    let (sql, redis) = backend.databases(draft).put(draft, wanted);
+    let databases = Databases {
+        delivery,
+        ..backend.databases(draft)
+    };
+    let (sql, redis) = databases.put(draft, wanted);
     let furnished = Furnished {
         php,
         sql,
@@ -47,7 +88,6 @@ pub(super) fn import(draft: &mut Draft, form: Form) {
     if let Some(said) = &validate {
         chain::validate(draft, said, furnished);
     }
-    backend.times(draft, php);
     backend.maildirs(draft, is_named("MailDir"));
 }
 
@@ -84,23 +124,35 @@ impl Backend {
         draft.some_text(&key)
     }
 
-    /// A chain, also under the name that MailDiranasaurus' sample has for it.
-    fn chain(&self, draft: &mut Draft, name: &str, wrong: &str) -> Option<Said<String>> {
-        let right = self.key(draft, name).and_then(|key| draft.text(&key));
-        let Some(key) = self.key(draft, wrong) else {
-            return right;
+    /// A text under either of two names. Who has both has the first one in mind.
+    fn either(&self, draft: &mut Draft, [first, second]: [&str; 2]) -> Option<Said<String>> {
+        let Some(said) = self.text(draft, first) else {
+            return self.text(draft, second);
         };
-        if right.is_some() {
-            draft.tell_of(&key, &format!("{name} counts, as before; this was no key"));
-            return right;
+        if let Some(key) = self.key(draft, second) {
+            draft.tell_of(&key, &format!("{first} says the same, and counts"));
         }
-        let said = draft.text(&key)?;
-        let why = format!(
-            "go-guerrilla reads {name} and did as if nothing were written; the result has what was \
-             meant"
-        );
-        draft.tell(&[said.from], why);
         Some(said)
+    }
+
+    /// A chain, also under other names that it has in files.
+    fn chain(&self, draft: &mut Draft, name: &str, others: &[Other]) -> Option<Said<String>> {
+        let mut found = self.key(draft, name).and_then(|key| draft.text(&key));
+        for other in others {
+            let Some(key) = self.key(draft, other.name) else {
+                continue;
+            };
+            if found.is_some() {
+                draft.tell_of(&key, &format!("{name} counts, {}", other.beside));
+                continue;
+            }
+            found = draft.text(&key);
+            if let Some(said) = &found {
+                let why = format!("{}; the result has what was meant", other.alone);
+                draft.tell(&[said.from], why);
+            }
+        }
+        found
     }
 
     fn php(&self, draft: &mut Draft) -> Php {
@@ -120,25 +172,18 @@ impl Backend {
     }
 
     fn databases(&self, draft: &mut Draft) -> Databases {
-        let mut text = |names: &[&str]| {
-            let mut found = None;
-            for name in names {
-                // Who has both has the newer one in mind.
-                found = found.or_else(|| self.text(draft, name));
-            }
-            found
-        };
         let mut databases = Databases {
-            host: text(&["mysql_host"]),
-            user: text(&["mysql_user"]),
-            password: text(&["mysql_pass"]),
-            database: text(&["mysql_db"]),
-            table: text(&["mail_table", "mysql_mail_table"]),
-            dsn: text(&["sql_dsn"]),
-            driver: text(&["sql_driver"]),
-            redis: text(&["redis_interface"]),
+            table: self.either(draft, ["mail_table", "mysql_mail_table"]),
             ..Databases::default()
         };
+        let mut text = |name: &str| self.text(draft, name);
+        databases.host = text("mysql_host");
+        databases.user = text("mysql_user");
+        databases.password = text("mysql_pass");
+        databases.database = text("mysql_db");
+        databases.dsn = text("sql_dsn");
+        databases.driver = text("sql_driver");
+        databases.redis = text("redis_interface");
         databases.connections = self.count(draft, "sql_max_open_conns");
         databases.expire = self.count(draft, "redis_expire_seconds");
         databases
@@ -174,15 +219,13 @@ impl Backend {
         Some(said.value)
     }
 
-    fn times(&self, draft: &mut Draft, php: bool) {
-        let save = self.text(draft, "gw_save_timeout");
-        if let Some(said) = save.or_else(|| self.text(draft, "save_timeout")) {
-            php::save_timeout(draft, &said, php);
-        }
-        let validate = self.text(draft, "gw_val_rcpt_timeout");
-        if let Some(said) = validate.or_else(|| self.text(draft, "val_rcpt_timeout")) {
+    /// Returns how long a client waits for a delivery.
+    fn times(&self, draft: &mut Draft, php: bool) -> Option<Said<Duration>> {
+        if let Some(said) = self.either(draft, ["gw_val_rcpt_timeout", "val_rcpt_timeout"]) {
             php::validate_timeout(draft, &said, php);
         }
+        let said = self.either(draft, ["gw_save_timeout", "save_timeout"])?;
+        php::save_timeout(draft, &said, php)
     }
 
     fn maildirs(&self, draft: &mut Draft, is_named: bool) {

@@ -1,8 +1,15 @@
 //! The keys of the processors that write to MySQL and Redis.
 
+use std::time::Duration;
+
+use serde::de::value::{Error, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+
 use super::draft::{Draft, Said};
+use super::dsn::{Source, source};
 use super::ledger::Id;
 use super::sheet::Value;
+use crate::config::{DatabaseAddress, MysqlConfig, RedisConfig, Time, TimeoutsConfig};
 
 /// The keys that these processors had, under whichever names.
 #[derive(Debug, Default)]
@@ -19,6 +26,8 @@ pub(super) struct Databases {
     pub(super) redis: Option<Said<String>>,
     /// Seconds that Redis keeps a message.
     pub(super) expire: Option<Said<u64>>,
+    /// How long a client waits for a delivery.
+    pub(super) delivery: Option<Said<Duration>>,
 }
 
 /// Which of them chains name.
@@ -30,29 +39,25 @@ pub(super) struct Wanted {
     pub(super) both: bool,
 }
 
-/// A data source name, taken apart.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Source {
-    user: String,
-    password: String,
-    address: String,
-    database: String,
-    tls: Option<&'static str>,
-}
-
 const BUILD: &str = "It needs a program that was built with --features mysql,redis.";
 const SECRET: &str = "This file is a secret as well now: chmod 600.";
 const INLINE: &str = "The client waits for the row, as before. Without this line rows are written from \
                       a queue, and an outage of MySQL costs nobody anything.";
 const MAIL: &str = "The message is in its row, as before, unless it is in Redis.";
 const DIGITS: &str = "What fits into the column hash of go-guerrilla's table.";
+const SOONER: &str = "It must have answered before the client is told to come again.";
+const MOST_CONNECTIONS: u64 = 1000;
 const UNUSED: &str = "no chain names the processor that it was for; write MySQL, Redis or GuerrillaDbRedis \
                       into save, and the section mysql or redis";
+
+const ALONE: &str = "it goes with MySQL, of which too little is known; write the sections mysql and redis, and \
+                     GuerrillaDbRedis into save";
 
 impl Databases {
     /// Puts the sections on the sheet that are wanted, and returns which are there.
     pub(super) fn put(self, draft: &mut Draft, wanted: Wanted) -> (bool, bool) {
         let (redis, expire) = (self.redis.clone(), self.expire.clone());
+        let delivery = self.delivery.clone();
         let is_sql = if wanted.sql || wanted.both {
             self.put_sql(draft, wanted)
         } else {
@@ -61,11 +66,16 @@ impl Databases {
             false
         };
         let is_redis = if wanted.redis || (wanted.both && is_sql) {
-            put_redis(draft, redis.as_ref(), expire.as_ref(), wanted)
+            let is_there = put_redis(draft, redis.as_ref(), expire.as_ref(), wanted);
+            if is_there {
+                let usual = RedisConfig::default().timeout;
+                put_timeout(draft, "redis.timeout", None, usual, delivery.as_ref());
+            }
+            is_there
         } else {
             let texts = redis.iter().map(|said| said.from);
             let ids: Vec<Id> = texts.chain(expire.iter().map(|said| said.from)).collect();
-            tell_all(draft, &ids, UNUSED);
+            tell_all(draft, &ids, if wanted.both { ALONE } else { UNUSED });
             false
         };
         (is_sql, is_redis)
@@ -98,27 +108,24 @@ impl Databases {
             tell_all(draft, &self.ids(), &why);
             return false;
         }
-        let read = match &self.dsn {
-            Some(said) => source(&said.value),
-            None => self.parts(),
+        let read = match self.whole() {
+            Ok(read) => read,
+            Err(why) => {
+                tell_all(draft, &self.ids(), &why);
+                return false;
+            }
         };
-        let is_whole = |it: &Source| !it.database.is_empty() && !it.user.is_empty();
-        let Some(read) = read.filter(is_whole) else {
-            let why = "this does not say where MySQL is, who we are there, and which database; \
-                       write it into the section mysql";
-            tell_all(draft, &self.ids(), why);
-            return false;
-        };
-        self.put_source(draft, read);
-        if let Some(table) = self.table {
-            put_table(draft, &table);
+        self.put_source(draft, &read);
+        if self.dsn.is_some() {
+            let parts = [&self.host, &self.user, &self.password, &self.database];
+            let ids: Vec<Id> = parts.into_iter().flatten().map(|said| said.from).collect();
+            tell_all(draft, &ids, "sql_dsn says the same, and counts");
         }
-        let connections = self
-            .connections
-            .filter(|said| (1..=1000).contains(&said.value));
-        if let Some(said) = connections {
-            let number = Value::Word(said.value.to_string());
-            draft.put("mysql.connections", number, &[said.from], "");
+        if let Some(table) = &self.table {
+            put_table(draft, table);
+        }
+        if let Some(said) = &self.connections {
+            put_connections(draft, said);
         }
         if wanted.sql {
             draft.put("mysql.mail", Value::Word("true".into()), &[], MAIL);
@@ -128,7 +135,7 @@ impl Databases {
     }
 
     /// Where the database is, and who we are there.
-    fn put_source(&self, draft: &mut Draft, source: Source) {
+    fn put_source(&self, draft: &mut Draft, source: &Source) {
         let from =
             |said: &Option<Said<String>>| said.iter().map(|said| said.from).collect::<Vec<Id>>();
         let all: Vec<Id> = [from(&self.dsn), from(&self.driver)].concat();
@@ -136,27 +143,66 @@ impl Databases {
             Some(_) => all.clone(),
             None => [from(said), from(&self.driver)].concat(),
         };
-        let text = |text: String| Value::Text(text);
+        let text = |text: &String| Value::Text(text.clone());
         draft.put(
             "mysql.address",
-            text(source.address),
+            text(&source.address),
             &part(&self.host),
             BUILD,
         );
-        draft.put("mysql.user", text(source.user), &part(&self.user), "");
+        draft.put("mysql.user", text(&source.user), &part(&self.user), "");
         if !source.password.is_empty() {
-            let password = text(source.password);
+            let password = text(&source.password);
             draft.put("mysql.password", password, &part(&self.password), SECRET);
         }
         draft.put(
             "mysql.database",
-            text(source.database),
+            text(&source.database),
             &part(&self.database),
             "",
         );
+        self.put_parameters(draft, source, &all);
+    }
+
+    /// What else the name of the data source has.
+    fn put_parameters(&self, draft: &mut Draft, source: &Source, from: &[Id]) {
         if let Some(tls) = source.tls {
-            draft.put("mysql.tls", Value::Word(tls.into()), &all, "");
+            draft.put("mysql.tls", Value::Word(tls.into()), from, "");
         }
+        if let Some(time) = source.connect_timeout {
+            let value = Value::Word(Time(time).to_string());
+            draft.put("mysql.connect_timeout", value, from, "");
+        }
+        let asked = source.timeout.map(|value| (value, from));
+        let usual = MysqlConfig::default().timeout;
+        put_timeout(draft, "mysql.timeout", asked, usual, self.delivery.as_ref());
+        if !source.others.is_empty() {
+            let why = format!(
+                "{}: there is no key for this here; rows are written in utf8mb4",
+                source.others.join("&")
+            );
+            draft.tell(from, why);
+        }
+    }
+
+    /// Where MySQL is and who we are there, if the keys say all of it; else why not.
+    fn whole(&self) -> Result<Source, String> {
+        let read = match &self.dsn {
+            Some(said) => source(&said.value),
+            None => self.parts(),
+        };
+        let is_whole = |it: &Source| !it.database.is_empty() && !it.user.is_empty();
+        let why = "this does not say where MySQL is, who we are there, and which database; \
+                   write it into the section mysql";
+        let mut read = read.filter(is_whole).ok_or(why)?;
+        read.address = with_host(&read.address);
+        if !is_taken::<DatabaseAddress>(&read.address) {
+            return Err(format!(
+                "{:?} is not where MySQL listens; write the section mysql",
+                read.address
+            ));
+        }
+        Ok(read)
     }
 
     fn parts(&self) -> Option<Source> {
@@ -166,7 +212,7 @@ impl Databases {
             user: text(&self.user)?,
             password: text(&self.password).unwrap_or_default(),
             database: text(&self.database)?,
-            tls: None,
+            ..Source::default()
         })
     }
 }
@@ -178,10 +224,7 @@ fn put_redis(
     wanted: Wanted,
 ) -> bool {
     let address = redis.map_or(":6379", |said| &said.value);
-    let address = match address.strip_prefix(':') {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => address.to_owned(),
-    };
+    let address = with_host(address);
     let is_address = address.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
@@ -200,23 +243,68 @@ fn put_redis(
         draft.put("redis.digits", Value::Word("32".into()), &[], DIGITS);
     }
     if let Some(said) = expire {
-        draft.put(
-            "redis.expire",
-            Value::Word(format!("{}s", said.value)),
-            &[said.from],
-            "",
-        );
+        put_expire(draft, said);
     }
     true
 }
 
+fn put_expire(draft: &mut Draft, said: &Said<u64>) {
+    let time = format!("{}s", said.value);
+    if !is_taken::<Time>(&time) {
+        let why = format!("{time} is more than can be; the default stands in the result");
+        return draft.tell(&[said.from], why);
+    }
+    let note = match said.value {
+        0 => "For ever; Redis refuses messages that are to be kept for no time at all.",
+        _ => "",
+    };
+    draft.put("redis.expire", Value::Word(time), &[said.from], note);
+}
+
+/// How long a database may take: what is asked for, and less if the client would have gone by then.
+fn put_timeout(
+    draft: &mut Draft,
+    key: &str,
+    asked: Option<(Duration, &[Id])>,
+    usual: Time,
+    delivery: Option<&Said<Duration>>,
+) {
+    let most = TimeoutsConfig::default().delivery.get();
+    let most = delivery.map_or(most, |said| said.value);
+    let (time, from) = asked.unwrap_or((usual.get(), &[]));
+    if time >= most {
+        let from = [
+            from,
+            &delivery.map_or_else(Vec::new, |said| vec![said.from]),
+        ]
+        .concat();
+        let value = Value::Word(Time(most * 5 / 6).to_string());
+        draft.put(key, value, &from, SOONER);
+    } else if asked.is_some() {
+        draft.put(key, Value::Word(Time(time).to_string()), from, "");
+    }
+}
+
+fn put_connections(draft: &mut Draft, said: &Said<u64>) {
+    let number = said.value;
+    let usual = MysqlConfig::default().connections;
+    let why = match number {
+        0 => format!("0 was no limit; here there is one, and {usual} stand in the result"),
+        1..=MOST_CONNECTIONS => {
+            let value = Value::Word(number.to_string());
+            return draft.put("mysql.connections", value, &[said.from], "");
+        }
+        _ => format!("{number} are more than {MOST_CONNECTIONS}; {usual} stand in the result"),
+    };
+    draft.tell(&[said.from], why);
+}
+
 fn put_table(draft: &mut Draft, said: &Said<String>) {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$');
+    let is_plain = |c: char| (c.is_alphanumeric() && c <= '\u{ffff}') || matches!(c, '_' | '$');
+    let is_part =
+        |part: &str| (1..=64).contains(&part.chars().count()) && part.chars().all(is_plain);
     let name = said.value.replace('`', "");
-    let is_name = name.split('.').count() <= 2
-        && name
-            .split('.')
-            .all(|part| !part.is_empty() && part.len() <= 64 && part.chars().all(is_plain));
+    let is_name = name.split('.').count() <= 2 && name.split('.').all(is_part);
     if is_name {
         draft.put("mysql.table", Value::Text(name), &[said.from], "");
     } else {
@@ -228,84 +316,23 @@ fn put_table(draft: &mut Draft, said: &Said<String>) {
     }
 }
 
+/// An address with a port alone is one of this machine.
+fn with_host(address: &str) -> String {
+    match address.strip_prefix(':') {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => address.to_owned(),
+    }
+}
+
+/// Whether our own configuration takes a text as such a value.
+fn is_taken<T: DeserializeOwned>(text: &str) -> bool {
+    let text: StrDeserializer<Error> = text.into_deserializer();
+    T::deserialize(text).is_ok()
+}
+
 /// Tells of keys, if there are any.
 fn tell_all(draft: &mut Draft, ids: &[Id], why: &str) {
     if !ids.is_empty() {
         draft.tell(ids, why);
-    }
-}
-
-/// `user:password@tcp(host:port)/database?parameters`, as Go's driver reads it.
-fn source(dsn: &str) -> Option<Source> {
-    let (before, after) = dsn.rsplit_once('/')?;
-    let (database, parameters) = after.split_once('?').unwrap_or((after, ""));
-    let (who, place) = before.rsplit_once('@').unwrap_or(("", before));
-    let (user, password) = who.split_once(':').unwrap_or((who, ""));
-    let (net, address) = match place.split_once('(') {
-        Some((net, rest)) => (net, rest.strip_suffix(')')?),
-        None => (place, ""),
-    };
-    let address = match (net, address) {
-        ("unix", path) if path.starts_with('/') => format!("unix:{path}"),
-        ("unix", _) => "unix:/tmp/mysql.sock".to_owned(),
-        ("" | "tcp", "") => "127.0.0.1:3306".to_owned(),
-        ("tcp", address) => address.to_owned(),
-        _ => return None,
-    };
-    let mut parameters = parameters.split('&');
-    Some(Source {
-        user: user.to_owned(),
-        password: password.to_owned(),
-        address,
-        database: database.to_owned(),
-        tls: parameters.find_map(|parameter| match parameter.strip_prefix("tls=")? {
-            "true" => Some("verified"),
-            "skip-verify" => Some("required"),
-            "preferred" => Some("preferred"),
-            "false" => Some("off"),
-            _ => None,
-        }),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_data_sources() {
-        for (dsn, user, password, address, database, tls) in [
-            ("u:p@tcp(h:1)/d", "u", "p", "h:1", "d", None),
-            (
-                "u:p/@:x@tcp(127.0.0.1:3306)/d?readTimeout=10s&tls=true",
-                "u",
-                "p/@:x",
-                "127.0.0.1:3306",
-                "d",
-                Some("verified"),
-            ),
-            (
-                "u@unix(/run/my.sock)/d?tls=skip-verify",
-                "u",
-                "",
-                "unix:/run/my.sock",
-                "d",
-                Some("required"),
-            ),
-            ("u:p@/d", "u", "p", "127.0.0.1:3306", "d", None),
-            ("/", "", "", "127.0.0.1:3306", "", None),
-        ] {
-            let expected = Source {
-                user: user.into(),
-                password: password.into(),
-                address: address.into(),
-                database: database.into(),
-                tls,
-            };
-            assert_eq!(source(dsn), Some(expected), "{dsn}");
-        }
-        for odd in ["", "u:p@tcp(h:1)", "u@tcp(h:1/d", "u@pipe(x)/d"] {
-            assert_eq!(source(odd), None, "{odd}");
-        }
     }
 }

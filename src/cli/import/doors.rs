@@ -3,6 +3,7 @@
 use super::draft::{Draft, Said};
 use super::ledger::Id;
 use super::sheet::{Entry, Value};
+use crate::config::written;
 
 /// The keys of one server about TLS.
 #[derive(Debug, Default)]
@@ -38,17 +39,21 @@ pub(super) fn tls(
     let flags = flags.into_iter().flatten().map(|said| said.from);
     let files = [&tls.certificate, &tls.key];
     let files = files.into_iter().flatten().map(|said| said.from);
-    let all: Vec<Id> = flags.chain(files).collect();
+    let (flags, files): (Vec<Id>, Vec<Id>) = (flags.collect(), files.collect());
     let is_on = |said: &Option<Said<bool>>| said.as_ref().is_some_and(|said| said.value);
     let mode = match (is_on(&tls.implicit), is_on(&tls.starttls)) {
         (true, _) => "implicit",
         (false, true) => "starttls",
         (false, false) => otherwise,
     };
+    if mode == "off" {
+        return off(draft, &tls, &flags, &files, place);
+    }
     let (Some(certificate), Some(key)) = (tls.certificate, tls.key) else {
-        return plain(draft, &all, mode, place);
+        missing(draft, &[flags, files].concat(), place);
+        return None;
     };
-    let mode = draft.entry(Value::Word(mode.to_owned()), &all[..all.len() - 2]);
+    let mode = draft.entry(Value::Word(mode.to_owned()), &flags);
     let certificate_from = [certificate.from];
     let certificate = draft.entry(Value::Text(certificate.value), &certificate_from);
     let key_from = [key.from];
@@ -62,27 +67,56 @@ pub(super) fn tls(
     Some(Entry::new("tls", Value::Section(entries)))
 }
 
-/// The same for a listener without a certificate or without its key.
-fn plain(draft: &mut Draft, all: &[Id], mode: &str, place: Option<&str>) -> Option<Entry> {
-    if let Some(place) = place {
-        let keys = DETAILS.map(|key| draft.ledger.find(&format!("{place}.{key}")));
-        let there: Vec<Id> = keys.into_iter().flatten().collect();
-        if !there.is_empty() {
-            let why = "nothing is encrypted without a certificate and its key";
-            draft.tell(&there, why);
-        }
-    }
-    if all.is_empty() {
+/// The same for a listener that was not encrypted, whatever files are there. They are named, since
+/// nothing else says where they are.
+fn off(
+    draft: &mut Draft,
+    tls: &Tls,
+    flags: &[Id],
+    files: &[Id],
+    place: Option<&str>,
+) -> Option<Entry> {
+    tell_details(draft, place, "TLS was off, and is");
+    if flags.is_empty() && files.is_empty() {
         return None;
     }
-    if mode != "off" {
+    let mut word = draft.entry(Value::Word("off".to_owned()), flags);
+    if !files.is_empty() {
+        let file =
+            |said: &Option<Said<String>>| written(said.as_ref().map_or("FILE", |said| &said.value));
+        let (certificate, key) = (file(&tls.certificate), file(&tls.key));
+        word.notes.push(format!(
+            "To have it: tls: {{mode: starttls, certificate: {certificate}, key: {key}}}"
+        ));
+        let why = "no flag of TLS was on, so that nothing was encrypted with it, and nothing is; \
+                   the comment at listeners[].tls says how to have it";
+        draft.tell(files, why);
+    }
+    Some(named("tls", word))
+}
+
+/// The same for a listener without a certificate or without its key.
+fn missing(draft: &mut Draft, all: &[Id], place: Option<&str>) {
+    tell_details(
+        draft,
+        place,
+        "nothing is encrypted without a certificate and its key",
+    );
+    if !all.is_empty() {
         let why = "there is no TLS without a certificate and its key, and this listener is not \
                    encrypted in the result; add both to listeners[].tls";
         draft.tell(all, why);
-        return None;
     }
-    let word = draft.entry(Value::Word(mode.to_owned()), all);
-    Some(named("tls", word))
+}
+
+/// Tells that nothing else in `tls{}` is of use.
+fn tell_details(draft: &mut Draft, place: Option<&str>, why: &str) {
+    let Some(place) = place else { return };
+    let keys = DETAILS.map(|key| draft.ledger.find(&format!("{place}.{key}")));
+    let there: Vec<Id> = keys.into_iter().flatten().collect();
+    if !there.is_empty() {
+        draft.tell(&there, why);
+    }
 }
 
 /// What else `tls{}` of 1.6 has; `place` is its name.

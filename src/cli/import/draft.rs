@@ -1,7 +1,7 @@
 //! The old configuration on its way to ours: values are read from the ledger, entries are put on
 //! the sheet, and what cannot be put there is told.
 
-use super::ledger::{Id, Ledger, Value};
+use super::ledger::{self, Id, Ledger, Value};
 use super::sheet::{self, Entry, Sheet};
 
 /// What a key says, and which key.
@@ -26,6 +26,8 @@ pub(super) struct Draft {
     pub(super) remarks: Vec<Remark>,
 }
 
+/// No number that is counted is as large.
+const BEYOND: f64 = 18_446_744_073_709_551_616.0;
 const NOT_READ: &str = "the default stands in the result";
 
 impl Draft {
@@ -36,9 +38,26 @@ impl Draft {
         }
     }
 
+    /// The key of that name. One that go-guerrilla did not know in that case is told.
+    fn find(&mut self, key: &str) -> Option<Id> {
+        let id = self.ledger.find(key)?;
+        let (wanted, there) = (ledger::last(key), ledger::last(self.ledger.key(id)));
+        if ledger::is_looked_up(key) && there != wanted {
+            let why = format!(
+                "go-guerrilla knew {wanted} in this case only, and did as if nothing were written; \
+                 the result has what was meant"
+            );
+            let is_told = |remark: &Remark| remark.keys == [id] && remark.why == why;
+            if !self.remarks.iter().any(is_told) {
+                self.tell(&[id], why);
+            }
+        }
+        Some(id)
+    }
+
     /// A text; an empty one too.
     pub(super) fn text(&mut self, key: &str) -> Option<Said<String>> {
-        let from = self.ledger.find(key)?;
+        let from = self.find(key)?;
         match self.ledger.value(from) {
             Value::Text(text) => {
                 let value = text.trim().to_owned();
@@ -64,22 +83,28 @@ impl Draft {
 
     /// A number from 0 on, with or without quotes.
     pub(super) fn count(&mut self, key: &str) -> Option<Said<u64>> {
-        let from = self.ledger.find(key)?;
-        let value = match self.ledger.value(from) {
-            Value::Number(text) | Value::Text(text) => text.trim().parse().ok(),
-            _ => None,
+        let from = self.find(key)?;
+        let text = match self.ledger.value(from) {
+            Value::Number(text) | Value::Text(text) => text.trim(),
+            _ => "",
         };
+        let value = text.parse().ok();
         if value.is_none() {
+            let is_large = text.parse().is_ok_and(|number: f64| number >= BEYOND);
+            let what = if is_large {
+                "is more than can be"
+            } else {
+                "is not a number from 0 on"
+            };
             let shown = self.ledger.value(from).to_string();
-            let why = format!("{shown} is not a number from 0 on; {NOT_READ}");
-            self.tell(&[from], why);
+            self.tell(&[from], format!("{shown} {what}; {NOT_READ}"));
         }
         value.map(|value| Said { value, from })
     }
 
     /// true or false, with or without quotes, or Y or N.
     pub(super) fn flag(&mut self, key: &str) -> Option<Said<bool>> {
-        let from = self.ledger.find(key)?;
+        let from = self.find(key)?;
         let value = match self.ledger.value(from) {
             Value::Flag(flag) => Some(*flag),
             Value::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
@@ -101,7 +126,7 @@ impl Draft {
 
     /// A list of texts, or one text with commas. Blanks around them are kept.
     pub(super) fn list(&mut self, key: &str) -> Option<Said<Vec<String>>> {
-        let from = self.ledger.find(key)?;
+        let from = self.find(key)?;
         let texts = match self.ledger.value(from) {
             Value::Text(text) => Some(text.split(',').map(str::to_owned).collect()),
             Value::List(values) => values.iter().map(text_of).collect(),

@@ -11,9 +11,12 @@ use super::sheet::{Entry, Value};
 
 /// Whether a key is one of this form.
 pub(super) fn is_one_of_these(key: &str) -> bool {
-    ["GM_", "GSMTP_", "GSTMP_", "MYSQL_", "NGINX_AUTH"]
-        .iter()
-        .any(|start| key.starts_with(start))
+    let starts = |start: &&str| {
+        let first = key.get(..start.len());
+        first.is_some_and(|first| first.eq_ignore_ascii_case(start))
+    };
+    // In small letters these are keys of 1.4 as well.
+    key.starts_with("MYSQL_") || ["GM_", "GSMTP_", "GSTMP_", "NGINX_AUTH"].iter().any(starts)
 }
 
 /// The whole file.
@@ -60,7 +63,7 @@ fn databases(draft: &mut Draft) {
     if databases.put(draft, wanted).0 {
         return backend::both_chain(draft);
     }
-    let note = "MySQL and Redis are not told; mail is in Maildirs.";
+    let note = "Where MySQL is is not told, or cannot be read; mail is in Maildirs.";
     let chain = Value::Word("HeadersParser|Hasher|Header|MailDir".to_owned());
     draft.put("save", chain, &[], note);
 }

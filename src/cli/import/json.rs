@@ -125,7 +125,13 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Node, E> {
-        Ok(Node::Single(Value::Number(number.to_string())))
+        // Digits that were not written would be shown for a large one.
+        let text = if number.abs() < 1e15 {
+            number.to_string()
+        } else {
+            format!("{number:e}")
+        };
+        Ok(Node::Single(Value::Number(text)))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Node, E> {

@@ -46,10 +46,26 @@ impl Ledger {
         self.0.is_empty()
     }
 
-    /// The key of that name, in whatever case; the last one, if it is there more than once.
+    /// The key of that name, in whatever case; the last one, if it is there more than once. One
+    /// that go-guerrilla looked up in a map counts before those in another case.
     pub(super) fn find(&self, key: &str) -> Option<Id> {
         let is_it = |leaf: &Leaf| leaf.key.eq_ignore_ascii_case(key);
-        self.0.iter().rposition(is_it).map(Id)
+        let is_exact = |leaf: &Leaf| is_it(leaf) && last(&leaf.key) == last(key);
+        let exact = self.0.iter().rposition(is_exact);
+        let exact = exact.filter(|_| is_looked_up(key));
+        exact.or_else(|| self.0.iter().rposition(is_it)).map(Id)
+    }
+
+    /// Of keys with the same name, in whatever case, the one that counts instead of this one.
+    pub(super) fn instead_of(&self, id: Id) -> Option<Id> {
+        let Leaf { key, .. } = &self.0[id.0];
+        let is_same = |(_, leaf): &(usize, &Leaf)| leaf.key.eq_ignore_ascii_case(key);
+        let mut same = self.0.iter().enumerate().filter(is_same);
+        let settled = same.clone().rfind(|(_, leaf)| leaf.is_settled);
+        let counts = settled.or_else(|| same.next_back());
+        counts
+            .map(|(number, _)| Id(number))
+            .filter(|counts| *counts != id)
     }
 
     /// Whether there is a key that satisfies this.
@@ -105,6 +121,18 @@ impl Ledger {
     pub(super) fn settle(&mut self, id: Id) {
         self.0[id.0].is_settled = true;
     }
+}
+
+/// Whether go-guerrilla looked a key up in a map, which knows it in one case only: those of
+/// processors, and those of the flat form. Go reads other keys in any case.
+pub(super) fn is_looked_up(key: &str) -> bool {
+    let is_flat = !key.contains(|c: char| c.is_ascii_lowercase());
+    is_flat || within(key, "backend_config").is_some() || within(key, "backend").is_some()
+}
+
+/// The last part of a key.
+pub(super) fn last(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
 }
 
 /// What follows `section.` in a key.

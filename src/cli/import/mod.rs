@@ -12,6 +12,7 @@ mod chain;
 mod database;
 mod doors;
 mod draft;
+mod dsn;
 mod flat;
 mod form;
 mod gleez;
@@ -72,7 +73,7 @@ struct Place {
 }
 
 /// Keys that are read, for whoever has written another one.
-const READ: [&str; 47] = [
+const READ: [&str; 61] = [
     "GM_ALLOWED_HOSTS",
     "GM_MAX_CLIENTS",
     "GSMTP_HOST_NAME",
@@ -83,10 +84,13 @@ const READ: [&str; 47] = [
     "GSMTP_PRV_KEY",
     "GSMTP_PUB_KEY",
     "GSTMP_LISTEN_INTERFACE",
+    "GSMTP_LISTEN_INTERFACE",
+    "GSMTP_MAIL_EXPIRE_SECONDS",
     "allowed_hosts",
     "backend_config",
     "log_file",
     "log_level",
+    "verbose",
     "pid_file",
     "servers",
     "is_enabled",
@@ -99,6 +103,12 @@ const READ: [&str; 47] = [
     "tls_always_on",
     "private_key_file",
     "public_key_file",
+    "protocols",
+    "ciphers",
+    "curves",
+    "prefer_server_cipher_suites",
+    "client_auth_type",
+    "root_cas_file",
     "xclient_on",
     "proxyon",
     "save_process",
@@ -107,9 +117,14 @@ const READ: [&str; 47] = [
     "gw_val_rcpt_timeout",
     "maildir_path",
     "maildir_user_map",
+    "fcgi_connection_type",
+    "fcgi_connection_address",
+    "fcgi_script_filename_save",
+    "fcgi_script_filename_validate",
     "wildcard_hosts",
     "log_received_mails",
     "mail_table",
+    "mysql_mail_table",
     "mysql_host",
     "mysql_user",
     "mysql_pass",

@@ -105,10 +105,12 @@ fn asked(draft: &mut Draft, said: &Said<String>) {
 }
 
 /// How long a client waits for a delivery.
-pub(super) fn save_timeout(draft: &mut Draft, said: &Said<String>, has_php: bool) {
-    let Some(time) = time(draft, said) else {
-        return;
-    };
+pub(super) fn save_timeout(
+    draft: &mut Draft,
+    said: &Said<String>,
+    has_php: bool,
+) -> Option<Said<Duration>> {
+    let time = time(draft, said)?;
     let value = Value::Word(Time(time).to_string());
     draft.put("timeouts.delivery", value, &[said.from], "");
     if has_php {
@@ -116,6 +118,10 @@ pub(super) fn save_timeout(draft: &mut Draft, said: &Said<String>, has_php: bool
         let note = "PHP must have answered before the client is told to come again.";
         draft.put("fastcgi.timeout", value, &[said.from], note);
     }
+    Some(Said {
+        value: time,
+        from: said.from,
+    })
 }
 
 /// How long a client waits to hear about a recipient.
@@ -144,7 +150,7 @@ fn time(draft: &mut Draft, said: &Said<String>) -> Option<Duration> {
 }
 
 /// A time as Go writes it: `1h30m`, `1.5s`, `200ms`. Smaller parts than a millisecond are dropped.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     const UNITS: [(&str, f64); 7] = [
         ("ns", 1e-6),
         ("us", 1e-3),

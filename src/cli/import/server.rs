@@ -43,13 +43,19 @@ pub(super) fn put(draft: &mut Draft, mut servers: Vec<Server>) {
     times(draft, &servers);
     let mut items = Vec::new();
     let mut taken = Vec::new();
+    let is_enabled = servers.iter().any(|server| server.is_enabled);
     for server in servers {
         listeners(draft, server, own.as_deref(), &mut taken, &mut items);
     }
     if items.iter().all(|item| item.is_off) {
+        let instead = if is_enabled {
+            "No address could be read, but one there must be; write yours."
+        } else {
+            "No server was enabled, but one there must be."
+        };
         items.push(Item {
             entries: vec![Entry::new("address", Value::Text("127.0.0.1:2525".into()))],
-            notes: vec!["No server was enabled, but one there must be.".to_owned()],
+            notes: vec![instead.to_owned()],
             is_off: false,
         });
     }

@@ -1,209 +1,18 @@
 //! Files that nobody would write: whatever they say, the result is a configuration, and every key
 //! is somewhere in it.
 
-use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+mod documents;
 
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use self::documents::{
+    BACKEND, FLAT, INI, SERVER, TLS, TOP, databases, encryption, section, typed,
+};
 use super::convert;
 
-/// Values that some key may have, and most may not.
-fn value() -> impl Strategy<Value = Value> {
-    let texts = prop::sample::select(vec![
-        "",
-        " ",
-        ".",
-        "*",
-        "*.example.org, [1.2.3.4],mx[1-3]?.*",
-        "{x}",
-        "Y",
-        "N",
-        "-1",
-        "0",
-        "7",
-        "99999999999999999999",
-        "30s",
-        "1h1m",
-        "0s",
-        "999h",
-        "127.0.0.1:2525",
-        "0.0.0.0:0",
-        ":25",
-        "localhost:smtp",
-        "[::1]:25",
-        "mx.example.org",
-        "not a host",
-        "a=1:1,b=2:2",
-        "a=0:0,A=-1:5,+=1:1,x",
-        "/a/[user]/b",
-        "~/[user]",
-        "~",
-        "..",
-        "/",
-        "{user}",
-        "unix",
-        "tcp",
-        "/run/php.sock",
-        "127.0.0.1:9000",
-        "/app/a.php",
-        "stderr",
-        "a.log",
-        "logs/",
-        "debug",
-        "MailDir|FastCGI|wildcard|Debugger",
-        "a||b|sql",
-        "|",
-        "default",
-        "tls1.2",
-        "tls1.3",
-        "RequireAndVerifyClientCert",
-        "/etc/ssl/a.pem",
-        "${HOME}",
-        "$${",
-        "\u{0}",
-        "\n- a: b",
-        "é\u{2028}",
-        "#",
-        "\"",
-        "'",
-    ]);
-    let leaf = prop_oneof![
-        6 => texts.prop_map(Value::from),
-        2 => any::<bool>().prop_map(Value::from),
-        2 => prop::sample::select(vec![json!(0), json!(-1), json!(1), json!(60), json!(1.5), json!(u64::MAX), json!(1e300), json!(4_294_967_296_u64)]),
-        1 => Just(Value::Null),
-    ];
-    leaf.prop_recursive(2, 8, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::vec(("[a-z]{1,3}", inner), 0..3)
-                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
-        ]
-    })
-}
-
-/// A section of some of these keys.
-fn section(keys: &'static [&'static str]) -> impl Strategy<Value = Map<String, Value>> {
-    let entry = (prop::sample::select(keys), value());
-    let entries = prop::collection::vec(entry, 0..8);
-    entries.prop_map(|entries| {
-        let owned = entries
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value));
-        owned.collect()
-    })
-}
-
-const FLAT: &[&str] = &[
-    "GM_ALLOWED_HOSTS",
-    "GM_MAX_CLIENTS",
-    "GSMTP_HOST_NAME",
-    "GSMTP_LOG_FILE",
-    "GSMTP_MAX_SIZE",
-    "GSMTP_TIMEOUT",
-    "GSMTP_PRV_KEY",
-    "GSMTP_PUB_KEY",
-    "GSTMP_LISTEN_INTERFACE",
-    "GSMTP_LISTEN_INTERFACE",
-    "MYSQL_PASS",
-    "NGINX_AUTH_ENABLED",
-    "PID_FILE",
-    "gm_max_clients",
-    "OTHER",
-];
-const TOP: &[&str] = &[
-    "allowed_hosts",
-    "log_file",
-    "log_level",
-    "pid_file",
-    "verbose",
-    "mysql_db",
-    "save_workers_size",
-    "backend_name",
-    "save_process",
-    "maildir_path",
-    "other",
-    "servers",
-    "backend_config",
-];
-const SERVER: &[&str] = &[
-    "is_enabled",
-    "host_name",
-    "listen_interface",
-    "max_size",
-    "timeout",
-    "max_clients",
-    "log_file",
-    "tls",
-    "start_tls_on",
-    "tls_always_on",
-    "private_key_file",
-    "public_key_file",
-    "backend",
-    "other",
-];
-const TLS: &[&str] = &[
-    "start_tls_on",
-    "tls_always_on",
-    "private_key_file",
-    "public_key_file",
-    "protocols",
-    "ciphers",
-    "client_auth_type",
-    "root_cas_file",
-    "other",
-];
-const BACKEND: &[&str] = &[
-    "save_process",
-    "validate_process",
-    "save_processors",
-    "validate_processors",
-    "maildir_path",
-    "maildir_user_map",
-    "fcgi_connection_type",
-    "fcgi_connection_address",
-    "fcgi_script_filename_save",
-    "fcgi_script_filename_validate",
-    "wildcard_hosts",
-    "gw_save_timeout",
-    "gw_val_rcpt_timeout",
-    "log_received_mails",
-    "primary_mail_host",
-    "sql_dsn",
-    "other",
-];
-
-fn typed() -> impl Strategy<Value = Value> {
-    let server = (section(SERVER), prop::option::of(section(TLS))).prop_map(|(mut server, tls)| {
-        if let Some(tls) = tls {
-            server.insert("tls".to_owned(), Value::Object(tls));
-        }
-        Value::Object(server)
-    });
-    let servers = prop::option::of(prop::collection::vec(server, 0..3));
-    let backend = prop::option::of(section(BACKEND));
-    (section(TOP), servers, backend, any::<bool>()).prop_map(
-        |(mut top, servers, backend, planned)| {
-            top.insert("allowed_hosts".to_owned(), json!(["example.org"]));
-            if let Some(servers) = servers {
-                top.insert("servers".to_owned(), Value::Array(servers));
-            }
-            match backend {
-                Some(keys) if planned => {
-                    let backend = json!({"gateways": {"default": keys}});
-                    top.insert("backend".to_owned(), backend);
-                }
-                Some(keys) => {
-                    top.insert("backend_config".to_owned(), Value::Object(keys));
-                }
-                None => {}
-            }
-            Value::Object(top)
-        },
-    )
-}
-
-/// Reads the result, which must have every key in it.
-fn holds(document: &Value) -> Result<(), TestCaseError> {
+/// Reads the result, which must have every key in it, and returns it.
+fn holds(document: &Value) -> Result<String, TestCaseError> {
     let imported = match convert("test", &document.to_string()) {
         Ok(imported) => imported,
         Err(fault) => return Err(TestCaseError::fail(fault.message)),
@@ -212,7 +21,7 @@ fn holds(document: &Value) -> Result<(), TestCaseError> {
         prop_assert!(imported.yaml.contains(&key), "{key}: {}", imported.yaml);
     }
     prop_assert!(imported.remarks.iter().all(|line| !line.contains('\n')));
-    Ok(())
+    Ok(imported.yaml)
 }
 
 /// The innermost keys.
@@ -246,6 +55,20 @@ proptest! {
     }
 
     #[test]
+    fn whatever_is_said_of_databases(document in databases()) {
+        let yaml = holds(&document)?;
+        // Each of these keys is known, and where it belongs.
+        for wrong in ["no such key", "not in this place"] {
+            prop_assert!(!yaml.contains(wrong), "{yaml}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_said_of_tls(document in encryption()) {
+        holds(&document)?;
+    }
+
+    #[test]
     fn whatever_an_ini_file_says(
         entries in prop::collection::vec((prop::sample::select(INI), "[ -~]{0,12}"), 0..10),
     ) {
@@ -260,16 +83,11 @@ proptest! {
     }
 }
 
-const INI: &[&str] = &[
-    "ip4.address",
-    "ip4.port",
-    "domain",
-    "allowed.hosts",
-    "max.recipients",
-    "max.clients",
-    "max.idle.seconds",
-    "max.message.bytes",
-    "public.key",
-    "private.key",
-    "other",
-];
+/// Or it would not be seen that the value of one of them ends in a fault of ours.
+#[test]
+fn every_key_that_is_read_has_values_tried() {
+    let tried = [FLAT, TOP, SERVER, TLS, BACKEND].concat();
+    for key in super::READ {
+        assert!(tried.contains(&key), "{key}");
+    }
+}

@@ -149,6 +149,17 @@ fn sites_of_2016_and_2017_move_over() {
     new.program.stop();
 }
 
+/// Its certificates lie there, and it was never encrypted.
+#[test]
+fn a_site_whose_tls_was_off_moves_over() {
+    let site = site("tls-off-1.4.json", &[PORT], true);
+    let mut client = site.program.client();
+    let reply = client.say("EHLO client.example.net");
+    assert!(!reply.contains("STARTTLS"), "{reply}");
+    site.takes(&mut client, "bob@example.org", "maildirs/example.org/bob");
+    site.program.stop();
+}
+
 /// nginx stands before it, and tells who the client is.
 #[test]
 fn a_site_behind_nginx_moves_over() {
