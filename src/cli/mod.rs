@@ -17,6 +17,7 @@ mod ending;
 mod exit;
 mod explain;
 mod files;
+mod foreground;
 mod import;
 #[cfg(feature = "mysql")]
 mod mysql;

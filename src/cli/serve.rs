@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ending::Ending;
-use super::{Exit, Fault, Loaded, Outcome, say};
-use crate::config::{Config, ConfigError, Source};
+use super::foreground::{self, Arguments, Foreground};
+use super::{Loaded, Outcome, say};
+use crate::config::{Config, Source};
 use crate::daemon::{
-    self, Daemon, Logging, ReloadError, Request, Running, StartError, descriptors, notify,
+    Daemon, Logging, PidFile, ReloadError, Reloaded, Running, StartError, descriptors, notify,
 };
 use crate::recipients::Users;
 use crate::server::Address;
@@ -32,49 +32,9 @@ impl Serve {
     }
 }
 
-pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
-    let (config, source) = load()?;
-    let config = arguments
-        .apply(config)
-        .map_err(|error| Fault::new(Exit::Usage, format!("--listen: {error}")))?;
-    let settings = daemon::log_settings(&config);
-    let logging = Logging::start(&settings).map_err(|error| {
-        let why = settings.target.fault(&error);
-        Fault::new(Exit::Config, source.error("log.file", why))
-    })?;
-    let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
-    let ending = Arc::new(Ending::new(&logging, &config));
-    let requests = ending.watch(requests);
-    descriptors::raise();
-    let welcome = welcome(&config, &source);
-    let whom = anybody(&config);
-    let running = Daemon::from_source(config, source)
-        .logging(&logging)
-        .start()
-        .inspect_err(|error| notify::failed(&error.to_string()))?;
-    descriptors::warn(running.descriptors());
-    introduce(&running, &welcome, &whom);
-    notify::ready(&running);
-    notify::watchdog(&running);
-    let serving = Serving {
-        running,
-        logging,
-        ending,
-    };
-    serving.note();
-    for request in &requests {
-        match request {
-            Request::Reload => serving.reload(&load, arguments),
-            Request::ReopenLog => serving.running.reopen_logs(),
-            Request::Stop => break,
-        }
-    }
-    serving.stop();
-    Ok(())
-}
+impl Arguments for Serve {
+    const OPTION: &'static str = "--listen";
 
-impl Serve {
-    /// The configuration, with what was said when the program was called.
     fn apply(&self, mut config: Config) -> Result<Config, String> {
         if let Some(address) = &self.listen {
             config.listen_on(address)?;
@@ -86,50 +46,49 @@ impl Serve {
     }
 }
 
-/// The receiver, and what a reload may change beside it.
-struct Serving {
-    running: Running,
-    logging: Logging,
-    ending: Arc<Ending>,
+pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
+    foreground::run::<Running>(load, arguments)
 }
 
-impl Serving {
-    /// Takes the configuration as it is now, all of it or nothing.
-    fn reload(&self, load: impl Fn() -> Loaded, arguments: &Serve) {
-        notify::reloading();
-        if let Err(error) = self.try_reload(load, arguments) {
-            log::error!("{error}");
-        }
-        notify::ready(&self.running);
+impl Foreground for Running {
+    const STOPPING: &'static str = "no new connections";
+
+    fn start(config: Config, source: Source, logging: &Logging) -> Result<Self, StartError> {
+        let welcome = welcome(&config, &source);
+        let whom = anybody(&config);
+        let running = Daemon::from_source(config, source)
+            .logging(logging)
+            .start()?;
+        descriptors::warn(running.descriptors());
+        introduce(&running, &welcome, &whom);
+        notify::watchdog(&running);
+        Ok(running)
     }
 
-    fn try_reload(&self, load: impl Fn() -> Loaded, arguments: &Serve) -> Result<(), ReloadError> {
-        let refused = |error: ConfigError| ReloadError::from(StartError::from(error));
-        let (config, source) = load().map_err(refused)?;
-        let config = arguments
-            .apply(config)
-            .map_err(|error| refused(source.error("--listen", error)))?;
-        let reloaded = self.running.reload_from(config, &source)?;
-        self.note();
-        descriptors::warn(self.running.descriptors());
-        log::info!(generation = reloaded.generation, file = source.name(); "reloaded: {reloaded}");
-        Ok(())
+    fn config(&self) -> Arc<Config> {
+        self.config()
     }
 
-    /// Keeps what the end will need.
-    fn note(&self) {
-        let running = &self.running;
-        self.ending.note(&running.config(), running.pid_file());
+    fn pid_file(&self) -> Option<Arc<PidFile>> {
+        self.pid_file()
     }
 
-    /// Finishes what has begun.
-    fn stop(self) {
-        notify::stopping(self.ending.patience());
-        log::info!("stopping: no new connections, what has begun is finished");
-        self.running.shutdown();
-        self.ending.finish();
-        log::info!("stopped");
-        self.logging.flush();
+    fn reload(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
+        let reloaded = self.reload_from(config, source)?;
+        descriptors::warn(self.descriptors());
+        Ok(reloaded)
+    }
+
+    fn reopen_logs(&self, _: &Logging) {
+        self.reopen_logs();
+    }
+
+    fn ready(&self) {
+        notify::ready(self);
+    }
+
+    fn shutdown(self) {
+        self.shutdown();
     }
 }
 
@@ -187,5 +146,4 @@ fn introduce(running: &Running, welcome: &[String], whom: &str) {
             "  try it     printf 'Subject: hello\\r\\n\\r\\nIt works.\\r\\n' | curl smtp://{address} --mail-from me@localhost --mail-rcpt {whom} -T -"
         ));
     }
-    log::info!("started");
 }

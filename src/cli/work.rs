@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::ending::Ending;
-use super::{Exit, Fault, Loaded, Outcome, say};
-use crate::config::{Config, ConfigError};
+use super::foreground::{self, Arguments, Foreground};
+use super::{Loaded, Outcome, say};
+use crate::config::{Config, Source};
 use crate::daemon::{
-    self, Daemon, Logging, ReloadError, Request, RunningWorker, StartError, descriptors, notify,
+    Daemon, Logging, PidFile, ReloadError, Reloaded, RunningWorker, StartError, notify,
 };
 
 /// Arguments of `work`.
@@ -25,8 +25,9 @@ pub(super) struct Work {
     pid_file: Option<PathBuf>,
 }
 
-impl Work {
-    /// The configuration, with what was said when the program was called.
+impl Arguments for Work {
+    const OPTION: &'static str = "--consume";
+
     fn apply(&self, mut config: Config) -> Result<Config, String> {
         if !self.consume.is_empty() {
             config.stream.consume.clone_from(&self.consume);
@@ -40,91 +41,48 @@ impl Work {
 }
 
 pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Work) -> Outcome {
-    let (config, source) = load()?;
-    let config = arguments
-        .apply(config)
-        .map_err(|error| Fault::new(Exit::Usage, format!("--consume: {error}")))?;
-    let settings = daemon::log_settings(&config);
-    let logging = Logging::start(&settings).map_err(|error| {
-        let why = settings.target.fault(&error);
-        Fault::new(Exit::Config, source.error("log.file", why))
-    })?;
-    let requests = daemon::requests().map_err(|error| Fault::new(Exit::Software, error))?;
-    let ending = Arc::new(Ending::new(&logging, &config));
-    let requests = ending.watch(requests);
-    descriptors::raise();
-    unused(&config);
-    let lines = welcome(&config);
-    let running = Daemon::from_source(config, source)
-        .logging(&logging)
-        .work()
-        .inspect_err(|error| notify::failed(&error.to_string()))?;
-    for line in lines {
-        say(&line);
-    }
-    notify::working(&running);
-    notify::watchdog_of(&running);
-    log::info!("started");
-    let at_work = AtWork {
-        running,
-        logging,
-        ending,
-    };
-    at_work.note();
-    for request in &requests {
-        match request {
-            Request::Reload => at_work.reload(&load, arguments),
-            Request::ReopenLog => at_work.logging.reopen(),
-            Request::Stop => break,
-        }
-    }
-    at_work.stop();
-    Ok(())
+    foreground::run::<RunningWorker>(load, arguments)
 }
 
-/// The worker, and what a reload may change beside it.
-struct AtWork {
-    running: RunningWorker,
-    logging: Logging,
-    ending: Arc<Ending>,
-}
+impl Foreground for RunningWorker {
+    const STOPPING: &'static str = "nothing new is taken";
 
-impl AtWork {
-    /// Takes the configuration as it is now, all of it or nothing.
-    fn reload(&self, load: impl Fn() -> Loaded, arguments: &Work) {
-        notify::reloading();
-        if let Err(error) = self.try_reload(load, arguments) {
-            log::error!("{error}");
+    fn start(config: Config, source: Source, logging: &Logging) -> Result<Self, StartError> {
+        unused(&config);
+        let lines = welcome(&config);
+        let running = Daemon::from_source(config, source)
+            .logging(logging)
+            .work()?;
+        for line in lines {
+            say(&line);
         }
-        notify::working(&self.running);
+        notify::watchdog_of(&running);
+        Ok(running)
     }
 
-    fn try_reload(&self, load: impl Fn() -> Loaded, arguments: &Work) -> Result<(), ReloadError> {
-        let refused = |error: ConfigError| ReloadError::from(StartError::from(error));
-        let (config, source) = load().map_err(refused)?;
-        let config = arguments
-            .apply(config)
-            .map_err(|error| refused(source.error("--consume", error)))?;
-        let reloaded = self.running.reload_from(config, &source)?;
-        self.note();
-        log::info!(generation = reloaded.generation, file = source.name(); "reloaded: {reloaded}");
-        Ok(())
+    fn config(&self) -> Arc<Config> {
+        self.config()
     }
 
-    /// Keeps what the end will need.
-    fn note(&self) {
-        let running = &self.running;
-        self.ending.note(&running.config(), running.pid_file());
+    fn pid_file(&self) -> Option<Arc<PidFile>> {
+        self.pid_file()
     }
 
-    /// Finishes what has begun.
-    fn stop(self) {
-        notify::stopping(self.ending.patience());
-        log::info!("stopping: nothing new is taken, what has begun is finished");
-        self.running.shutdown();
-        self.ending.finish();
-        log::info!("stopped");
-        self.logging.flush();
+    fn reload(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
+        self.reload_from(config, source)
+    }
+
+    /// A worker has one log.
+    fn reopen_logs(&self, logging: &Logging) {
+        logging.reopen();
+    }
+
+    fn ready(&self) {
+        notify::working(self);
+    }
+
+    fn shutdown(self) {
+        self.shutdown();
     }
 }
 
