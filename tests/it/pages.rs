@@ -233,10 +233,7 @@ mod commands {
             let code = Code::of(&page);
             for words in code.lines().filter_map(arguments) {
                 count += 1;
-                let commands = match words.as_slice() {
-                    ["-c" | "--config", _, commands @ ..] => commands,
-                    commands => commands,
-                };
+                let (["-c" | "--config", _, commands @ ..] | commands) = words.as_slice();
                 let commands: Vec<_> = commands.iter().take_while(|it| !is_option(it)).collect();
                 let mut known = all.clone();
                 if let Some(first) = commands.first() {
