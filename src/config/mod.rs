@@ -200,4 +200,10 @@ impl Config {
     pub fn parse(text: &str, name: &str, environment: &Environment) -> Result<Self, ConfigError> {
         source::read(text, name, environment).map(|(config, _)| config)
     }
+
+    /// Refuses what would make no server, and contradictions: what was read is checked already, what
+    /// was made or changed since is with every start and reload. `source` is where it comes from.
+    pub fn check(&self, source: &Source) -> Result<(), ConfigError> {
+        check::check(self).map_err(|wrong| source.error(&wrong.key, wrong.message))
+    }
 }
