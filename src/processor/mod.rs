@@ -10,7 +10,8 @@
 //!
 //! `stage`, `commit` and `abort` run on the thread of a delivery and may block
 //! it. `validate` runs where sockets are served: what blocks there belongs into
-//! `smol::unblock`.
+//! `smol::unblock`. `start` runs on the thread that asked for the start or the reload, which waits for
+//! it as long as it takes; `shutdown` on one for work that blocks. Both may block.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -158,7 +159,9 @@ pub trait Processor: Send + Sync {
     }
 
     /// Lets go of what it holds; called once, after the last delivery of the last configuration that
-    /// has it.
+    /// has it. All processors of a configuration together have 3 seconds for that, or
+    /// `timeouts.shutdown` if that is shorter; then they are left to themselves, and the end of the
+    /// program cuts them off.
     fn shutdown(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }
