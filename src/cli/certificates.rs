@@ -97,10 +97,13 @@ fn is_sound(pair: &Pair, host: Option<&str>) -> bool {
 }
 
 pub(super) fn shown(facts: &Facts) -> String {
+    let names = match facts.names.as_slice() {
+        [] => "no name (it has no subjectAltName)".to_owned(),
+        names => names.join(" "),
+    };
     format!(
-        "{}, for {}, {} days left",
+        "{}, for {names}, {} days left",
         facts.subject,
-        facts.names.join(" "),
         facts.days_left()
     )
 }

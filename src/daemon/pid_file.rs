@@ -37,7 +37,7 @@ pub enum PidFileError {
         pid: String,
     },
     /// There is a file of somebody who means something else with it.
-    #[error("{} holds no pid: remove it if nobody needs it, or choose another path", .path.display())]
+    #[error("{} {}", .path.display(), foreign(.path))]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -218,12 +218,25 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
+/// What is there instead.
+fn foreign(path: &Path) -> &'static str {
+    if path.is_dir() {
+        "is a folder: name a file in it"
+    } else {
+        "holds no pid: remove it if nobody needs it, or choose another path"
+    }
+}
+
 /// How to mend it, where that is known.
 fn hint(path: &Path, error: &io::Error) -> String {
     let folder = folder(path).display();
     match error.kind() {
         ErrorKind::NotFound => {
             format!("; mend it with: mkdir -p {folder}, or with systemd by RuntimeDirectory=")
+        }
+        // Its folder may be ours.
+        ErrorKind::PermissionDenied if fs::symlink_metadata(path).is_ok() => {
+            "; this user may not read and write it: remove it, or change its owner".to_owned()
         }
         ErrorKind::PermissionDenied => {
             format!(
@@ -303,7 +316,7 @@ mod tests {
         assert!(error.contains("it is a link"), "{error}");
         assert_eq!(text(&target), "1");
         let error = PidFile::write(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("holds no pid"), "{error}");
+        assert!(error.contains("is a folder: name a file in it"), "{error}");
         let error = PidFile::write(&folder.path().join("no/pid")).unwrap_err();
         assert!(error.to_string().contains("mkdir -p "), "{error}");
     }
