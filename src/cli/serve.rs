@@ -50,7 +50,7 @@ pub(super) fn run(load: impl Fn() -> Loaded, arguments: &Serve) -> Outcome {
         .logging(&logging)
         .start()
         .inspect_err(|error| notify::failed(&error.to_string()))?;
-    descriptors::warn(running.descriptors());
+    descriptors::warn(&running.descriptors());
     introduce(&running, &welcome);
     notify::ready(&running);
     notify::watchdog(&running);
@@ -109,7 +109,7 @@ impl Serving {
             .map_err(|error| refused(source.error("--listen", error)))?;
         let reloaded = self.running.reload_from(config, &source)?;
         self.note();
-        descriptors::warn(self.running.descriptors());
+        descriptors::warn(&self.running.descriptors());
         log::info!(generation = reloaded.generation, file = source.name(); "reloaded: {reloaded}");
         Ok(())
     }

@@ -79,6 +79,7 @@ pub use self::mysql::{DatabaseAddress, DatabaseTls, MysqlConfig};
 pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::redis::RedisConfig;
+pub use self::settings::Descriptors;
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
