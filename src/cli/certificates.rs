@@ -107,3 +107,30 @@ pub(super) fn shown(facts: &Facts) -> String {
         facts.days_left()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_without_names_is_for_nobody() {
+        let facts = |names: &[&str]| Facts {
+            subject: "localhost".into(),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            not_before: 0,
+            not_after: 0,
+            fingerprint: String::new(),
+            end_point: None,
+        };
+        for (names, said) in [
+            (
+                &[][..],
+                "localhost, for no name (it has no subjectAltName), ",
+            ),
+            (&["a.test", "b.test"], "localhost, for a.test b.test, "),
+        ] {
+            let shown = shown(&facts(names));
+            assert!(shown.starts_with(said), "{shown}");
+        }
+    }
+}

@@ -335,6 +335,20 @@ mod tests {
     }
 
     /// Of many that start at once, with and without an old file, one has it at each moment.
+    /// In a folder of our own a file may be somebody else's.
+    #[test]
+    fn who_is_in_the_way_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let said = || {
+            let (path, error) = (path.clone(), ErrorKind::PermissionDenied.into());
+            PidFileError::Io { path, error }.to_string()
+        };
+        assert!(said().contains("may not write into"), "{}", said());
+        fs::write(&path, "1").unwrap();
+        assert!(said().contains("this user may not read"), "{}", said());
+    }
+
     #[test]
     fn there_is_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();

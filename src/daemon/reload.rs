@@ -77,7 +77,12 @@ impl Running {
         let questions = (endpoint, current.figures.plan(config)?);
         let log = self.log_change(before, config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
-        let pid_file = process::pid_file(config, source, self.pid_file().as_ref())?;
+        let pid_file = process::pid_file(config, source, self.pid_file().as_ref());
+        let pid_file = pid_file.map_err(|error| match error {
+            // At the start it is the program that is refused, and here what is written.
+            StartError::Taken(taken) if before.is_some() => source.error("pid_file", taken).into(),
+            error => error,
+        })?;
         Ok(Prepared {
             generation,
             service,
