@@ -119,7 +119,9 @@ use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ReversePath;
 
-/// A boxed future, so that a processor can be a trait object: `Box::pin(async move { .. })`.
+/// A boxed future, so that a processor can be a trait object: `Box::pin(async move { .. })`. That of a
+/// [consumer](crate::spool::Consumer) and of a [source of users](crate::recipients::UserSource) is
+/// the same type, `maiasaura::Pending`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One link of the chain.

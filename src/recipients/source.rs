@@ -18,7 +18,8 @@ use crate::failure::Failure;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply;
 
-/// A boxed future, so that a source can be a trait object: `Box::pin(async move { .. })`.
+/// A boxed future, so that a source can be a trait object: `Box::pin(async move { .. })`:
+/// `maiasaura::Pending`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Knows which mailboxes there are.

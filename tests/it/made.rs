@@ -1,11 +1,13 @@
 //! Configurations that a program has made, and not read.
 
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use maiasaura::config::Time;
 use maiasaura::{Config, Daemon};
 
-use crate::client::Client;
+use crate::client::{Client, Stream};
 
 /// How to spoil one, and what is said of it.
 type Spoiled = (fn(&mut Config), &'static str);
@@ -62,5 +64,23 @@ fn what_a_file_may_not_say_a_program_may_not_either() {
     let mut client = Client::greeted(&running.addresses()[0]);
     let reply = client.deliver("s@example.net", &["bob@example.org"], b"\r\n");
     assert!(reply.starts_with("250 "), "{reply}");
+    running.shutdown();
+}
+
+/// A thread that reloads may share it with one that ends it.
+#[test]
+fn what_was_shut_down_takes_nothing_new() {
+    let (config, _folder) = sound();
+    let running = Arc::new(Daemon::new(config.clone()).start().expect("it is sound"));
+    let address = running.addresses()[0].clone();
+    let others = Arc::clone(&running);
+    let ended = thread::spawn(move || others.shutdown()).join();
+    ended.expect("it does not panic");
+    let refused = running.reload(config).expect_err("it has ended");
+    assert!(
+        refused.to_string().contains("it was shut down"),
+        "{refused}"
+    );
+    assert!(Stream::connect(&address).is_err());
     running.shutdown();
 }
