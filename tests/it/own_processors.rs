@@ -228,7 +228,7 @@ impl Processor for Blocking {
     }
 }
 
-/// The daemon ends, and serves meanwhile whoever is there after a reload.
+/// The daemon ends all the same, and who blocks ends by itself.
 #[test]
 fn who_blocks_at_the_end_holds_nobody_up() {
     let (end, go_on) = mpsc::channel();
