@@ -4,7 +4,7 @@ mod life;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
@@ -283,7 +283,9 @@ impl Registry {
             let Some((_, constructor)) = self.constructors.get(&key) else {
                 return Err(self.unknown(chain, name));
             };
-            let processor = constructor().map_err(|message| ChainError { chain, message })?;
+            let processor = catch_unwind(AssertUnwindSafe(|| constructor()))
+                .unwrap_or_else(|_| Err(format!("the constructor of {name} panicked")))
+                .map_err(|message| ChainError { chain, message })?;
             made.insert(key, Arc::clone(&processor));
             links.push(processor);
         }

@@ -141,6 +141,9 @@ mod http;
 mod locks;
 mod stamp;
 
+// One for all who answer later: processors, consumers, sources of users.
+pub use processor::Pending;
+
 pub use config::Config;
 pub use daemon::{Daemon, Running, StartError};
 #[doc(inline)]

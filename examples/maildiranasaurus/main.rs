@@ -61,7 +61,7 @@ fn serve(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let signals = requests()?;
     descriptors::raise();
     let running = daemon.start()?;
-    descriptors::warn(running.descriptors());
+    descriptors::warn(&running.descriptors());
     for address in running.addresses() {
         log::info!("listening on {address}");
     }

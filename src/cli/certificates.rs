@@ -97,10 +97,40 @@ fn is_sound(pair: &Pair, host: Option<&str>) -> bool {
 }
 
 pub(super) fn shown(facts: &Facts) -> String {
+    let names = match facts.names.as_slice() {
+        [] => "no name (it has no subjectAltName)".to_owned(),
+        names => names.join(" "),
+    };
     format!(
-        "{}, for {}, {} days left",
+        "{}, for {names}, {} days left",
         facts.subject,
-        facts.names.join(" "),
         facts.days_left()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_without_names_is_for_nobody() {
+        let facts = |names: &[&str]| Facts {
+            subject: "localhost".into(),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            not_before: 0,
+            not_after: 0,
+            fingerprint: String::new(),
+            end_point: None,
+        };
+        for (names, said) in [
+            (
+                &[][..],
+                "localhost, for no name (it has no subjectAltName), ",
+            ),
+            (&["a.test", "b.test"], "localhost, for a.test b.test, "),
+        ] {
+            let shown = shown(&facts(names));
+            assert!(shown.starts_with(said), "{shown}");
+        }
+    }
 }

@@ -154,11 +154,12 @@ fn tell_of_descriptors(config: &Config, roots: &[Arc<Path>]) {
     let limits = &config.limits;
     let disks = Disks::new(roots, limits.deliveries, limits.disk_errors);
     let needed = config.descriptors(disks.deliveries(limits.deliveries));
-    match descriptors::too_few(needed) {
+    let total = needed.total();
+    match descriptors::too_few(&needed) {
         Some((available, remedy)) => say(&format!(
-            "warn  file descriptors: {available} may be opened here, and limits allow for {needed}: {remedy}"
+            "warn  file descriptors: {available} may be opened here, and limits allow for {total}: {remedy}"
         )),
-        None => say(&format!("ok    file descriptors: {needed} at most")),
+        None => say(&format!("ok    file descriptors: {total} at most")),
     }
 }
 

@@ -59,7 +59,7 @@ impl Foreground for Running {
         let running = Daemon::from_source(config, source)
             .logging(logging)
             .start()?;
-        descriptors::warn(running.descriptors());
+        descriptors::warn(&running.descriptors());
         introduce(&running, &welcome, &whom);
         notify::watchdog(&running);
         Ok(running)
@@ -75,7 +75,7 @@ impl Foreground for Running {
 
     fn reload(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
         let reloaded = self.reload_from(config, source)?;
-        descriptors::warn(self.descriptors());
+        descriptors::warn(&self.descriptors());
         Ok(reloaded)
     }
 
@@ -88,7 +88,7 @@ impl Foreground for Running {
     }
 
     fn shutdown(self) {
-        self.shutdown();
+        Self::shutdown(&self);
     }
 }
 

@@ -116,6 +116,9 @@ impl<'de> Deserialize<'de> for File {
             "stdout" => Ok(Self::Stdout),
             "off" => Ok(Self::Off),
             path if path.contains('/') && !path.ends_with('/') => Ok(Self::Path(path.into())),
+            folder if folder.contains('/') => Err(format!(
+                "{folder:?} is no file; name one in it, such as {folder}maiasaura.log"
+            )),
             word => {
                 let unknown = suggestion::unknown("word", word, &["stderr", "stdout", "off"]);
                 Err(format!(

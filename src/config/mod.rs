@@ -79,6 +79,7 @@ pub use self::mysql::{DatabaseAddress, DatabaseTls, MysqlConfig};
 pub use self::own::{ProcessorSection, Section};
 pub use self::recipients::{Folder, RecipientsConfig, SubaddressConfig};
 pub use self::redis::RedisConfig;
+pub use self::settings::Descriptors;
 pub use self::source::{DEFAULTS, Source};
 pub use self::spool::SpoolConfig;
 pub use self::storage::{
@@ -202,5 +203,11 @@ impl Config {
     /// Reads a text; `name` is what errors call it.
     pub fn parse(text: &str, name: &str, environment: &Environment) -> Result<Self, ConfigError> {
         source::read(text, name, environment).map(|(config, _)| config)
+    }
+
+    /// Refuses what would make no server, and contradictions: what was read is checked already, what
+    /// was made or changed since is with every start and reload. `source` is where it comes from.
+    pub fn check(&self, source: &Source) -> Result<(), ConfigError> {
+        check::check(self).map_err(|wrong| source.error(&wrong.key, wrong.message))
     }
 }

@@ -247,32 +247,72 @@ impl Config {
     /// one, and one where a large message waits for its end; a delivery a Maildir and a file, a
     /// letter that is handed over a file and a connection, a request to PHP one. `deliveries` is how
     /// many there may be at once on all disks.
-    pub fn descriptors(&self, deliveries: usize) -> u64 {
-        let limits = &self.limits;
-        let maildirs = deliveries.saturating_add(self.maildir.cached_maildirs);
-        let redis = self.redis.as_ref().map_or(0, |redis| redis.connections);
-        let php = self.fastcgi.as_ref().map_or(0, |php| php.connections);
-        let handed_over = self.spool.at_once.saturating_mul(2);
-        let mysql = self.mysql.as_ref().map_or(0, |mysql| mysql.connections);
+    pub fn descriptors(&self, deliveries: usize) -> Descriptors {
+        let connections = |section: Option<usize>| section.unwrap_or_default();
+        let redis = self.redis.as_ref().map(|redis| redis.connections);
+        let php = self.fastcgi.as_ref().map(|php| php.connections);
+        let mysql = self.mysql.as_ref().map(|mysql| mysql.connections);
+        let keys = [
+            ("limits.connections", self.limits.connections, 2),
+            ("limits.deliveries", deliveries, 1 + PER_MAILDIR),
+            (
+                "maildir.cached_maildirs",
+                self.maildir.cached_maildirs,
+                PER_MAILDIR,
+            ),
+            ("spool.at_once", self.spool.at_once, 2),
+            ("fastcgi.connections", connections(php), 1),
+            ("mysql.connections", connections(mysql), 1),
+            ("redis.connections", connections(redis), 1),
+        ];
+        let times = |number: usize, each: u64| each.saturating_mul(number as u64);
+        Descriptors {
+            by_key: keys
+                .map(|(key, number, each)| (key, times(number, each)))
+                .to_vec(),
+            others: self.other_descriptors(),
+        }
+    }
+
+    /// Those that no number in the configuration stands for.
+    fn other_descriptors(&self) -> u64 {
         let acme = self.tls.acme.as_ref();
         let challenges = acme.map_or(0, |acme| acme.addresses().len() * PER_CHALLENGE_SOCKET);
-        let single = [
-            limits.connections.saturating_mul(2),
-            deliveries,
-            // A socket, and a log.
-            self.listeners.len().saturating_mul(2),
-            handed_over,
-            php,
-            mysql,
-            redis,
-            challenges,
-            self.auth_http.as_ref().map_or(0, |_| QUESTIONS),
-            self.metrics.as_ref().map_or(0, |_| QUESTIONS),
-        ];
-        let single = single
-            .into_iter()
-            .fold(SPARE, |sum, number| sum.saturating_add(number as u64));
-        single.saturating_add(PER_MAILDIR.saturating_mul(maildirs as u64))
+        let questions = [self.auth_http.is_some(), self.metrics.is_some()];
+        let questions = questions.into_iter().filter(|asked| *asked).count() * QUESTIONS;
+        // A socket, and a log.
+        let listeners = self.listeners.len().saturating_mul(2);
+        SPARE + (challenges + questions + listeners) as u64
+    }
+}
+
+/// File descriptors that may be needed when all limits are reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptors {
+    /// Numbers of the configuration, and how many each of them may take.
+    pub by_key: Vec<(&'static str, u64)>,
+    /// All the others.
+    pub others: u64,
+}
+
+impl Descriptors {
+    /// All together.
+    pub fn total(&self) -> u64 {
+        let numbers = self.by_key.iter().map(|(_, number)| *number);
+        numbers.fold(self.others, u64::saturating_add)
+    }
+
+    /// The fewest keys that could make up for such a lack, the one that takes the most first.
+    pub fn to_lower(&self, lack: u64) -> Vec<(&'static str, u64)> {
+        let mut keys = self.by_key.clone();
+        keys.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+        let mut made_up = 0_u64;
+        keys.retain(|(_, number)| {
+            let is_needed = made_up < lack && *number > 0;
+            made_up = made_up.saturating_add(*number);
+            is_needed
+        });
+        keys
     }
 }
 

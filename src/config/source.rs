@@ -8,7 +8,7 @@ use std::path::Path;
 use super::error::{ConfigError, Fault, Place};
 use super::expand::expand;
 use super::overrides::{self, Override};
-use super::{Config, Environment, check, document, environment, locate};
+use super::{Config, Environment, document, environment, locate};
 
 /// The configuration file that comes with the program: every key, explained, with its default.
 pub const DEFAULTS: &str = include_str!("../../config/maiasaura.yaml");
@@ -66,7 +66,9 @@ impl Source {
             }
             .of(variable),
             None => Fault {
-                place: locate::locate(&self.text, key),
+                place: (!self.text.is_empty())
+                    .then(|| locate::locate(&self.text, key))
+                    .flatten(),
                 message,
             }
             .of(&self.name),
@@ -166,6 +168,6 @@ pub(super) fn read(
         text,
         overrides,
     };
-    check::check(&config).map_err(|wrong| source.error(&wrong.key, wrong.message))?;
+    config.check(&source)?;
     Ok((config, source))
 }

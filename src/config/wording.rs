@@ -93,10 +93,14 @@ fn without_kind(found: &str) -> &str {
 
 /// YAML itself, of which the usual traps are explained.
 fn syntax(message: &str) -> Option<String> {
-    const HINTS: [(&str, &str); 6] = [
+    const HINTS: [(&str, &str); 7] = [
         (
             "while scanning an alias",
             "put quotes around a value that begins with *",
+        ),
+        (
+            "repetition limit exceeded",
+            "write out what aliases such as *name stand for, as they stand for too much",
         ),
         (
             "unknown anchor",

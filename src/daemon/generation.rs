@@ -65,6 +65,7 @@ impl Generation {
         parts: &Parts,
         before: Option<&Self>,
     ) -> Result<(Self, Service), StartError> {
+        config.check(source)?;
         let redis = Redis::new(&config, before.map(|before| &before.redis));
         let sql = Sql::new(&config, &redis, before.map(|before| &before.sql));
         let recipients = recipients::load(&config, parts.users.as_ref(), &sql, &redis)

@@ -1,5 +1,6 @@
 //! Processors that are not of this crate, and their sections of the configuration.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Daemon, StartError};
@@ -114,8 +115,9 @@ impl Own {
                 return Ok(None);
             }
             let key = format!("processors.{own_name}");
-            let made = constructor(section).map_err(|error| source.error(&key, error))?;
-            Ok(Some(made))
+            let made = catch_unwind(AssertUnwindSafe(|| constructor(section)))
+                .unwrap_or_else(|_| Err("the constructor panicked".to_owned()));
+            made.map(Some).map_err(|error| source.error(&key, error))
         };
         self.typed
             .retain(|(other, _)| !other.eq_ignore_ascii_case(name));

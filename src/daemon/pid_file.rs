@@ -37,7 +37,7 @@ pub enum PidFileError {
         pid: String,
     },
     /// There is a file of somebody who means something else with it.
-    #[error("{} holds no pid: remove it if nobody needs it, or choose another path", .path.display())]
+    #[error("{} {}", .path.display(), foreign(.path))]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -228,12 +228,25 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
+/// What is there instead.
+fn foreign(path: &Path) -> &'static str {
+    if path.is_dir() {
+        "is a folder: name a file in it"
+    } else {
+        "holds no pid: remove it if nobody needs it, or choose another path"
+    }
+}
+
 /// How to mend it, where that is known.
 fn hint(path: &Path, error: &io::Error) -> String {
     let folder = folder(path).display();
     match error.kind() {
         ErrorKind::NotFound => {
             format!("; mend it with: mkdir -p {folder}, or with systemd by RuntimeDirectory=")
+        }
+        // Its folder may be ours.
+        ErrorKind::PermissionDenied if fs::symlink_metadata(path).is_ok() => {
+            "; this user may not read and write it: remove it, or change its owner".to_owned()
         }
         ErrorKind::PermissionDenied => {
             format!(
@@ -313,7 +326,7 @@ mod tests {
         assert!(error.contains("it is a link"), "{error}");
         assert_eq!(text(&target), "1");
         let error = PidFile::write(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("holds no pid"), "{error}");
+        assert!(error.contains("is a folder: name a file in it"), "{error}");
         let error = PidFile::write(&folder.path().join("no/pid")).unwrap_err();
         assert!(error.to_string().contains("mkdir -p "), "{error}");
     }
@@ -332,6 +345,20 @@ mod tests {
     }
 
     /// Of many that start at once, with and without an old file, one has it at each moment.
+    /// In a folder of our own a file may be somebody else's.
+    #[test]
+    fn who_is_in_the_way_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        let said = || {
+            let (path, error) = (path.clone(), ErrorKind::PermissionDenied.into());
+            PidFileError::Io { path, error }.to_string()
+        };
+        assert!(said().contains("may not write into"), "{}", said());
+        fs::write(&path, "1").unwrap();
+        assert!(said().contains("this user may not read"), "{}", said());
+    }
+
     #[test]
     fn there_is_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use super::generation::Parts;
 use super::logging::{Change, Logging, listener_log_settings};
 use super::pid_file::{PidFile, PidFileError};
 use super::{Running, StartError, log_settings};
-use crate::config::{Config, ConfigError, Source};
+use crate::config::{Config, ConfigError, Descriptors, Source};
 use crate::events::{ConfigChange, Event, ListenerChange, ServerChange};
 use crate::logbook::Logbook;
 
@@ -16,7 +16,7 @@ const FOREIGN: &str = "the log of this process is another one, so that nothing w
 
 impl Running {
     /// How many file descriptors may be needed when all limits are reached.
-    pub fn descriptors(&self) -> u64 {
+    pub fn descriptors(&self) -> Descriptors {
         let config = self.config();
         let deliveries = config.limits.deliveries * self.parts.disks.kinds();
         config.descriptors(deliveries)

@@ -13,12 +13,14 @@ use super::generation::Generation;
 use super::listed::Listed;
 use super::logging::Change as LogChange;
 use super::metrics::FiguresPlan;
+use super::roots::Unsound;
 use super::running::{Current, Running, Shown};
 use super::workers::Surroundings;
 use super::{PidFile, StartError, binding, own, process, recovery, roots};
-use crate::config::{Config, Source};
+use crate::config::{Config, ConfigError, Source};
 use crate::locks::write;
-use crate::maildir::Durability;
+use crate::maildir::{Durability, Store};
+use crate::recipients::root_of;
 use crate::server::{Listener, Moved, Service};
 
 /// A configuration that can take the place of the present one: nothing that could fail is left.
@@ -44,7 +46,8 @@ impl Running {
         let before = current.generation.as_ref();
         let (mut generation, mut service) = Generation::new(config, source, &self.parts, before)?;
         generation.equip(&mut service, source, &self.parts, before)?;
-        recover(&generation, before, &mut current.recovered)?;
+        probe(&generation, source, before)?;
+        recover(&generation, &mut current.recovered)?;
         // Before any socket is there at which somebody could wait for what is refused in the end.
         own::start(&service, source)?;
         let chain = Arc::clone(&service.chain);
@@ -78,7 +81,12 @@ impl Running {
         let questions = (endpoint, current.figures.plan(config)?);
         let log = process::log_change(&self.parts, before.map(|it| &*it.config), config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
-        let pid_file = process::pid_file(config, source, self.pid_file().as_ref())?;
+        let pid_file = process::pid_file(config, source, self.pid_file().as_ref());
+        let pid_file = pid_file.map_err(|error| match error {
+            // At the start it is the program that is refused, and here what is written.
+            StartError::Taken(taken) if before.is_some() => source.error("pid_file", taken).into(),
+            error => error,
+        })?;
         Ok(Prepared {
             generation,
             service,
@@ -177,18 +185,50 @@ impl Running {
     }
 }
 
-/// Looks at roots that are new, and brings to their Maildirs what was promised before a crash.
-pub(super) fn recover(
+/// Looks at roots that are new. Who starts may be ahead of a disk, and defers mail until it is there;
+/// where mail is stored now, a configuration with which that ends is refused.
+pub(super) fn probe(
     generation: &Generation,
+    source: &Source,
     before: Option<&Generation>,
-    recovered: &mut HashSet<Arc<Path>>,
-) -> io::Result<()> {
+) -> Result<(), ConfigError> {
     let Generation { store, disks, .. } = generation;
-    let known: HashSet<&Arc<Path>> = before
+    let is_required = |store: &Store| store.settings().require_root;
+    let as_before = before.filter(|before| is_required(&before.store) == is_required(store));
+    let known: HashSet<&Arc<Path>> = as_before
         .iter()
         .flat_map(|before| before.disks.roots().flatten())
         .collect();
-    roots::probe(store, disks, |root| !known.contains(root));
+    for unsound in roots::find_unsound(store, disks, |root| !known.contains(root)) {
+        if before.is_some() {
+            let Unsound { root, error } = unsound;
+            let key = key_of(&root, &generation.config);
+            let message = format!("no mail could be stored below {}: {error}", root.display());
+            return Err(source.error(key, message));
+        }
+        unsound.tell();
+    }
+    Ok(())
+}
+
+/// What the configuration says of a root.
+fn key_of(root: &Path, config: &Config) -> &'static str {
+    let is_spool = || config.spool().is_ok_and(|place| **place.root() == *root);
+    if root_of(&config.maildir.path).is_ok_and(|of_path| *of_path == *root) {
+        "maildir.path"
+    } else if config.spool.path.is_some() && is_spool() {
+        "spool.path"
+    } else {
+        "recipients.users"
+    }
+}
+
+/// Brings to the Maildirs what was promised before a crash.
+pub(super) fn recover(
+    generation: &Generation,
+    recovered: &mut HashSet<Arc<Path>>,
+) -> io::Result<()> {
+    let Generation { store, disks, .. } = generation;
     let has_logs = store.settings().durability == Durability::Journal;
     let mut roots: Vec<Arc<Path>> = disks.roots().flatten().cloned().collect();
     // Where another store may have a log open, that one looks after it.

@@ -4,15 +4,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, SendError, channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 use smol::Timer;
 
 use crate::disks::Disks;
-use crate::maildir::{self, Store};
+use crate::maildir::{self, ProbeError, Store};
 
 /// How long the start waits for disks to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,30 +23,58 @@ const JITTER: Duration = Duration::from_hours(1);
 /// How far the clock may be set before it is not believed.
 const JUMP: Duration = Duration::from_hours(1);
 
-/// Says at start, and not only with the first message, that mail cannot be stored. A disk that does
-/// not answer keeps nobody from the others.
-pub(super) fn probe(store: &Arc<Store>, disks: &Disks, is_new: impl Fn(&Arc<Path>) -> bool) {
-    let (done, all_done) = channel::<()>();
+/// A root below which nothing can be stored.
+pub(super) struct Unsound {
+    pub(super) root: Arc<Path>,
+    pub(super) error: ProbeError,
+}
+
+impl Unsound {
+    /// Says so in the log.
+    pub(super) fn tell(&self) {
+        log::error!(root:% = self.root.display(), error:% = self.error; "mail for Maildirs below this root will be deferred");
+    }
+}
+
+/// Those of the new roots below which nothing can be stored. A disk that does not answer keeps nobody
+/// from the others.
+pub(super) fn find_unsound(
+    store: &Arc<Store>,
+    disks: &Disks,
+    is_new: impl Fn(&Arc<Path>) -> bool,
+) -> Vec<Unsound> {
+    let (tell, told) = channel();
     for roots in disks.roots() {
         let roots = roots.iter().filter(|root| is_new(root));
         let roots: Vec<Arc<Path>> = roots.cloned().collect();
-        let (store, done) = (Arc::clone(store), done.clone());
+        let (store, tell) = (Arc::clone(store), tell.clone());
         let probe = move || {
             for root in roots {
-                if let Err(error) = store.probe(&root) {
-                    log::error!(root:% = root.display(), error:% = error; "mail for Maildirs below this root will be deferred");
+                let Err(error) = store.probe(&root) else {
+                    continue;
+                };
+                // Where it took too long nobody waits any more.
+                if let Err(SendError(late)) = tell.send(Unsound { root, error }) {
+                    late.tell();
                 }
             }
-            drop(done);
         };
         if let Err(error) = thread::Builder::new().name("probe".into()).spawn(probe) {
             log::warn!(error:% = error; "cannot probe the roots");
         }
     }
-    drop(done);
-    // Nothing is ever sent: the last one closes the channel.
-    if all_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-        log::error!(seconds = PATIENCE.as_secs(); "a disk does not answer: mail for Maildirs on it will be deferred");
+    drop(tell);
+    let deadline = Instant::now() + PATIENCE;
+    let mut found = Vec::new();
+    loop {
+        match told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(unsound) => found.push(unsound),
+            Err(RecvTimeoutError::Disconnected) => return found,
+            Err(RecvTimeoutError::Timeout) => {
+                log::error!(seconds = PATIENCE.as_secs(); "a disk does not answer: mail for Maildirs on it will be deferred");
+                return found;
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -30,6 +31,10 @@ use crate::tls::Facts;
 const CLOSING: Duration = Duration::from_secs(3);
 
 /// A daemon at work.
+///
+/// Where it is dropped without a [`shutdown`](Self::shutdown) it ends as well, but nobody waits for that:
+/// its threads go on until what has begun has arrived, or the program ends.
+#[must_use = "a daemon that is dropped stops at once; keep it, and end it with `shutdown`"]
 pub struct Running {
     pub(super) parts: Parts,
     turns: Turns,
@@ -152,6 +157,7 @@ impl Running {
     pub fn reload_from(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
         let turn = self.turns.take()?;
         let mut current = lock(&self.current);
+        self.is_at_work()?;
         let prepared = self.prepare(config, source, &mut current)?;
         let before = current.generation.take();
         let listed = self.listed();
@@ -178,6 +184,14 @@ impl Running {
         Ok(reloaded)
     }
 
+    /// Who is asked to end begins nothing new.
+    fn is_at_work(&self) -> Result<(), StartError> {
+        if self.shutdown.is_requested() {
+            return Err(StartError::Io(io::Error::other("it was shut down")));
+        }
+        Ok(())
+    }
+
     /// How many configurations are in use: one, and those that sessions from before still have.
     pub fn generations(&self) -> usize {
         self.server.generations()
@@ -194,9 +208,11 @@ impl Running {
         self.executor.spawn(beats).detach();
     }
 
-    /// Stops accepting, lets every message that has begun arrive, and returns
-    /// when all is done or the shutdown timeout is over.
-    pub fn shutdown(self) {
+    /// Stops accepting, lets every message that has begun arrive, and returns when all is done, or
+    /// when the shutdown timeout is over and processors and logs have had a moment (3 seconds at most)
+    /// to close. From then on [`reload`](Self::reload) is an error; who calls this again waits for
+    /// the same end.
+    pub fn shutdown(&self) {
         self.trigger.pull();
         self.threads.finish();
         if let Some(pid_file) = self.pid_file() {

@@ -16,7 +16,7 @@ impl Daemon {
     ///
     /// static DELIVERED: AtomicU64 = AtomicU64::new(0);
     ///
-    /// let daemon = Daemon::new(Config::default()).subscribe(|event| match event {
+    /// let daemon = Daemon::new(Config::default()).observe(|event| match event {
     ///     Event::Message(message) if message.outcome.is_ok() => {
     ///         DELIVERED.fetch_add(1, Ordering::Relaxed);
     ///     }
@@ -26,7 +26,7 @@ impl Daemon {
     /// # let _ = daemon;
     /// ```
     #[must_use]
-    pub fn subscribe(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    pub fn observe(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.parts.events.observe(observer);
         self
     }
@@ -72,7 +72,7 @@ impl Running {
         self.parts.events.subscribe(room)
     }
 
-    /// As [`Daemon::subscribe`], from now on.
+    /// As [`Daemon::observe`], from now on, and until [`Events::unsubscribe`].
     pub fn observe(&self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Subscription {
         self.parts.events.observe(observer)
     }

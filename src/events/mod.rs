@@ -1,7 +1,7 @@
 //! What happens, told to programs that the daemon is part of.
 //!
 //! Whoever embeds the daemon may subscribe, with a closure or through a channel
-//! ([`Daemon::subscribe`](crate::Daemon::subscribe), [`Running::subscribe`](crate::Running::subscribe)). The figures for Prometheus are one such observer.
+//! ([`Daemon::observe`](crate::Daemon::observe), [`Running::subscribe`](crate::Running::subscribe)). The figures for Prometheus are one such observer.
 //!
 //! Events hold addresses in full: how much the *log* may tell of them (`log.addresses`) does not
 //! hold here. Who passes them on has to see to that.

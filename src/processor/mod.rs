@@ -10,7 +10,8 @@
 //!
 //! `stage`, `commit` and `abort` run on the thread of a delivery and may block
 //! it. `validate` runs where sockets are served: what blocks there belongs into
-//! `smol::unblock`.
+//! `smol::unblock`. `start` runs on the thread that asked for the start or the reload, which waits for
+//! it as long as it takes; `shutdown` on one for work that blocks. Both may block.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -136,7 +137,9 @@ use crate::envelope::{Client, Recipient};
 use crate::failure::Failure;
 use crate::smtp::address::ReversePath;
 
-/// A boxed future, so that a processor can be a trait object: `Box::pin(async move { .. })`.
+/// A boxed future, so that a processor can be a trait object: `Box::pin(async move { .. })`. That of a
+/// [consumer](crate::spool::Consumer) and of a [source of users](crate::recipients::UserSource) is
+/// the same type, `maiasaura::Pending`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// One link of the chain.
@@ -178,7 +181,9 @@ pub trait Processor: Send + Sync {
     }
 
     /// Lets go of what it holds; called once, after the last delivery of the last configuration that
-    /// has it.
+    /// has it. All processors of a configuration together have 3 seconds for that, or
+    /// `timeouts.shutdown` if that is shorter; then they are left to themselves, and the end of the
+    /// program cuts them off.
     fn shutdown(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }

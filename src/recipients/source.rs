@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use smol::Timer;
 use smol::future::or;
 
@@ -16,7 +18,8 @@ use crate::failure::Failure;
 use crate::smtp::address::Mailbox;
 use crate::smtp::reply;
 
-/// A boxed future, so that a source can be a trait object: `Box::pin(async move { .. })`.
+/// A boxed future, so that a source can be a trait object: `Box::pin(async move { .. })`:
+/// `maiasaura::Pending`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Knows which mailboxes there are.
@@ -65,7 +68,11 @@ impl Asked {
 
     async fn knows(&self, mailbox: &Mailbox) -> Result<bool, Failure> {
         let asked = async {
-            let answered = async { Said(self.source.knows(mailbox).await) };
+            let answer = AssertUnwindSafe(async { self.source.knows(mailbox).await });
+            let answered = async {
+                let answer = answer.catch_unwind().await;
+                Said(answer.unwrap_or_else(|_| Err("it panicked".to_owned())))
+            };
             let too_late = async {
                 let timeout = self.asking.timeout;
                 Timer::after(timeout).await;

@@ -3,7 +3,7 @@
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smol::channel::Sender;
 use smol::io::AsyncWriteExt as _;
@@ -25,6 +25,8 @@ use crate::smtp::reply::{self, Reply};
 /// How long an accept loop rests when the system has no descriptor or memory for
 /// another connection; without a rest it would spin.
 const REST: Duration = Duration::from_millis(100);
+/// How long nothing more is said of that: it is the same lack.
+const QUIET: Duration = Duration::from_mins(1);
 
 /// A socket at which clients come in, as long as it is neither closed nor the server shut down.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct Door {
     closed: Shutdown,
     /// The accept loop.
     task: Mutex<Option<Task<()>>>,
+    /// When something was said of connections that cannot be accepted.
+    complained: Mutex<Option<Instant>>,
 }
 
 /// What one configuration offers at a socket.
@@ -104,6 +108,7 @@ impl Door {
             close,
             closed,
             task: Mutex::default(),
+            complained: Mutex::default(),
         });
         let executor = Arc::clone(&hall.executor);
         let task = executor.spawn(Arc::clone(&door).accept_all(hall));
@@ -173,9 +178,21 @@ impl Door {
             let offering = self.offering();
             let cause = format!("cannot accept a connection: {error}");
             offering.health.ill(cause);
-            log::error!(listener:% = offering.name, error:% = error; "cannot accept a connection, waiting");
+            if self.may_complain() {
+                log::error!(listener:% = offering.name, error:% = error; "cannot accept a connection, waiting");
+            }
             Timer::after(REST).await;
         }
+    }
+
+    /// Whether the log is to hear it: not again and again.
+    fn may_complain(&self) -> bool {
+        let mut complained = lock(&self.complained);
+        let is_due = complained.is_none_or(|at| at.elapsed() >= QUIET);
+        if is_due {
+            *complained = Some(Instant::now());
+        }
+        is_due
     }
 }
 

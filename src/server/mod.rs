@@ -59,7 +59,8 @@ use crate::locks::lock;
 use door::{Door, Hall, Offering};
 use listener::Site;
 
-/// How long processors may take to close. What they have promised is safe without that.
+/// How long processors may take to close, where the shutdown timeout is not shorter. What they have
+/// promised is safe without that.
 const CLOSING: Duration = Duration::from_secs(3);
 
 /// Sockets at work. What is offered at them can be changed while clients come in: who is there goes
@@ -183,9 +184,10 @@ impl Server {
     fn keep(&self, service: &Service) -> Task<()> {
         let (over, is_cut) = (service.in_use.over(), self.is_cut.clone());
         let chain = Arc::clone(&service.chain);
+        let patience = service.timeouts.shutdown.min(CLOSING);
         self.executor.spawn(async move {
             future::or(over.requested(), is_cut.requested()).await;
-            close(&chain).await;
+            close(&chain, patience).await;
             // With it goes what it wrote to, and a log that is closed is emptied first.
             smol::unblock(move || drop(chain)).await;
         })
@@ -226,9 +228,25 @@ impl Server {
     }
 }
 
-async fn close(chain: &Chain) {
-    let close = Box::pin(chain.shutdown());
-    if let Either::Right(_) = select(close, Timer::after(CLOSING)).await {
+/// On a thread that may be blocked: processors may do that, and nobody is to wait for them longer.
+async fn close(chain: &Arc<Chain>, patience: Duration) {
+    let late = async move {
+        Timer::after(patience).await;
+        false
+    };
+    let chain = Arc::clone(chain);
+    let closed = smol::unblock(move || {
+        let closed = async {
+            chain.shutdown().await;
+            true
+        };
+        // What only waits is not left there for ever.
+        smol::block_on(future::or(closed, async move {
+            Timer::after(patience).await;
+            false
+        }))
+    });
+    if !future::or(closed, late).await {
         log::warn!("a processor did not close in time and is left as it is");
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::Letter;
 
-/// A boxed future, so that a consumer can be a trait object: `Box::pin(async move { .. })`.
+/// A boxed future, so that a consumer can be a trait object: `Box::pin(async move { .. })`:
+/// `maiasaura::Pending`.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An application that letters are handed to.

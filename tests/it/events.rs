@@ -194,8 +194,8 @@ fn an_observer_from_the_start_hears_all_and_may_panic() {
     let notes = Arc::clone(&heard);
     let mut house = House::with("", |daemon| {
         daemon
-            .subscribe(|event| panic!("at {}", event.topic()))
-            .subscribe(move |event| notes.lock().expect("no panic").push(event.topic()))
+            .observe(|event| panic!("at {}", event.topic()))
+            .observe(move |event| notes.lock().expect("no panic").push(event.topic()))
     });
     let mut client = house.client();
     let reply = client.deliver("", &["bob@example.org"], b"Subject: x\r\n\r\n");

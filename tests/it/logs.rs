@@ -291,3 +291,30 @@ fn mail_goes_on_when_nobody_reads_the_log() {
         drop(reader);
     }
 }
+
+/// Whoever reads either must find it, as what it is.
+#[test]
+fn a_log_that_cannot_be_opened_anew_says_so_there_and_on_stderr() {
+    let folder = Folder::new();
+    let log = folder.path("log");
+    fs::create_dir(&log).expect("a folder can be made");
+    let yaml = "log: {file: '${FOLDER}/log/mail.log', format: json}";
+    let program = Program::serve(&folder, yaml);
+    fs::rename(&log, folder.path("moved")).expect("it can be moved");
+    program.signal(Signal::USR1);
+    let said = &lines(&program, "cannot reopen the log", 1)[0];
+    for part in [
+        "{\"ts\":\"20",
+        "\"level\":\"error\"",
+        "\"event\":\"cannot reopen the log, it goes on where it was\"",
+        "/log/mail.log\"",
+        "No such file",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    eventually("it is in the log as well", || {
+        let text = fs::read_to_string(folder.path("moved/mail.log"));
+        text.is_ok_and(|text| text.lines().any(|line| line == said))
+    });
+    program.stop();
+}

@@ -26,6 +26,7 @@ mod listener_logs;
 mod lmtp;
 mod logins;
 mod logs;
+mod made;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;

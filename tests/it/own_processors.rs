@@ -1,13 +1,14 @@
 //! Processors that somebody adds: their sections, and what they do at the start and at the end.
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use maiasaura::Daemon;
 use maiasaura::config::{Config, Environment};
 use maiasaura::failure::Failure;
 use maiasaura::processor::{Delivery, Pending, Processor, Staged};
 
-use crate::client::Stream;
+use crate::client::{PATIENCE, Stream};
 use crate::house::{Folder, House, configuration, eventually};
 use crate::process::{Program, command, configure};
 
@@ -62,6 +63,7 @@ impl Processor for Noting {
 struct Settings {
     fault: Option<String>,
     is_impossible: bool,
+    is_bad_luck: bool,
 }
 
 /// Adds `One` and `Two`.
@@ -72,6 +74,7 @@ fn furnished(daemon: Daemon, deeds: &Deeds) -> Daemon {
             if settings.is_impossible {
                 return Err("is_impossible is true; write false".to_owned());
             }
+            assert!(!settings.is_bad_luck);
             let (name, deeds) = (name.to_owned(), Arc::clone(&deeds));
             let fault = settings.fault;
             Ok(Arc::new(Noting { name, fault, deeds }))
@@ -174,6 +177,76 @@ fn sections_of_nobody_are_refused() {
         let found = complaint(yaml, &Deeds::default());
         assert!(found.contains(said), "{found}");
     }
+}
+
+/// A constructor that panics is at fault itself, and not the program around it.
+#[test]
+fn a_panic_in_a_constructor_is_an_error() {
+    let bad = "save: One|MailDir\nprocessors: {One: {is_bad_luck: true}}";
+    let said = complaint(bad, &Deeds::default());
+    let why = "processors.One: the constructor panicked";
+    assert!(said.ends_with(why), "{said}");
+    let mut house = House::with("", |daemon| {
+        furnished(daemon, &Deeds::default()).processor("Plain", || panic!("bad luck"))
+    });
+    for (yaml, why) in [
+        (bad, why),
+        (
+            "save: Plain|MailDir",
+            "save: the constructor of Plain panicked",
+        ),
+    ] {
+        let refused = house.reload(yaml).expect_err("it is refused");
+        assert!(refused.ends_with(why), "{refused}");
+    }
+    let reply = house
+        .client()
+        .deliver("s@example.net", &["bob@example.org"], b"\r\n");
+    assert!(reply.starts_with("250 "), "{reply}");
+}
+
+/// Blocks its thread when it is shut down, until it is told to go on.
+struct Blocking {
+    go_on: Mutex<mpsc::Receiver<()>>,
+    has_ended: AtomicBool,
+}
+
+impl Processor for Blocking {
+    fn name(&self) -> &'static str {
+        "Blocking"
+    }
+
+    fn stage<'a>(&'a self, _: &'a mut Delivery) -> Pending<'a, Result<Staged, Failure>> {
+        Box::pin(async { Ok(Staged::Done) })
+    }
+
+    fn shutdown(&self) -> Pending<'_, ()> {
+        let go_on = self.go_on.lock().expect("nobody panics with it");
+        let _ = go_on.recv_timeout(PATIENCE);
+        self.has_ended.store(true, Ordering::Relaxed);
+        Box::pin(async {})
+    }
+}
+
+/// The daemon ends all the same, and who blocks ends by itself.
+#[test]
+fn who_blocks_at_the_end_holds_nobody_up() {
+    let (end, go_on) = mpsc::channel();
+    let blocking = Arc::new(Blocking {
+        go_on: Mutex::new(go_on),
+        has_ended: AtomicBool::new(false),
+    });
+    let mine: Arc<dyn Processor> = Arc::clone(&blocking) as _;
+    let with = "save: Blocking|MailDir\ntimeouts: {shutdown: 100ms}";
+    let mut house = House::with(with, |daemon| {
+        daemon.processor("Blocking", move || Ok(Arc::clone(&mine)))
+    });
+    house.close();
+    assert!(!blocking.has_ended.load(Ordering::Relaxed));
+    drop(end);
+    eventually("it goes on by itself", || {
+        blocking.has_ended.load(Ordering::Relaxed)
+    });
 }
 
 /// The program has none, and says with the line what it makes of a section.

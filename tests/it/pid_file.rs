@@ -158,3 +158,17 @@ fn a_reload_moves_it() {
     program.stop();
     assert!(!new.exists());
 }
+
+/// Here it is a mistake in the file, with its place.
+#[test]
+fn a_reload_cannot_take_that_of_another() {
+    let folder = folder();
+    let held = folder.path("run/held");
+    let _held = maiasaura::daemon::PidFile::write(&held).expect("it is nobody's");
+    let program = Program::serve(&folder, "threads: 2");
+    configure(&folder, "threads: 2\npid_file: \"${FOLDER}/run/held\"");
+    program.signal(Signal::HUP);
+    let said = program.stderr.wait("not reloaded", 1).remove(0);
+    assert!(said.contains("config.yaml:2:11: pid_file: "), "{said}");
+    program.stop();
+}

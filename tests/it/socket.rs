@@ -83,7 +83,9 @@ struct Wire {
 impl Wire {
     fn connect(profile: Profile, address: &Address, encryption: Option<Encryption>) -> Self {
         let world = World::default();
-        let config = config(&profile);
+        let mut config = config(&profile);
+        // Certificates and users are there without files, see below.
+        config.listeners = Config::default().listeners;
         let processor = world.clone();
         let mut service = Daemon::new(config)
             .processor("World", move || Ok(Arc::new(processor.clone())))

@@ -227,6 +227,12 @@ const WRONG: &[(&str, &str)] = &[
     ("spool: {give_up_after: 0d}", "1:24: spool.give_up_after: no time at all is not enough; write a time such as 60s"),
     ("spool: {timeouts: 1m}", "1:9: spool: unknown key \"timeouts\"; did you mean \"timeout\"? known keys: path, at_once, timeout, give_up_after, failures, longest_pause"),
     ("log: {file: stdrr}", "1:13: log.file: unknown word \"stdrr\"; did you mean \"stderr\"? known words: stderr, stdout, off; a file is written with its path, such as ./mail.log"),
+    ("log: {file: /var/log/}", "1:13: log.file: \"/var/log/\" is no file; name one in it, such as /var/log/maiasaura.log"),
+    (
+        "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
+         d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]",
+        " repetition limit exceeded; write out what aliases such as *name stand for, as they stand for too much",
+    ),
     ("log: {level: verbose}", "1:14: log.level: unknown word \"verbose\"; known words: error, warn, info, debug, trace"),
     ("log: {file: [a]}", "1:13: log.file: expected stderr, stdout, off or a path, found a list"),
     ("smtp: {bare_newlines: accepted}", "1:23: smtp.bare_newlines: unknown word \"accepted\"; did you mean \"accept\"? known words: refuse, accept"),

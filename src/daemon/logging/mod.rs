@@ -184,8 +184,8 @@ fn open(
     settings: &Settings,
     crates: &[String],
 ) -> io::Result<Box<dyn Log>> {
-    let sink = sink(&mut lock(sinks), &settings.target)?;
     let (format, addresses) = (settings.format, settings.addresses);
+    let sink = sink(&mut lock(sinks), &settings.target, format)?;
     let put = fern::Output::call(move |record| sink.write(format.line(record, addresses)));
     let level = match settings.target {
         Target::Off => LevelFilter::Off,
@@ -201,7 +201,11 @@ fn open(
     Ok(dispatch.chain(put).into_log().1)
 }
 
-fn sink(sinks: &mut Vec<(Target, Weak<Sink>)>, target: &Target) -> io::Result<Arc<Sink>> {
+fn sink(
+    sinks: &mut Vec<(Target, Weak<Sink>)>,
+    target: &Target,
+    format: Format,
+) -> io::Result<Arc<Sink>> {
     let target = match target {
         Target::File(path) => Target::File(std::path::absolute(path)?),
         other => other.clone(),
@@ -209,9 +213,10 @@ fn sink(sinks: &mut Vec<(Target, Weak<Sink>)>, target: &Target) -> io::Result<Ar
     sinks.retain(|(_, sink)| sink.strong_count() > 0);
     let mut same = sinks.iter().filter(|(other, _)| *other == target);
     if let Some(sink) = same.find_map(|(_, sink)| sink.upgrade()) {
+        sink.speak(format);
         return Ok(sink);
     }
-    let sink = Arc::new(Sink::open(&target)?);
+    let sink = Arc::new(Sink::open(&target, format)?);
     sinks.push((target, Arc::downgrade(&sink)));
     Ok(sink)
 }

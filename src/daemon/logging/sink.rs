@@ -7,12 +7,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
+use log::{Level, Record};
+
 use super::Target;
+use crate::daemon::line::{Addresses, Format};
+use crate::locks::lock;
 
 /// Lines that may wait to be written.
 const QUEUE: usize = 10_000;
@@ -26,6 +30,8 @@ pub(super) struct Sink {
     lost: Arc<AtomicU64>,
     /// Whether the target is to be opened anew; with it [`Job::Reopen`] only wakes the writer.
     reopen: Arc<AtomicBool>,
+    /// How the log says something of itself.
+    format: Arc<Mutex<Format>>,
 }
 
 #[derive(Debug)]
@@ -36,12 +42,14 @@ enum Job {
 }
 
 impl Sink {
-    pub(super) fn open(target: &Target) -> io::Result<Self> {
+    pub(super) fn open(target: &Target, format: Format) -> io::Result<Self> {
         let output = Output::open(target)?;
         let (queue, jobs) = sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
         let reopen = Arc::new(AtomicBool::new(false));
+        let format = Arc::new(Mutex::new(format));
         let writer = Writer {
+            format: Arc::clone(&format),
             output,
             target: target.clone(),
             lost: Arc::clone(&lost),
@@ -54,7 +62,13 @@ impl Sink {
             queue,
             lost,
             reopen,
+            format,
         })
+    }
+
+    /// Has it say so what it says of itself.
+    pub(super) fn speak(&self, format: Format) {
+        *lock(&self.format) = format;
     }
 
     /// A line with its end. It never waits.
@@ -87,6 +101,7 @@ struct Writer {
     target: Target,
     lost: Arc<AtomicU64>,
     reopen: Arc<AtomicBool>,
+    format: Arc<Mutex<Format>>,
 }
 
 impl Writer {
@@ -125,11 +140,29 @@ impl Writer {
         self.output.flush();
         match Output::open(&self.target) {
             Ok(output) => self.output = output,
-            Err(error) => {
-                let line = format!("cannot reopen the log, it goes on here: {error}\n");
-                self.output.put(&line);
-            }
+            Err(error) => self.complain(&error),
         }
+    }
+
+    /// Says so where it goes on; and where somebody may look who finds no file.
+    fn complain(&mut self, error: &io::Error) {
+        let Target::File(path) = &self.target else {
+            return;
+        };
+        let (path, error) = (path.display().to_string(), error.to_string());
+        let pairs = [("file", path.as_str()), ("error", error.as_str())];
+        let record = Record::builder()
+            .level(Level::Error)
+            .target(module_path!())
+            .args(format_args!(
+                "cannot reopen the log, it goes on where it was"
+            ))
+            .key_values(&pairs)
+            .build();
+        let line = lock(&self.format).line(&record, Addresses::Full);
+        self.output.put(&line);
+        self.output.flush();
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 }
 

@@ -61,7 +61,8 @@ impl RunningWorker {
         let settings = settings(&config).map_err(|error| source.error("stream.consume", error))?;
         let before = current.shift.as_ref().map(|shift| &shift.generation);
         let (generation, service) = Generation::new(config, source, &self.parts, before)?;
-        reload::recover(&generation, before, &mut current.recovered)?;
+        reload::probe(&generation, source, before)?;
+        reload::recover(&generation, &mut current.recovered)?;
         own::start(&service, source)?;
         let chain = Arc::clone(&service.chain);
         let prepared = self.settle((generation, service), settings, source, current);

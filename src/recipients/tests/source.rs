@@ -25,6 +25,7 @@ impl UserSource for Few {
                 "alice" | "carol" => Ok(true),
                 "odd" => Err("the line is dead".into()),
                 "slow" => std::future::pending().await,
+                "bad" => panic!("bad luck"),
                 _ => Ok(false),
             }
         })
@@ -65,6 +66,18 @@ fn found(recipients: &Recipients, address: &str) -> String {
             failure.reply.to_string()
         }
     }
+}
+
+/// The fault is its own, and the next question finds it as if nothing had been.
+#[test]
+fn one_that_panics_cannot_say() {
+    let few = Arc::new(Few::default());
+    let recipients = asking(&few, |_| {});
+    let failure = block_on(recipients.find(&path("bad@example.org"))).unwrap_err();
+    assert_eq!(failure.reply, reply::LOCAL_FAULT);
+    let cause = failure.cause.unwrap();
+    assert_eq!(cause, "few cannot say who has a mailbox: it panicked");
+    assert_eq!(found(&recipients, "alice@example.org"), "alice@example.org");
 }
 
 #[test]

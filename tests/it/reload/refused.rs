@@ -45,6 +45,20 @@ fn a_configuration_that_cannot_be_taken_changes_nothing() {
         ),
         (taken_port, "another program listens there"),
         (
+            with("maildir: {path: '/dev/null/{user}'}"),
+            "maildir.path: no mail could be stored below /dev/null: ",
+        ),
+        (
+            with("maildir: {path: '${FOLDER}/none/{user}', require_root: true}"),
+            "/none: ",
+        ),
+        (
+            with(
+                "recipients: {hosts: [example.org], users: {bob: {}, ann: {path: '/dev/null/ann'}}}",
+            ),
+            "recipients.users: no mail could be stored below /dev/null: ",
+        ),
+        (
             format!("{MORE}, {{address: 'unix:${{FOLDER}}/none/s'}}]"),
             "make the folder first",
         ),
@@ -69,6 +83,23 @@ fn it_says_that_the_old_one_stays() {
         refused.starts_with("not reloaded, the configuration from before stays: "),
         "{refused}"
     );
+}
+
+/// The root that there was before may be missing, if it is to be made. With one that must be there it
+/// is another matter.
+#[test]
+fn a_root_that_is_required_now_must_be_there() {
+    let yaml = |more: &str| format!("maildir: {{path: '${{FOLDER}}/vmail/{{user}}'{more}}}");
+    let mut house = House::new(&yaml(""));
+    let root = house.folder.path("vmail");
+    let _ = std::fs::remove_dir_all(&root);
+    let refused = house.reload(&yaml(", require_root: true"));
+    let refused = refused.expect_err("it is not there");
+    assert!(refused.contains("maildir.path: no mail "), "{refused}");
+    std::fs::create_dir(&root).expect("a folder can be made");
+    house
+        .reload(&yaml(", require_root: true"))
+        .expect("it is there");
 }
 
 /// Two stores would want the same log.

@@ -63,6 +63,10 @@ fn too_few_descriptors_are_noticed() {
     let line = program.stderr.wait("few file descriptors", 1).remove(0);
     let needed = line.split(" needed=").nth(1).expect("it tells how many");
     assert!(line.contains("write LimitNOFILE="), "{line}");
+    assert!(
+        line.contains(", or lower maildir.cached_maildirs (takes "),
+        "{line}"
+    );
     assert!(line.contains(&format!("or ulimit -n {needed} ")), "{line}");
     program.stop();
     let arguments = ["-c", "config.yaml", "check"];
