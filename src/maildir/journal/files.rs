@@ -67,34 +67,18 @@ pub(super) fn open(
     path: &Path,
     make: Option<&Layout>,
 ) -> io::Result<Option<Opened>> {
-    let (above, path) = (path, path.join(FOLDER));
-    let folder = match open_step(&root, FOLDER, READ) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if make.is_none() {
-                return Ok(None);
-            }
-            refuse_others(&root, above)?;
-            mkdirat(&root, FOLDER, Mode::RWXU)?;
-            open_step(&root, FOLDER, READ)?
-        }
-        outcome => outcome?,
+    let Some(folder) = open_folder(&root, path, make.is_some())? else {
+        return Ok(None);
     };
+    let path = path.join(FOLDER);
     refuse_others(&folder, &path)?;
     let lock = open_file(&folder, "lock", OFlags::RDWR | OFlags::CREATE)?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => return Ok(Some(Opened::Busy)),
         outcome => outcome?,
     }
-    let file = match (open_file(&folder, "tail", OFlags::RDWR), make) {
-        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        (Err(error), Some(layout)) if error.kind() == io::ErrorKind::NotFound => {
-            if let Err(error) = create(&folder, layout) {
-                remove_segments(&folder, layout);
-                return Err(error);
-            }
-            open_file(&folder, "tail", OFlags::RDWR)?
-        }
-        (outcome, _) => outcome?,
+    let Some(file) = open_tail(&folder, make)? else {
+        return Ok(None);
     };
     if make.is_some() {
         // Who has made it may have been killed before these: without its name a log is no promise.
@@ -114,6 +98,37 @@ pub(super) fn open(
         lock,
     };
     Ok(Some(Opened::Ready(files, tail_file, tail)))
+}
+
+/// The folder of the log below `root`; made, if that is asked for, where it is not there.
+fn open_folder(root: &OwnedFd, path: &Path, make: bool) -> io::Result<Option<OwnedFd>> {
+    match open_step(root, FOLDER, READ) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !make {
+                return Ok(None);
+            }
+            refuse_others(root, path)?;
+            mkdirat(root, FOLDER, Mode::RWXU)?;
+            open_step(root, FOLDER, READ).map(Some)
+        }
+        outcome => outcome.map(Some),
+    }
+}
+
+/// The file of the tails; with a layout the whole log is made where it is not there.
+fn open_tail(folder: &OwnedFd, make: Option<&Layout>) -> io::Result<Option<OwnedFd>> {
+    let open = || open_file(folder, "tail", OFlags::RDWR);
+    match (open(), make) {
+        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        (Err(error), Some(layout)) if error.kind() == io::ErrorKind::NotFound => {
+            if let Err(error) = create(folder, layout) {
+                remove_segments(folder, layout);
+                return Err(error);
+            }
+            open().map(Some)
+        }
+        (outcome, _) => outcome.map(Some),
+    }
 }
 
 /// What is in a log may be given to any user, so nobody else may be able to exchange it.
