@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ending::Ending;
-use super::{Exit, Fault, Loaded, Outcome, say};
+use super::{Exit, Fault, Loaded, Outcome, SIGNALS, say};
 use crate::config::{Config, ConfigError, Source};
 use crate::daemon::{
     self, Daemon, Logging, ReloadError, Request, Running, StartError, descriptors, notify,
@@ -14,6 +14,7 @@ use crate::server::Address;
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = SIGNALS)]
 pub(super) struct Serve {
     /// Listen here instead of where the configuration says: ip:port, [::]:port,
     /// unix:/path or systemd:name.
