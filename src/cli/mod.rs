@@ -46,6 +46,11 @@ pub use exit::Exit;
 
 use crate::config::{Config, ConfigError, Source};
 
+/// What signals do to those that run on.
+const SIGNALS: &str = "\
+Signals: INT and TERM finish what has begun and stop, HUP takes the configuration as it is now, all of it or
+nothing, USR1 opens the log files anew.";
+
 const EXAMPLES: &str = "\
 Examples:
   maiasaura                              receive on 127.0.0.1:2525 with the defaults

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Exit, Fault, Outcome, say};
-use crate::config::{Config, MysqlConfig};
+use crate::config::{Config, Handover, MysqlConfig};
 use crate::daemon::sole_store;
 use crate::mysql::{Database, Endpoint, Question, Settings, Survey, Tls, create};
 use crate::recipients::Users;
@@ -29,8 +29,12 @@ pub(super) fn schema(config: &Config, apply: bool) -> Outcome {
             return Ok(());
         }
     };
-    let changes = survey.migration();
-    if changes.is_empty() {
+    let (changes, misfits) = (survey.migration(), survey.misfits());
+    for (misfit, change) in &misfits {
+        say(&format!("-- {misfit}; look at what is in it, then:"));
+        say(&format!("-- {change};"));
+    }
+    if changes.is_empty() && misfits.is_empty() {
         say("-- The table is as it should be.");
     }
     for change in &changes {
@@ -41,7 +45,14 @@ pub(super) fn schema(config: &Config, apply: bool) -> Outcome {
     }
     database.apply(&changes).map_err(|(statement, error)| {
         Fault::new(Exit::Unavailable, failed(&statement, &error.message))
-    })
+    })?;
+    match misfits.first() {
+        Some((misfit, _)) => Err(Fault::new(
+            Exit::Unavailable,
+            format!("{misfit}: it is left as it is"),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// What has failed, and what is there all the same.
@@ -118,7 +129,9 @@ fn table_faults(config: &Config, section: &MysqlConfig, survey: &Survey) -> u32 
     let largest = section.mail.then(|| config.limits.message_size.octets());
     // Messages are there while Redis is down.
     let largest = largest.or_else(|| is_named(config, BOTH).then_some(0));
-    for warning in survey.warnings(largest) {
+    let is_inline = section.delivery == Handover::Inline;
+    let sticks = survey.sticks().filter(|_| is_inline);
+    for warning in survey.warnings(largest).into_iter().chain(sticks) {
         say(&format!("warn  MySQL table {table}: {warning}"));
     }
     if faults == 0 {

@@ -2,7 +2,7 @@
 
 use super::say;
 use crate::config::Config;
-use crate::redis::{Client, Facts};
+use crate::redis::{Client, Endpoint, Facts, Settings};
 
 /// How much is wrong with Redis, said line by line; none where the configuration has none.
 pub(super) fn faults(config: &Config) -> u32 {
@@ -18,22 +18,74 @@ pub(super) fn faults(config: &Config) -> u32 {
         }
     };
     let mut faults = 0;
-    for (address, facts) in client.facts() {
+    for (endpoint, facts) in client.facts() {
         match facts {
             Err(fault) => {
                 say(&format!("FAULT {fault}"));
                 faults += 1;
             }
-            Ok(facts) => faults += node(config, &address, &facts),
+            Ok(facts) => {
+                let found = Found {
+                    address: endpoint.to_string(),
+                    set: setting(client.settings(), endpoint),
+                    faults: 0,
+                };
+                faults += node(config, found, &facts);
+            }
         }
     }
     faults
 }
 
+/// The command that sets a key of this Redis, without its name and value; it asks for the password.
+fn setting(settings: &Settings, endpoint: &Endpoint) -> String {
+    let place = match endpoint {
+        Endpoint::Unix(path) => format!("-s {}", path.display()),
+        Endpoint::Tcp(host, port) if settings.tls.is_some() => format!("-h {host} -p {port} --tls"),
+        Endpoint::Tcp(host, port) => format!("-h {host} -p {port}"),
+    };
+    let user = settings.user.as_ref().map(|user| format!("--user {user}"));
+    let password = settings.password.as_ref().map(|_| "--askpass".to_owned());
+    let options: Vec<String> = [Some(place), user, password]
+        .into_iter()
+        .flatten()
+        .collect();
+    format!("redis-cli {} config set", options.join(" "))
+}
+
 /// What one Redis tells.
-fn node(config: &Config, address: &str, facts: &Facts) -> u32 {
+fn node(config: &Config, mut found: Found, facts: &Facts) -> u32 {
     let version = facts.info("redis_version").unwrap_or("of no version");
-    let mut found = Found { address, faults: 0 };
+    shape(config, facts, &mut found);
+    if facts.info("loading") == Some("1") {
+        found.warn("it is reading its files, and answers nobody until then");
+    }
+    bulk(config, facts, &mut found);
+    let is_durable = config.redis.as_ref().is_some_and(|redis| redis.durable);
+    if is_durable || is_named(config, "Stream") {
+        durability(facts, &mut found, is_durable);
+        eviction(facts, &mut found);
+    }
+    let has_cluster = config.redis.as_ref().is_some_and(|redis| redis.cluster);
+    if has_cluster && facts.config("cluster-require-full-coverage") == Some("yes") {
+        let set = &found.set;
+        found.warn(&format!(
+            "while one node is away the others take nothing, either; mend it with: {set} \
+             cluster-require-full-coverage no"
+        ));
+    }
+    if is_named(config, "Stream") {
+        stream(config, facts, &mut found);
+    }
+    if found.faults == 0 {
+        let address = &found.address;
+        say(&format!("ok    Redis at {address}: version {version}"));
+    }
+    found.faults
+}
+
+/// Whether it is a node of a cluster, or a replica, and whether the configuration says so.
+fn shape(config: &Config, facts: &Facts, found: &mut Found) {
     let is_cluster = facts.info("cluster_enabled") == Some("1");
     let has_cluster = config.redis.as_ref().is_some_and(|redis| redis.cluster);
     if is_cluster && !has_cluster {
@@ -49,37 +101,17 @@ fn node(config: &Config, address: &str, facts: &Facts) -> u32 {
             "it is a replica, which takes nothing; write its master: redis: {{address: \"{master}:{port}\"}}"
         ));
     }
-    if facts.info("loading") == Some("1") {
-        found.warn("it is reading its files, and answers nobody until then");
-    }
-    bulk(config, facts, &mut found);
-    let is_durable = config.redis.as_ref().is_some_and(|redis| redis.durable);
-    if is_durable || is_named(config, "Stream") {
-        durability(facts, &mut found, is_durable);
-        eviction(facts, &mut found);
-    }
-    if has_cluster && facts.config("cluster-require-full-coverage") == Some("yes") {
-        found.warn(
-            "while one node is away the others take nothing, either; mend it with: redis-cli config set \
-             cluster-require-full-coverage no",
-        );
-    }
-    if is_named(config, "Stream") {
-        stream(config, facts, &mut found);
-    }
-    if found.faults == 0 {
-        say(&format!("ok    Redis at {address}: version {version}"));
-    }
-    found.faults
 }
 
 /// Says what is found at one address, and counts.
-struct Found<'a> {
-    address: &'a str,
+struct Found {
+    address: String,
+    /// What a key of its configuration is set with.
+    set: String,
     faults: u32,
 }
 
-impl Found<'_> {
+impl Found {
     fn fault(&mut self, what: &str) {
         self.faults += 1;
         say(&format!("FAULT Redis at {}: {what}", self.address));
@@ -91,27 +123,28 @@ impl Found<'_> {
 }
 
 /// A message is one argument of a command.
-fn bulk(config: &Config, facts: &Facts, found: &mut Found<'_>) {
+fn bulk(config: &Config, facts: &Facts, found: &mut Found) {
     let most = facts.config("proto-max-bulk-len");
     let most = most.and_then(|most| most.parse::<u64>().ok());
     // The trace fields come on top.
     let needed = config.limits.message_size.octets().saturating_add(100_000);
     if let Some(most) = most.filter(|most| *most < needed) {
+        let set = &found.set;
         found.fault(&format!(
             "it takes {most} octets at once, and messages may have {needed} with their trace fields; mend \
-             it with: redis-cli config set proto-max-bulk-len {needed}"
+             it with: {set} proto-max-bulk-len {needed}"
         ));
     }
 }
 
-fn durability(facts: &Facts, found: &mut Found<'_>, is_promised: bool) {
+fn durability(facts: &Facts, found: &mut Found, is_promised: bool) {
+    let set = &found.set;
     match (facts.syncs_always(), is_promised) {
         (Some(true), _) => {}
-        (Some(false), true) => found.fault(
+        (Some(false), true) => found.fault(&format!(
             "redis.durable promises what it does not keep: mail that was promised is lost when its machine \
-             stops; mend it with: redis-cli config set appendonly yes; redis-cli config set appendfsync \
-             always; and the same in its configuration",
-        ),
+             stops; mend it with: {set} appendonly yes; {set} appendfsync always; and the same in its configuration"
+        )),
         (Some(false), false) => found.warn(
             "what is in its streams may be lost when its machine stops; write appendonly yes and appendfsync \
              always into its configuration",
@@ -124,19 +157,20 @@ fn durability(facts: &Facts, found: &mut Found<'_>, is_promised: bool) {
 }
 
 /// Whatever it throws away is mail, or what tells mail that was delivered from mail that was not.
-fn eviction(facts: &Facts, found: &mut Found<'_>) {
+fn eviction(facts: &Facts, found: &mut Found) {
     let known = |name, line| facts.config(name).or_else(|| facts.info(line));
     let policy = known("maxmemory-policy", "maxmemory_policy").unwrap_or("noeviction");
     let is_limited = known("maxmemory", "maxmemory").is_some_and(|most| most != "0");
     if is_limited && policy != "noeviction" {
+        let set = &found.set;
         found.fault(&format!(
-            "it throws mail away when its memory is full (maxmemory-policy {policy}); mend it with: redis-cli \
-             config set maxmemory-policy noeviction"
+            "it throws mail away when its memory is full (maxmemory-policy {policy}); mend it with: {set} \
+             maxmemory-policy noeviction"
         ));
     }
 }
 
-fn stream(config: &Config, facts: &Facts, found: &mut Found<'_>) {
+fn stream(config: &Config, facts: &Facts, found: &mut Found) {
     let version = facts.info("redis_version").unwrap_or("0");
     if !is_at_least(version, (6, 2)) {
         found.fault("streams need Redis 6.2 or later (XAUTOCLAIM)");
@@ -169,4 +203,35 @@ fn is_at_least(version: &str, least: (u32, u32)) -> bool {
 fn is_named(config: &Config, processor: &str) -> bool {
     let mut save = config.save.iter();
     save.any(|name| name.trim().eq_ignore_ascii_case(processor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::Tls;
+
+    #[test]
+    fn commands_lead_to_the_redis_that_is_meant() {
+        let tcp = |host: &str| Endpoint::Tcp(host.into(), 6390);
+        let plain = |endpoint: Endpoint| Settings::at(endpoint);
+        let guarded = |endpoint| Settings {
+            tls: Some(Tls::default()),
+            user: Some("mail".into()),
+            password: Some("tops3cret".into()),
+            ..Settings::at(endpoint)
+        };
+        for (settings, command) in [
+            (plain(tcp("::1")), "redis-cli -h ::1 -p 6390 config set"),
+            (
+                plain(Endpoint::Unix("/run/redis/s".into())),
+                "redis-cli -s /run/redis/s config set",
+            ),
+            (
+                guarded(tcp("redis.example.org")),
+                "redis-cli -h redis.example.org -p 6390 --tls --user mail --askpass config set",
+            ),
+        ] {
+            assert_eq!(setting(&settings, &settings.endpoints[0]), command);
+        }
+    }
 }

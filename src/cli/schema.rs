@@ -5,7 +5,7 @@ use super::{Loaded, Outcome};
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 printed or applied, 69 the database cannot be reached or has refused, 78 configuration."
+    after_help = "Exit codes: 0 printed or applied, 69 the database cannot be reached or has refused, or a column is left that cannot have what is written, 78 configuration."
 )]
 pub(super) struct Schema {
     /// Of what.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::foreground::{self, Arguments, Foreground};
-use super::{Loaded, Outcome, say};
+use super::{Loaded, Outcome, SIGNALS, say};
 use crate::config::{Config, Source};
 use crate::daemon::{
     Daemon, Logging, PidFile, ReloadError, Reloaded, Running, StartError, descriptors, notify,
@@ -14,6 +14,7 @@ use crate::server::Address;
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = SIGNALS)]
 pub(super) struct Serve {
     /// Listen here instead of where the configuration says: ip:port, [::]:port,
     /// unix:/path or systemd:name.

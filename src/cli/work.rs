@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::foreground::{self, Arguments, Foreground};
-use super::{Loaded, Outcome, say};
+use super::{Loaded, Outcome, SIGNALS, say};
 use crate::config::{Config, Source};
 use crate::daemon::{
     Daemon, Logging, PidFile, ReloadError, Reloaded, RunningWorker, StartError, notify,
@@ -12,9 +12,11 @@ use crate::daemon::{
 
 /// Arguments of `work`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Takes mail from the streams of the section stream, which receivers with the processor Stream fill, and
-delivers it through stream.save. Any number of workers may run; docs/scale.md shows how.")]
+delivers it through stream.save. Any number of workers may run; docs/scale.md shows how.
+
+{SIGNALS}"))]
 pub(super) struct Work {
     /// Take mail from these partitions only, such as 0-7, instead of those of stream.consume.
     #[arg(long, value_name = "PARTITIONS", value_delimiter = ',')]

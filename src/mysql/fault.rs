@@ -92,6 +92,9 @@ fn other(error: &Error) -> Fault {
 
 /// What the numbers of the server mean here, and how to mend it.
 fn known(number: u16, message: &str) -> (Kind, &'static str) {
+    let is_change = ["CREATE ", "ALTER ", "INDEX "]
+        .iter()
+        .any(|verb| message.starts_with(verb));
     let is_full = message.contains("No space left") || message.contains("error 28");
     match number {
         1045 | 1698 | 1251 | 1275 => (Kind::Down, "look at mysql.user and mysql.password_file"),
@@ -102,9 +105,14 @@ fn known(number: u16, message: &str) -> (Kind, &'static str) {
             "GRANT the rights to this user from this machine",
         ),
         1129 => (Kind::Down, "FLUSH HOSTS there"),
+        1142 if is_change => (
+            Kind::Down,
+            "GRANT this user CREATE and ALTER on mysql.database, or have another one run what \
+             `maiasaura schema mysql` prints",
+        ),
         1142 | 1143 | 1227 => (
             Kind::Down,
-            "GRANT this user SELECT, INSERT, UPDATE and DELETE on the table",
+            "GRANT this user SELECT, INSERT and DELETE on the table",
         ),
         1146 => (Kind::Down, "make it with: maiasaura schema mysql --apply"),
         1290 | 1792 | 1836 => (

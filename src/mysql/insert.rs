@@ -243,7 +243,10 @@ fn octets(holds: &Holds, octets: Vec<u8>) -> Value {
 /// An address as 4 or 16 octets, or as text; nothing where it does not fit as a whole.
 fn address(holds: &Holds, address: Option<IpAddr>) -> Value {
     let Some(address) = address.map(|address| address.to_canonical()) else {
-        return Value::Octets(Vec::new());
+        return match holds {
+            Holds::Other => Value::Number(0),
+            _ => Value::Octets(Vec::new()),
+        };
     };
     match holds {
         Holds::Text { characters, .. } => {

@@ -2,6 +2,7 @@
 
 use super::column::{Column, Holds};
 use super::field::{FIELDS, Field};
+use super::misfit;
 use super::settings::{Settings, quoted};
 use super::survey::Facts;
 use super::table::tells_apart;
@@ -37,8 +38,7 @@ pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
         let Some(name) = settings.column(field) else {
             continue;
         };
-        let mut columns = facts.columns.iter();
-        let column = columns.find(|column| column.name.eq_ignore_ascii_case(name));
+        let column = facts.column(name);
         let change = match column {
             None => Some("ADD COLUMN"),
             Some(column) => is_unfit(field, column).then_some("MODIFY COLUMN"),
@@ -69,6 +69,26 @@ pub(super) fn migration(settings: &Settings, facts: &Facts) -> Vec<String> {
         changes.extend(key.map(|key| alter(&key)));
     }
     changes
+}
+
+/// Columns that cannot have what is written and are left as they are, as a change would make something else of what
+/// is in them: what is wrong with each, and what would change it.
+pub(super) fn misfits(settings: &Settings, facts: &Facts) -> Vec<(String, String)> {
+    let table = settings.quoted_table();
+    let left = misfit::misfits(settings, facts).filter(|misfit| {
+        let column = settings
+            .column(misfit.field)
+            .and_then(|name| facts.column(name));
+        !column.is_some_and(|column| is_unfit(misfit.field, column))
+    });
+    left.filter_map(|misfit| {
+        let line = line(settings, misfit.field)?;
+        Some((
+            misfit.words(),
+            format!("ALTER TABLE {table} MODIFY COLUMN {line}"),
+        ))
+    })
+    .collect()
 }
 
 /// Whether a column cannot have all that is to be in it. What is there stays as it is.

@@ -7,6 +7,8 @@ use super::column::{Column, Holds};
 use super::fault::Fault;
 use super::field::FIELDS;
 use super::link::{Blame, Link, Links, wait};
+use super::misfit::misfits;
+use super::rights;
 use super::settings::{Settings, quoted};
 use super::table::{Table, missing_table};
 
@@ -15,6 +17,8 @@ use super::table::{Table, missing_table};
 pub struct Survey {
     settings: Settings,
     pub(super) facts: Facts,
+    no_insert: Option<Fault>,
+    no_delete: Option<Fault>,
 }
 
 /// What the server says.
@@ -24,6 +28,8 @@ pub(super) struct Facts {
     /// The largest statement, in octets.
     pub(super) packet: u64,
     pub(super) is_read_only: bool,
+    /// Whether a value that a column cannot have is refused; else another one is written.
+    pub(super) is_strict: bool,
     /// Such as `InnoDB`; none if there is no such table.
     pub(super) engine: Option<String>,
     pub(super) columns: Vec<Column>,
@@ -41,7 +47,7 @@ pub(super) struct Key {
 }
 
 const SERVER: &str = "SELECT CAST(@@version AS CHAR), CAST(@@max_allowed_packet AS UNSIGNED), \
-                      CAST(@@global.read_only AS CHAR)";
+                      CAST(@@global.read_only AS CHAR), CAST(@@sql_mode AS CHAR)";
 const ENGINE: &str = "SELECT CAST(COALESCE(engine, table_type) AS CHAR) FROM information_schema.tables \
                       WHERE table_schema = COALESCE(?, DATABASE()) AND table_name = ?";
 const COLUMNS: &str = "SELECT CAST(column_name AS CHAR), CAST(data_type AS CHAR), \
@@ -62,8 +68,21 @@ const FLUSH: &str = "SHOW GLOBAL VARIABLES LIKE 'innodb_flush_log_at_trx_commit'
 impl Survey {
     pub(super) fn new(links: &Links) -> Result<Self, Fault> {
         let settings = links.settings().clone();
-        let facts = links.with(Blame::All, |link| facts(link, &settings))?;
-        Ok(Self { settings, facts })
+        links.with(Blame::All, |link| {
+            let facts = facts(link, &settings)?;
+            let table = Table::new(&settings, &facts).ok();
+            // A server that is read-only refuses everybody.
+            let table = table.filter(|_| !facts.is_read_only);
+            let mut refusal = |look: fn(&mut Link, &Table) -> Result<Option<Fault>, Fault>| {
+                table.as_ref().map_or(Ok(None), |table| look(link, table))
+            };
+            Ok(Self {
+                no_insert: refusal(rights::no_insert)?,
+                no_delete: refusal(rights::no_delete)?,
+                settings: settings.clone(),
+                facts,
+            })
+        })
     }
 
     /// The version of the server.
@@ -94,7 +113,25 @@ impl Survey {
             Ok(table) => faults.extend(self.clashes(&table)),
             Err(fault) => faults.push(fault.message),
         }
+        faults.extend(self.no_insert.iter().map(ToString::to_string));
+        if self.facts.is_strict {
+            faults.extend(misfits_told(&self.settings, &self.facts));
+        }
         faults
+    }
+
+    /// Columns that cannot have what is written, and that a migration leaves as they are: what is wrong with each,
+    /// and the statement that makes it another one.
+    pub fn misfits(&self) -> Vec<(String, String)> {
+        super::schema::misfits(&self.settings, &self.facts)
+    }
+
+    /// What keeps rows from being taken back, as those are whose mail is refused by a later part of the chain.
+    pub fn sticks(&self) -> Option<String> {
+        let fault = self.no_delete.as_ref()?;
+        Some(format!(
+            "rows of mail that is refused in the end stay there: {fault}"
+        ))
     }
 
     /// What makes the table no place for mail that is nowhere else, for which `sole` is the reason.
@@ -175,7 +212,7 @@ impl Survey {
         let missing: Vec<&str> = FIELDS
             .iter()
             .filter_map(|(field, _)| self.settings.column(*field))
-            .filter(|name| !self.facts.has(name))
+            .filter(|name| self.facts.column(name).is_none())
             .collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");
@@ -190,34 +227,48 @@ impl Survey {
             );
         }
         warnings.extend(self.narrow());
+        if !self.facts.is_strict {
+            warnings.extend(misfits_told(&self.settings, &self.facts));
+        }
         if let Some(engine) = self.other_engine() {
             warnings.push(format!(
                 "the table is {engine}, which has no transactions: a crash can leave some rows of a message"
             ));
         }
-        let text = table.mail().filter(|_| table.room() == 0);
-        if let (Some(column), Some(_)) = (text, largest) {
-            warnings.push(format!(
-                "{} is {}: messages that are no text, and all that are compressed, are not written there; mend it with: maiasaura schema mysql --apply",
-                column.name, column.shown
-            ));
-        } else if let Some(largest) = largest.filter(|largest| *largest > table.room()) {
-            warnings.push(format!(
-                "of messages over {} octets (up to {largest} are taken) the column mail is left empty; raise max_allowed_packet ({})",
-                table.room(), self.facts.packet
-            ));
-        }
+        warnings.extend(largest.and_then(|largest| self.short_of_mail(&table, largest)));
         warnings
+    }
+
+    /// A column that does not have all messages.
+    fn short_of_mail(&self, table: &Table, largest: u64) -> Option<String> {
+        let room = table.room();
+        let unfit = table.mail().filter(|_| room == 0);
+        if let Some(Column {
+            name, shown, holds, ..
+        }) = unfit
+        {
+            // What is neither text nor octets is a misfit, and told as one.
+            let is_text = matches!(holds, Holds::Text { .. });
+            return is_text.then(|| {
+                format!(
+                    "{name} is {shown}: messages that are no text, and all that are compressed, are not written \
+                     there; mend it with: maiasaura schema mysql --apply"
+                )
+            });
+        }
+        (largest > room).then(|| {
+            let packet = self.facts.packet;
+            format!(
+                "of messages over {room} octets (up to {largest} are taken) the column mail is left empty; raise \
+                 max_allowed_packet ({packet})"
+            )
+        })
     }
 
     /// A subject that cannot have every character.
     fn narrow(&self) -> Option<String> {
         let name = self.settings.column(super::Field::Subject)?;
-        let column = self
-            .facts
-            .columns
-            .iter()
-            .find(|column| column.name == name)?;
+        let column = self.facts.column(name)?;
         let charset = column
             .charset
             .as_deref()
@@ -229,9 +280,9 @@ impl Survey {
 }
 
 impl Facts {
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
         let mut columns = self.columns.iter();
-        columns.any(|column| column.name.eq_ignore_ascii_case(name))
+        columns.find(|column| column.name.eq_ignore_ascii_case(name))
     }
 
     /// Whether a column alone must not hold a value twice.
@@ -265,6 +316,7 @@ pub(super) fn facts(link: &mut Link, settings: &Settings) -> Result<Facts, Fault
             version: server.try_get(0)?,
             packet: server.try_get(1)?,
             is_read_only: !["0", "OFF"].contains(&&*server.try_get::<String, _>(2)?),
+            is_strict: server.try_get::<String, _>(3)?.contains("STRICT_"),
             engine: engine.map(|row| row.try_get(0)).transpose()?,
             columns: columns.iter().map(column).collect::<Result<_, Error>>()?,
             keys: self::keys(&keys)?,
@@ -272,6 +324,22 @@ pub(super) fn facts(link: &mut Link, settings: &Settings) -> Result<Facts, Fault
         })
     };
     wait("looking at the table", timeout, look)
+}
+
+/// Columns that cannot have what is written, and what comes of it.
+pub(super) fn misfits_told<'a>(
+    settings: &'a Settings,
+    facts: &'a Facts,
+) -> impl Iterator<Item = String> {
+    let outcome = if facts.is_strict {
+        "rows are refused"
+    } else {
+        "another value is there"
+    };
+    misfits(settings, facts).map(move |misfit| {
+        let words = misfit.words();
+        format!("{words}, so {outcome}; maiasaura schema mysql prints what mends it")
+    })
 }
 
 fn column(row: &MySqlRow) -> Result<Column, Error> {

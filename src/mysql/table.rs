@@ -7,6 +7,7 @@ use super::column::{Column, Holds};
 use super::fault::{Fault, Kind};
 use super::field::{FIELDS, Field};
 use super::link::{Blame, Links};
+use super::rights;
 use super::row::{Form, Message};
 use super::settings::{Settings, quoted};
 use super::survey::{self, Facts, no_table};
@@ -53,15 +54,9 @@ impl Table {
         if facts.engine.is_none() || facts.columns.is_empty() {
             return Err(no_table(settings));
         }
-        let find = |name: &str| {
-            let mut columns = facts.columns.iter();
-            columns
-                .find(|column| column.name.eq_ignore_ascii_case(name))
-                .cloned()
-        };
         let fields = FIELDS.iter().map(|(field, _)| *field);
         let columns: Vec<(Field, Column)> = fields
-            .filter_map(|field| Some((field, find(settings.column(field)?)?)))
+            .filter_map(|field| Some((field, facts.column(settings.column(field)?)?.clone())))
             .collect();
         let quoted_column = |field| {
             let mut columns = columns.iter();
@@ -233,7 +228,14 @@ impl Tables {
         }
         let table = links.with(Blame::All, |link| {
             let facts = survey::facts(link, &self.settings)?;
-            Table::new(&self.settings, &facts)
+            let table = Table::new(&self.settings, &facts)?;
+            if let Some(fault) = rights::no_insert(link, &table)? {
+                return Err(fault);
+            }
+            for misfit in survey::misfits_told(&self.settings, &facts) {
+                log::warn!(table = table.name; "MySQL: {misfit}");
+            }
+            Ok(table)
         })?;
         let table = Arc::new(table);
         *lock(&self.current) = Some(Arc::clone(&table));

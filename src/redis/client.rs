@@ -10,7 +10,7 @@ use ::redis::{Cmd, Value};
 use super::link::Link;
 use super::nodes::Pulses;
 use super::pulse::{Leave, Pulse};
-use super::{Facts, Fault, Settings, Wait};
+use super::{Endpoint, Facts, Fault, Settings, Wait};
 use crate::group::Group;
 use crate::health::Part;
 use crate::locks::lock;
@@ -148,11 +148,10 @@ impl Client {
     }
 
     /// What Redis tells of itself, at each address; past all who wait.
-    pub fn facts(&self) -> Vec<(String, Result<Facts, Fault>)> {
+    pub fn facts(&self) -> Vec<(&Endpoint, Result<Facts, Fault>)> {
         let ask = |endpoint| {
-            let facts =
-                Link::one(&self.settings, endpoint).and_then(|mut link| Facts::ask(&mut link));
-            (endpoint.to_string(), facts)
+            let link = Link::one(&self.settings, endpoint);
+            (endpoint, link.and_then(|mut link| Facts::ask(&mut link)))
         };
         self.settings.endpoints.iter().map(ask).collect()
     }

@@ -6,6 +6,7 @@
 //! `docs/go-guerrilla.md` lists them.
 
 mod both;
+mod checked;
 mod encrypted;
 mod guerrilla;
 mod import;

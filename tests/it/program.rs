@@ -230,6 +230,9 @@ fn it_tells_about_itself() {
         ),
         (&["--help"], 0, "Usage: maiasaura"),
         (&["deliver", "--help"], 0, "Exit codes: 0 delivered"),
+        (&["serve", "--help"], 0, "HUP takes the configuration"),
+        #[cfg(feature = "redis")]
+        (&["work", "--help"], 0, "HUP takes the configuration"),
         (&["sevre"], 64, "serve"),
         (&["--listen", "127.0.0.1:0", "check"], 64, "--listen"),
         (&["serve", "--listen", "nowhere"], 64, "--listen"),

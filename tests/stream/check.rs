@@ -38,10 +38,12 @@ fn one_that_is_as_it_should_be_is_fine() {
 fn what_does_not_keep_mail_is_a_fault() {
     let server = Server::start();
     server.ask::<String>(&["CONFIG", "SET", "appendfsync", "everysec"]);
-    complains(
-        &check(&server, ", durable: true", STREAM),
-        "config set appendfsync always",
+    let socket = server.socket();
+    let command = format!(
+        "; redis-cli -s {} config set appendfsync always;",
+        socket.display()
     );
+    complains(&check(&server, ", durable: true", STREAM), &command);
     let beside = "save: Hasher|Header|MailDir|Stream\n";
     let ended = check(&server, "", beside);
     assert_eq!(ended.code, Some(0), "{ended:#?}");

@@ -75,6 +75,17 @@ impl Walk {
         said
     }
 
+    /// What is in the folder now and was not, apart from `target` and what the services said.
+    fn litter(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path("")).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        let names = names.filter_map(|name| name.into_string().ok());
+        let is_known = |name: &String| {
+            ["examples", "target"].contains(&&**name) || name.starts_with("service-")
+        };
+        names.filter(|name| !is_known(name)).collect()
+    }
+
     /// A receiver takes a free port in place of that of the page.
     fn receive(&mut self, line: &str) {
         let (_, address) = line.rsplit_once(' ').expect("an address");
@@ -106,6 +117,8 @@ fn three_receivers_and_two_workers() {
     for line in block(&page, "sh").lines() {
         if line.starts_with("sudo apt-get install") {
             // `tests/run` has done that.
+        } else if line.starts_with("mkdir ") {
+            walk.runs(line);
         } else if line.starts_with("redis-server ") {
             walk.start(line, "Ready to accept connections");
         } else if line.contains("-- serve ") {
@@ -135,12 +148,19 @@ fn three_receivers_and_two_workers() {
         }
     }
     assert_eq!((receivers, workers, mails), (3, 2, 3));
-    let homes =
-        ["node-a", "node-b"].map(|node| walk.folder.path(node).join("example.org/alice").exists());
+    let homes = ["node-a", "node-b"].map(|node| {
+        let node = walk.folder.path("target/scale").join(node);
+        node.join("example.org/alice").exists()
+    });
     assert_eq!(
         homes.iter().filter(|home| **home).count(),
         1,
         "a mailbox has one home"
+    );
+    assert_eq!(
+        walk.litter(),
+        [""; 0],
+        "what was made is where git does not see it"
     );
 }
 
