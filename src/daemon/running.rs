@@ -211,7 +211,7 @@ impl Running {
     /// Stops accepting, lets every message that has begun arrive, and returns when all is done, or
     /// when the shutdown timeout is over and processors and logs have had a moment (3 seconds at most)
     /// to close. From then on [`reload`](Self::reload) is an error; who calls this again waits for
-    /// the same end.
+    /// the same end. Folders that are kept open are so until the last handle of this is dropped.
     pub fn shutdown(&self) {
         self.trigger.pull();
         self.threads.finish();

@@ -53,7 +53,8 @@ fn publish_alone(staged: &mut [Staged], names: &Names) -> io::Result<()> {
         bundles.extend(next.write(&mut packed.collect::<Vec<&mut Packed>>())?);
     }
     finish(staged.iter_mut())?;
-    bundles.iter().try_for_each(Written::finish)?;
+    // The sync of a folder may be that of another disk.
+    bundles.iter().try_for_each(Written::sync)?;
     staged.iter_mut().try_for_each(|one| one.link(names))?;
     sync_folders(staged)?;
     bundles.iter().try_for_each(Written::show)?;

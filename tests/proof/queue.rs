@@ -36,12 +36,18 @@ impl Consumer for Down {
     }
 }
 
-fn start(root: &Path, durability: &str) -> (Running, u16) {
+/// A receiver with its Maildirs below `root`, and its queue there or elsewhere.
+fn start(root: &Path, queue: &Path, durability: &str) -> (Running, u16) {
+    let spool = if root == queue {
+        String::new()
+    } else {
+        format!("spool: {{path: \"{}\"}}\n", queue.display())
+    };
     let root = root.display();
     let yaml = format!(
         "hostname: mx.example.org\nlisteners: [{{address: \"127.0.0.1:0\"}}]\n\
          recipients: {{hosts: [{HOST}]}}\nmaildir: {{path: \"{root}/{{host}}/{{user}}\", durability: {durability}}}\n\
-         save: HeadersParser|Hasher|Header|MailDir|App\nthreads: 2\n"
+         save: HeadersParser|Hasher|Header|MailDir|App\nthreads: 2\n{spool}"
     );
     let config = Config::parse(&yaml, "proof", &Environment::default()).expect("it is right");
     let running = Daemon::new(config).consumer("App", Arc::new(Down));
@@ -57,9 +63,9 @@ fn client(port: u16) -> Client {
 }
 
 /// The letters that wait and are whole.
-fn waiting(root: &Path) -> Vec<Letter> {
+fn waiting(place: Place) -> Vec<Letter> {
     let store = Arc::new(Store::new(maildir::Settings::default()));
-    let queue = Queue::new(store, Place::beside(&root.into(), false), "app").expect("it is a name");
+    let queue = Queue::new(store, place, "app").expect("it is a name");
     let read = |name: &String| {
         let content = queue.letter(name).and_then(|letter| letter.content());
         let stored = String::from_utf8(content.ok()?).ok()?.replace("\r\n", "\n");
@@ -79,7 +85,7 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
     let root = point.path().join("mail");
     let ballast = point.path().join("ballast");
     fs::write(&ballast, vec![7; 1 << 20]).expect("room for ballast");
-    let (running, port) = start(&root, "full");
+    let (running, port) = start(&root, &root, "full");
     let mut client = client(port);
     let (mut taken, mut refused) = (Vec::new(), Vec::new());
     while refused.len() < 40 {
@@ -92,7 +98,8 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
             refused.push(letter);
         }
     }
-    let (found, letters) = (look(&root), waiting(&root));
+    let beside = || Place::beside(&root.as_path().into(), false);
+    let (found, letters) = (look(&root), waiting(beside()));
     assert_eq!((found.unfinished, &found.broken), (0, &Vec::new()));
     assert_eq!(letters.len(), taken.len(), "only what was promised waits");
     for letter in &taken {
@@ -110,7 +117,7 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
     fs::remove_file(ballast).expect("it goes");
     let letter = Letter::new("afterwards");
     assert!(client.send_to(&letter, "bob").expect("a reply").is_ok());
-    assert!(waiting(&root).contains(&letter));
+    assert!(waiting(beside()).contains(&letter));
     drop(client);
     running.shutdown();
     report(format_args!(
@@ -125,11 +132,42 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
 /// in the Maildir, of how many.
 fn lost_to_a_cut(kind: Kind, durability: &str) -> (usize, usize) {
     let mut volume = Volume::new(kind);
-    let (running, port) = start(&volume.root(), durability);
+    let (running, port) = start(&volume.root(), &volume.root(), durability);
+    let letters = send(port);
+    volume.cut();
+    running.shutdown();
+    drop(running);
+    volume.unmount();
+    volume.mount();
+    let place = Place::beside(&volume.root().as_path().into(), false);
+    let (found, waiting) = (look(&volume.root()), waiting(place));
+    let is_there = |it: &&Letter| found.has("bob", it) && waiting.contains(it);
+    let there = letters.iter().filter(is_there).count();
+    (letters.len() - there, letters.len())
+}
+
+/// The same for letters on a disk of their own, with Maildirs on another one that stays.
+fn lost_on_a_disk_of_its_own(kind: Kind, durability: &str) -> (usize, usize) {
+    let maildirs = Volume::new(kind);
+    let mut volume = Volume::new(kind);
+    let (running, port) = start(&maildirs.root(), &volume.root(), durability);
+    let letters = send(port);
+    volume.cut();
+    running.shutdown();
+    drop(running);
+    volume.unmount();
+    volume.mount();
+    let waiting = waiting(Place::at(&volume.root(), false));
+    let there = letters.iter().filter(|it| waiting.contains(it)).count();
+    (letters.len() - there, letters.len())
+}
+
+/// Sends letters that must all be promised: several at once, so that they share a bundle, and each
+/// bundle is written to many times.
+fn send(port: u16) -> Vec<Letter> {
     let letters: Vec<Letter> = (0..100)
         .map(|it| Letter::new(format!("letter-{it}")))
         .collect();
-    // Several at once: their letters share a bundle, and each bundle is written to many times.
     thread::scope(|scope| {
         for letters in letters.chunks(25) {
             scope.spawn(move || {
@@ -140,14 +178,7 @@ fn lost_to_a_cut(kind: Kind, durability: &str) -> (usize, usize) {
             });
         }
     });
-    volume.cut();
-    running.shutdown();
-    volume.unmount();
-    volume.mount();
-    let (found, waiting) = (look(&volume.root()), waiting(&volume.root()));
-    let is_there = |it: &&Letter| found.has("bob", it) && waiting.contains(it);
-    let there = letters.iter().filter(is_there).count();
-    (letters.len() - there, letters.len())
+    letters
 }
 
 #[test]
@@ -163,5 +194,25 @@ fn a_power_cut_loses_neither_copy_nor_letter() {
         ));
         // The same machinery finds what is not durable.
         assert!(lost_to_a_cut(kind, "none").0 > 0, "{}", kind.name);
+    }
+}
+
+/// The sync of a folder takes along what is on its disk, and nothing of another one.
+#[test]
+fn nor_where_letters_have_a_disk_of_their_own() {
+    need_root();
+    let _alone = alone();
+    for kind in [EXT4, XFS] {
+        let (lost, promised) = lost_on_a_disk_of_its_own(kind, "full");
+        assert_eq!(lost, 0, "{}", kind.name);
+        report(format_args!(
+            "a power cut on {} with nothing but letters: {promised} letters promised, there and waiting",
+            kind.name
+        ));
+        assert!(
+            lost_on_a_disk_of_its_own(kind, "none").0 > 0,
+            "{}",
+            kind.name
+        );
     }
 }

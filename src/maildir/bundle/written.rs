@@ -35,18 +35,17 @@ impl Written {
         }
     }
 
-    /// Makes it as durable as it has to be before what is done next.
+    /// Makes it as durable as it has to be before a folder of the same disk is synced.
     pub(in crate::maildir) fn finish(&self) -> io::Result<()> {
         match (self.flush, &self.bundle) {
             (Some(Flush::WriteBack), Some(bundle)) => write_back(&*bundle.file, self.part(bundle)),
-            (Some(Flush::File), Some(_)) => self.sync(),
-            _ => Ok(()),
+            _ => self.sync(),
         }
     }
 
-    /// Makes it durable whatever is done next.
+    /// Makes it durable whatever is done next, if it is to be.
     pub(in crate::maildir) fn sync(&self) -> io::Result<()> {
-        if let Some(bundle) = &self.bundle {
+        if let (Some(_), Some(bundle)) = (self.flush, &self.bundle) {
             sync_folder(&*bundle.file)?;
             // Not everywhere does the sync of a file take its name along.
             if self.from == 0 && self.flush != Some(Flush::WriteBack) {
