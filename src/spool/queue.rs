@@ -159,15 +159,24 @@ impl Queue {
 
     /// The names of all letters, in order of time.
     pub fn letters(&self) -> io::Result<Vec<String>> {
+        Ok(self.list()?.0)
+    }
+
+    /// The same, and the bundles that cannot be looked at.
+    fn list(&self) -> io::Result<(Vec<String>, HashSet<String>)> {
         let mut letters = names(&self.letters_folder())?;
+        let mut unseen = HashSet::new();
         for bundle in self.bundles.all()? {
             match self.look(&bundle, 0) {
                 Ok(look) => letters.extend(look.names),
-                Err(error) => self.complain(&bundle, &error),
+                Err(error) => {
+                    self.complain(&bundle, &error);
+                    unseen.insert(bundle);
+                }
             }
         }
         letters.sort();
-        Ok(letters)
+        Ok((letters, unseen))
     }
 
     /// The names of all bundles.
@@ -216,13 +225,16 @@ impl Queue {
         self.bundles.discard(bundle).map(drop)
     }
 
-    /// All letters, and what is known of those that were tried. States without a letter are removed.
+    /// All letters, and what is known of those that were tried. States without a letter are removed; of
+    /// those in a bundle that cannot be looked at nobody knows that.
     pub(super) fn scan(&self) -> io::Result<Vec<(String, Option<State>)>> {
         // In this order: a letter is there before its state is.
         let tried = self.tried()?;
-        let letters = self.letters()?;
+        let (letters, unseen) = self.list()?;
         let known: HashSet<&String> = letters.iter().collect();
-        for orphan in tried.iter().filter(|name| !known.contains(name)) {
+        let may_wait = |name: &str| bundle_of(name).is_some_and(|bundle| unseen.contains(bundle));
+        let orphans = tried.iter().filter(|name| !known.contains(name));
+        for orphan in orphans.filter(|name| !may_wait(name)) {
             State::remove(&self.states_folder(), orphan)?;
         }
         let state = |name: &String| tried.contains(name).then(|| self.state(name)).flatten();

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::maildir::bundle_of;
 
 #[test]
 fn a_letter_is_read_as_it_was_written() {
@@ -206,6 +207,27 @@ fn a_bundle_that_cannot_be_read_holds_up_no_other() {
     fs::create_dir(nest.path("app/bundles/1.M2P3Q4R5")).unwrap();
     nest.queue.tidy().unwrap();
     assert_eq!(nest.queue.scan().unwrap(), [(nest.name(), None)]);
+}
+
+/// A bundle that nobody could read for a moment takes nothing of what is known of its letters along.
+#[test]
+fn states_outlive_a_bundle_that_cannot_be_read() {
+    let nest = Nest::new();
+    nest.put("1");
+    let name = nest.name();
+    let bundle = nest.path("app/bundles").join(bundle_of(&name).unwrap());
+    let state = State {
+        attempts: 3,
+        ..State::default()
+    };
+    nest.queue.note(&name, &state).unwrap();
+    let aside = nest.path("aside");
+    fs::rename(&bundle, &aside).unwrap();
+    fs::create_dir(&bundle).unwrap();
+    assert_eq!(nest.queue.scan().unwrap(), []);
+    fs::remove_dir(&bundle).unwrap();
+    fs::rename(&aside, &bundle).unwrap();
+    assert_eq!(nest.queue.scan().unwrap(), [(name, Some(state))]);
 }
 
 #[test]
