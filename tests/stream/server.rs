@@ -49,7 +49,8 @@ impl Server {
         command.arg(&file);
         self.service = Some(Service::start("redis", &mut command, folder));
         // It says so, too, while it wants a password.
-        self.service().line(&["now ready to accept connections at"]);
+        // "Ready to", since 7.2.
+        self.service().line(&["eady to accept connections"]);
         let is_loaded = || match self.try_ask::<String>(&["PING"]) {
             Ok(_) => true,
             Err(error) => !error.to_string().contains("LOADING"),
