@@ -111,6 +111,33 @@ fn answers_that_depend_on_the_sender_are_for_that_sender() {
     asks("friend@example.net", "list@example.org", "250 ");
 }
 
+/// A session of PHP says `no-store`, unless it is told not to.
+#[test]
+fn a_script_with_a_session_is_asked_each_time() {
+    let fpm = Fpm::start();
+    fpm.make("sessions");
+    fpm.write(
+        "validate.php",
+        "<?php
+        if (str_starts_with($_GET['rcpt_to'], 'quiet')) session_cache_limiter('');
+        session_save_path(__DIR__ . '/sessions');
+        session_start();
+        if (file_exists(__DIR__ . '/closed')) exit(http_response_code(404));
+        echo 'PASS';",
+    );
+    let house = house(&fpm, "saved.php");
+    let asks = |recipient: &str, wanted: &str| {
+        let mut client = house.client();
+        client.wants(&format!("MAIL FROM:<{SENDER}>"), "250 ");
+        client.wants(&format!("RCPT TO:<{recipient}@example.org>"), wanted);
+    };
+    asks("usual", "250 ");
+    asks("quiet", "250 ");
+    fpm.write("closed", "");
+    asks("usual", "550 5.1.1 ");
+    asks("quiet", "250 ");
+}
+
 /// go-guerrilla takes every word but PASSED for a refusal, and so does a script that was written for
 /// it. Only such words are believed as say nothing else.
 #[test]
