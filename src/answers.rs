@@ -2,8 +2,8 @@
 //!
 //! A recipient is asked about once at a time: who asks meanwhile waits and gets the
 //! same answer. When the one who is asked cannot say, the last thing it said counts for some time.
-//! An answer may say itself how long it holds, or that it is for one question alone; then nobody waits
-//! for another's answer about that recipient.
+//! An answer may say itself how long it holds, or that it is for one question alone; then, and where the
+//! configuration gives it no time, nobody waits for another's answer about that recipient.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -70,7 +70,7 @@ struct Slot<A> {
     said: Option<(Instant, A)>,
     /// The last time that it could not be said.
     failed: Option<(Instant, A)>,
-    /// What was said last was for one question alone.
+    /// What was said last is not for whoever asks next.
     is_asked_each_time: bool,
 }
 
@@ -127,8 +127,9 @@ impl<A: Answer> Answers<A> {
             slot.failed = Some((now, answer.clone()));
             return self.or_last(&slot, answer);
         }
-        slot.is_asked_each_time = answer.lifetime() == Some(Duration::ZERO);
-        slot.said = (!slot.is_asked_each_time).then(|| (now, answer.clone()));
+        slot.is_asked_each_time = self.fresh(&answer).is_zero();
+        let is_for_others = answer.lifetime() != Some(Duration::ZERO);
+        slot.said = is_for_others.then(|| (now, answer.clone()));
         answer
     }
 

@@ -1,5 +1,6 @@
 use std::cell::Cell;
 use std::future::pending;
+use std::slice;
 
 use smol::block_on;
 use smol::future::{poll_once, yield_now, zip};
@@ -90,6 +91,21 @@ fn an_answer_may_be_for_one_question_alone() {
         ask(&cache, "a", &[NOT_YOU, PASSED, REFUSED]),
         [NOT_YOU, PASSED, PASSED]
     );
+}
+
+/// As where the configuration gives an answer no time; the last one counts all the same while nobody
+/// can say.
+#[test]
+fn nobody_waits_for_an_answer_that_is_not_remembered() {
+    for answer in [PASSED, REFUSED] {
+        let cache = cache(NEVER, NEVER, LONG);
+        assert_eq!(ask(&cache, "a", slice::from_ref(&answer)), [answer]);
+        let mut slow = Box::pin(cache.answer("a".into(), pending()));
+        assert!(block_on(poll_once(&mut slow)).is_none());
+        let mut next = Box::pin(cache.answer("a".into(), async { PASSED }));
+        assert_eq!(block_on(poll_once(&mut next)), Some(PASSED));
+        assert_eq!(ask(&cache, "a", &[UNKNOWN]), [PASSED]);
+    }
 }
 
 #[test]

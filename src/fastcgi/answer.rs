@@ -12,6 +12,7 @@ use crate::smtp::reply::{self, Reply};
 
 mod recipient;
 mod response;
+mod words;
 
 pub(super) use recipient::validate;
 
@@ -38,20 +39,21 @@ const NOT_RUN_BODIES: [&[u8]; 3] = [
     b"Access denied.",
     b"No input file specified.",
 ];
-/// What PHP says when a form is larger than `post_max_size`. The script runs all the same, without it.
-const DROPPED: [&str; 2] = ["POST Content-Length of ", " exceeds the limit of "];
+/// Where PHP says that it is when it complains of a request, before it runs the script: from version 8 on,
+/// and before. With `multipart/form-data` it says neither.
+const AT_STARTUP: [&str; 2] = ["PHP Request Startup: ", "Unknown: "];
 /// How far into the answer that is looked for, where PHP shows its complaints.
 const SHOWN_FIRST: usize = 4096;
 
-/// What became of a message whose key is `key`.
-pub(super) fn save(output: &Output, key: &str, settings: &Settings) -> Answer {
+/// What became of a message whose key is `key`, of which a request with a body of `size` octets was made.
+pub(super) fn save(output: &Output, key: &str, size: u64, settings: &Settings) -> Answer {
     let Some(response) = Response::parse(&output.stdout) else {
         return later(&Response::default(), "garbage", output);
     };
     if was_not_run(&response, output) {
         return later(&response, "PHP-FPM cannot run the script", output);
     }
-    if settings.body.is_form() && response.status != 413 && was_dropped(&response, output) {
+    if settings.body.is_form() && response.status != 413 && was_dropped(&response, output, size) {
         return later(&response, "PHP has dropped the form", output);
     }
     match response.smtp_reply() {
@@ -85,13 +87,33 @@ fn missing_route(response: &Response, script: &Script) -> Option<String> {
     Some(format!("PHP knows no route {uri} (410 would be a refusal)"))
 }
 
-/// Whether PHP has run the script without the form that it was sent.
-fn was_dropped(response: &Response, output: &Output) -> bool {
+/// Whether PHP has run the script without the form of `size` octets that it was sent.
+fn was_dropped(response: &Response, output: &Output, size: u64) -> bool {
     let shown = &response.body[..response.body.len().min(SHOWN_FIRST)];
     [&output.stderr, shown].into_iter().any(|said| {
         let said = String::from_utf8_lossy(said);
-        DROPPED.iter().all(|part| said.contains(part))
+        let mut lines = said.lines();
+        lines.any(|line| exceeded(line, size).is_some_and(|limit| limit < size))
     })
+}
+
+/// The `post_max_size` that a line of PHP says is exceeded by `size` octets: the whole line, and the
+/// very number, as what a script logs or shows may be a stranger's.
+fn exceeded(line: &str, size: u64) -> Option<u64> {
+    let line = line.replace("<b>", "").replace("</b>", "");
+    let line = line.trim_end();
+    let line = line.strip_suffix("<br />").unwrap_or(line);
+    let line = line.strip_prefix("PHP message: ").unwrap_or(line);
+    let line = line.strip_prefix("PHP ").unwrap_or(line);
+    let line = line.strip_prefix("Warning:")?.trim_start();
+    let at_startup = AT_STARTUP.iter().find_map(|at| line.strip_prefix(at));
+    let line = at_startup.unwrap_or(line);
+    let size = format!("POST Content-Length of {size} bytes exceeds the limit of ");
+    let limit = line.strip_prefix(&size)?;
+    limit
+        .strip_suffix(" bytes in Unknown on line 0")?
+        .parse()
+        .ok()
 }
 
 fn was_not_run(response: &Response, output: &Output) -> bool {

@@ -153,9 +153,9 @@ impl Bridge {
         until: Instant,
     ) -> (Answer, Option<Output>) {
         match self.send(letter, attempt, until).await {
-            Ok(output) => {
+            Ok((output, size)) => {
                 note(&output, letter);
-                let answer = answer::save(&output, &letter.envelope.key, &self.settings);
+                let answer = answer::save(&output, &letter.envelope.key, size, &self.settings);
                 (answer, Some(output))
             }
             Err(why) => {
@@ -169,29 +169,31 @@ impl Bridge {
         }
     }
 
+    /// What PHP said, and of how many octets the request's body was.
     async fn send(
         &self,
         letter: Letter<'_>,
         attempt: u32,
         until: Instant,
-    ) -> Result<Output, String> {
+    ) -> Result<(Output, u64), String> {
         let secret = self.settings.secret.as_ref();
         let deadlines = self.deadlines(self.settings.timeout, until);
         let send = async |mut made: body::Made<'_>| {
             let digest = secret.map(|_| made.digest()).transpose();
             let digest = digest.map_err(|error| unread(&error))?;
+            let size = made.size();
             let manner = Manner {
                 method: "POST",
                 query: "",
                 content_type: &made.content_type,
-                content_length: made.size(),
+                content_length: size,
                 attempt,
             };
             let proof = secret.zip(digest.as_deref());
             let proof = proof.map(|(secret, digest)| Proof { secret, digest });
             let parameters = Parameters::new(&self.settings.save, manner, letter, proof)?;
-            self.exchange(Place::Here, deadlines, &parameters, made.pieces)
-                .await
+            let asked = self.exchange(Place::Here, deadlines, &parameters, made.pieces);
+            Ok((asked.await?, size))
         };
         body::with(self.settings.body, letter, attempt, secret, send)
             .await
@@ -229,7 +231,7 @@ impl Bridge {
         match asked {
             Ok(output) => {
                 note(&output, letter);
-                answer::validate(&output, settings)
+                answer::validate(&output, &envelope.rcpt, settings)
             }
             Err(why) => Opinion {
                 verdict: Verdict::Unknown {

@@ -158,6 +158,25 @@ fn a_form_that_php_drops_is_tried_again() {
     }
 }
 
+/// The subject is a stranger's, and scripts log it.
+#[test]
+fn a_subject_is_no_complaint_of_php() {
+    let fpm = Fpm::with("php_admin_flag[log_errors] = on");
+    fpm.write(
+        "logs.php",
+        "<?php error_log($_POST['subject']); echo 'SAVED ', $_POST['subject'];",
+    );
+    let settings = fpm.settings("logs.php");
+    let body = Body::Guerrilla;
+    let bridge = Bridge::new(Settings { body, ..settings });
+    for before in ["", "PHP Warning:  Unknown: "] {
+        let said =
+            "POST Content-Length of 5 bytes exceeds the limit of 1 bytes in Unknown on line 0";
+        let message = format!("Subject: {before}{said}\r\n\r\nx\r\n");
+        assert_eq!(hand(&bridge, message.as_bytes()), Answer::Delivered);
+    }
+}
+
 /// A framework says 404 for every route that it has not.
 #[test]
 fn a_route_that_is_missing_is_tried_again() {

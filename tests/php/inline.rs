@@ -111,8 +111,35 @@ fn answers_that_depend_on_the_sender_are_for_that_sender() {
     asks("friend@example.net", "list@example.org", "250 ");
 }
 
+/// A session of PHP says `no-store`, unless it is told not to.
+#[test]
+fn a_script_with_a_session_is_asked_each_time() {
+    let fpm = Fpm::start();
+    fpm.make("sessions");
+    fpm.write(
+        "validate.php",
+        "<?php
+        if (str_starts_with($_GET['rcpt_to'], 'quiet')) session_cache_limiter('');
+        session_save_path(__DIR__ . '/sessions');
+        session_start();
+        if (file_exists(__DIR__ . '/closed')) exit(http_response_code(404));
+        echo 'PASS';",
+    );
+    let house = house(&fpm, "saved.php");
+    let asks = |recipient: &str, wanted: &str| {
+        let mut client = house.client();
+        client.wants(&format!("MAIL FROM:<{SENDER}>"), "250 ");
+        client.wants(&format!("RCPT TO:<{recipient}@example.org>"), wanted);
+    };
+    asks("usual", "250 ");
+    asks("quiet", "250 ");
+    fpm.write("closed", "");
+    asks("usual", "550 5.1.1 ");
+    asks("quiet", "250 ");
+}
+
 /// go-guerrilla takes every word but PASSED for a refusal, and so does a script that was written for
-/// it. The words of a fault are none.
+/// it. Only such words are believed as say nothing else.
 #[test]
 fn a_script_of_go_guerrilla_refuses_in_its_own_words() {
     let fpm = Fpm::start();
@@ -125,11 +152,12 @@ fn a_script_of_go_guerrilla_refuses_in_its_own_words() {
             case 'warning': echo $nothing; exit('NOT FOUND');
             case 'fatal': nothing();
             case 'database': exit('Could not connect: 2002');
+            case 'socket': exit('No such file or directory');
             case 'page': exit('<html>NOT FOUND');
             case 'log': error_log('x'); exit('NOT FOUND');
             case 'down': http_response_code(500); exit('NOT FOUND');
         }
-        echo 'NOT FOUND';",
+        echo 'No such user: ', $_GET['rcpt_to'];",
     );
     for (body, unknown) in [("guerrilla", "550 5.1.1 "), ("raw", "451 4.3.0 ")] {
         let house = house_with(&fpm, "saved.php", &format!("body: {body}"));
@@ -137,8 +165,9 @@ fn a_script_of_go_guerrilla_refuses_in_its_own_words() {
         client.wants(&format!("MAIL FROM:<{SENDER}>"), "250 ");
         client.wants("RCPT TO:<bob@example.org>", "250 ");
         client.wants("RCPT TO:<nosuch@example.org>", unknown);
+        client.wants("RCPT TO:<Nosuch+detail@example.org>", unknown);
         for fault in [
-            "empty", "warning", "fatal", "database", "page", "log", "down",
+            "empty", "warning", "fatal", "database", "socket", "page", "log", "down",
         ] {
             let heard = client.say(&format!("RCPT TO:<{fault}@example.org>"));
             assert!(heard.starts_with("451 4.3.0 "), "{body}, {fault}: {heard}");

@@ -6,37 +6,12 @@ use super::super::exchange::Output;
 use super::super::settings::{Acknowledgement, Body, Settings};
 use super::super::{Opinion, Verdict};
 use super::response::Response;
-use super::{LONGEST_WAIT, REFUSED, missing_route, was_not_run, why};
+use super::{LONGEST_WAIT, REFUSED, missing_route, was_not_run, why, words};
 use crate::smtp::reply;
 
-/// Octets of a refusal in words.
-const WORDS: usize = 200;
-/// What the words of a fault have in them, and those of a refusal should not.
-const FAULTS: [&str; 20] = [
-    "<",
-    "error",
-    "warning",
-    "notice",
-    "deprecated",
-    "exception",
-    "fail",
-    "could not",
-    "cannot",
-    "can't",
-    "unable",
-    "connect",
-    "timeout",
-    "timed out",
-    "unavailable",
-    "again",
-    "sqlstate",
-    "too many",
-    "gone away",
-    "denied",
-];
-
-/// What is to be said to a recipient, and whether others may be told the same.
-pub(in crate::fastcgi) fn validate(output: &Output, settings: &Settings) -> Opinion {
+/// What is to be said to `rcpt`, the recipient that was asked about, and whether others may be told
+/// the same.
+pub(in crate::fastcgi) fn validate(output: &Output, rcpt: &str, settings: &Settings) -> Opinion {
     let Some(response) = Response::parse(&output.stdout) else {
         let why = why("garbage", &Response::default(), output);
         return Opinion {
@@ -45,12 +20,12 @@ pub(in crate::fastcgi) fn validate(output: &Output, settings: &Settings) -> Opin
         };
     };
     Opinion {
-        verdict: verdict(&response, output, settings),
+        verdict: verdict(&response, output, rcpt, settings),
         lifetime: lifetime(&response),
     }
 }
 
-fn verdict(response: &Response, output: &Output, settings: &Settings) -> Verdict {
+fn verdict(response: &Response, output: &Output, rcpt: &str, settings: &Settings) -> Verdict {
     let unknown = |what: &str| unknown(why(what, response, output));
     if was_not_run(response, output) {
         return unknown("PHP-FPM cannot run the script");
@@ -72,7 +47,10 @@ fn verdict(response: &Response, output: &Output, settings: &Settings) -> Verdict
     match response.status {
         204 => Verdict::Passed,
         200..300 if by_status || response.says_pass() => Verdict::Passed,
-        200 if settings.body == Body::Guerrilla && is_refusal_in_words(response, output) => {
+        200 if settings.body == Body::Guerrilla
+            && output.stderr.is_empty()
+            && words::refuse(response.body, rcpt) =>
+        {
             refused(reply::USER_UNKNOWN, "refused")
         }
         200..300 => unknown("no acknowledgement"),
@@ -96,15 +74,4 @@ fn lifetime(response: &Response) -> Option<Duration> {
     let is_personal = response.status == 403 || response.smtp_reply().is_some();
     let default = is_personal.then_some(Duration::ZERO);
     response.max_age(LONGEST_WAIT).or(default)
-}
-
-/// A script for go-guerrilla says PASSED, or anything else. An error that PHP shows or logs, and what
-/// a script says when it dies of one, is a fault and no refusal.
-fn is_refusal_in_words(response: &Response, output: &Output) -> bool {
-    let Ok(said) = str::from_utf8(response.body.trim_ascii()) else {
-        return false;
-    };
-    let is_line = !said.is_empty() && said.len() <= WORDS && !said.contains(char::is_control);
-    let said = said.to_lowercase();
-    is_line && output.stderr.is_empty() && !FAULTS.iter().any(|fault| said.contains(fault))
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::fastcgi::{Body, Endpoint, Opinion, Verdict};
 
 const KEY: &str = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+const RCPT: &str = "Bob@example.org";
 
 fn output(stdout: &str, stderr: &str) -> Output {
     Output {
@@ -36,7 +37,7 @@ fn settings(acknowledgement: Acknowledgement) -> Settings {
 
 /// An answer in a few words: `250`, `451 4.3.0 after 5s`, `never 550 5.7.1`.
 fn saved(stdout: &str, stderr: &str, settings: &Settings) -> String {
-    match save(&output(stdout, stderr), KEY, settings) {
+    match save(&output(stdout, stderr), KEY, 70_000, settings) {
         Answer::Delivered => "delivered".into(),
         Answer::Later {
             after: None, reply, ..
@@ -51,7 +52,7 @@ fn saved(stdout: &str, stderr: &str, settings: &Settings) -> String {
 }
 
 fn validated(stdout: &str, stderr: &str, settings: &Settings) -> String {
-    match validate(&output(stdout, stderr), settings).verdict {
+    match validate(&output(stdout, stderr), RCPT, settings).verdict {
         Verdict::Passed => "passed".into(),
         Verdict::Refused { reply, .. } => format!("refused {}", codes(&reply)),
         Verdict::Unknown { reply, .. } => format!("unknown {}", codes(&reply)),
@@ -161,8 +162,11 @@ fn answers_hold_for_a_while() {
         ("Cache-Control: max-age=99999999999\n\nPASS", Some(86400)),
         ("Cache-Control: max-age=-1, max-age\n\nPASS", None),
     ] {
-        let Opinion { lifetime, .. } =
-            validate(&output(stdout, ""), &settings(Acknowledgement::Required));
+        let Opinion { lifetime, .. } = validate(
+            &output(stdout, ""),
+            RCPT,
+            &settings(Acknowledgement::Required),
+        );
         assert_eq!(lifetime, seconds.map(Duration::from_secs), "{stdout}");
     }
 }
@@ -184,6 +188,106 @@ fn a_missing_route_is_no_refusal() {
     ] {
         assert_eq!(saved(stdout, "", &settings), message, "{stdout}");
         assert_eq!(validated(stdout, "", &settings), recipient, "{stdout}");
+    }
+}
+
+/// PHP's own line, about the form that it was sent, is believed. Whoever writes to an application may
+/// know that line, too.
+#[test]
+fn only_php_says_that_it_has_dropped_a_form() {
+    const LINE: &str = "POST Content-Length of 70000 bytes exceeds the limit of 8192 bytes";
+    let mut settings = settings(Acknowledgement::Required);
+    settings.body = Body::Guerrilla;
+    let heard = |shown: &str, stderr: &str| {
+        saved(
+            &format!("X-Mail-Ack: {{key}}\n\n{shown}"),
+            stderr,
+            &settings,
+        )
+    };
+    for origin in ["PHP Request Startup: ", "Unknown: ", ""] {
+        let logged = format!("PHP Warning:  {origin}{LINE} in Unknown on line 0");
+        let shown = format!("\nWarning: {origin}{LINE} in Unknown on line 0\nSAVED");
+        let page = format!(
+            "<br />\n<b>Warning</b>:  {origin}{LINE} in <b>Unknown</b> on line <b>0</b><br />\nSAVED"
+        );
+        for (shown, stderr) in [
+            ("SAVED", &logged),
+            ("SAVED", &format!("PHP message: {logged}\nPHP message: x\n")),
+            ("SAVED", &format!("PHP message: x\nPHP message: {logged}\n")),
+            (&shown, &String::new()),
+            (&page, &String::new()),
+        ] {
+            assert_eq!(heard(shown, stderr), "later 451 4.3.0", "{shown} {stderr}");
+        }
+    }
+    let whole = format!("PHP Warning:  Unknown: {LINE} in Unknown on line 0");
+    for said in [
+        LINE,
+        &format!("PHP message: new mail: {LINE}"),
+        &format!("new mail: {whole}"),
+        &format!("{whole}, you say"),
+        &whole.replace("70000", "69999"),
+        &whole.replace("8192", "70000"),
+        &whole.replace("8192", "no"),
+    ] {
+        assert_eq!(heard("SAVED", said), "delivered", "{said}");
+        assert_eq!(heard(said, ""), "delivered", "{said}");
+    }
+}
+
+/// In a script for go-guerrilla words refuse a recipient that say nothing else; whatever else is
+/// said may be of an outage.
+#[test]
+fn words_refuse_that_say_nothing_else() {
+    let mut settings = settings(Acknowledgement::Required);
+    settings.body = Body::Guerrilla;
+    let verdict = |said: &str, stderr| validated(&format!("X: y\n\n{said}"), stderr, &settings);
+    for said in [
+        "NOT FOUND",
+        "UNKNOWN\n",
+        "NO",
+        "rejected",
+        "DENIED",
+        "Invalid recipient.",
+        "No such user: bob@example.org",
+        "The mailbox \"bob@example.org\" doesn't exist!",
+        "Recipient <bob@example.org> does not exist",
+        "Sorry, no mailbox here by that address",
+        "550 5.1.1 User unknown",
+        "NOT PASSED",
+    ] {
+        assert_eq!(verdict(said, ""), "refused 550 5.1.1", "{said}");
+        assert_eq!(verdict(said, "x"), "unknown 451 4.3.0", "{said}");
+    }
+    for said in [
+        "",
+        "-",
+        "550",
+        "user",
+        "bob@example.org",
+        "FAILED",
+        "Array",
+        "No such file or directory",
+        "Server shutdown in progress",
+        "Deadlock found when trying to get lock; try restarting transaction",
+        "down for maintenance",
+        "Out of memory",
+        "disk full",
+        "Connection refused",
+        "Permission denied",
+        "Access denied for user 'mail'@'localhost'",
+        "Unknown database 'mail'",
+        "Table 'mail.users' doesn't exist",
+        "No such user: mail@localhost",
+        "Host not found",
+        "Name or service not known",
+        "unknown error",
+        "<b>NOT FOUND</b>",
+        "NOT FOUND\u{0}",
+        "gel\u{f6}scht",
+    ] {
+        assert_eq!(verdict(said, ""), "unknown 451 4.3.0", "{said}");
     }
 }
 
@@ -213,6 +317,7 @@ fn a_reply_is_cleaned() {
     let Answer::Never { reply, .. } = save(
         &output(&stdout, ""),
         KEY,
+        0,
         &settings(Acknowledgement::Required),
     ) else {
         panic!("it is a refusal");
@@ -227,7 +332,7 @@ fn a_reply_is_cleaned() {
         let stdout = format!("X-SMTP-Reply: {value}\n\n");
         let settings = settings(Acknowledgement::Required);
         let (Answer::Never { reply, .. } | Answer::Later { reply, .. }) =
-            save(&output(&stdout, ""), KEY, &settings)
+            save(&output(&stdout, ""), KEY, 0, &settings)
         else {
             panic!("it is no delivery");
         };
@@ -242,6 +347,7 @@ fn the_log_is_told_how_it_begins() {
     let Answer::Later { why, .. } = save(
         &output("Status: 500\n\n", &stderr),
         KEY,
+        0,
         &settings(Acknowledgement::Required),
     ) else {
         panic!("it is tried again");
