@@ -17,6 +17,8 @@ use crate::process::{Program, configure, shell};
 
 const SENDER: &str = "s@example.net";
 const BOB: &str = "bob@example.org";
+/// What the log says when no connection can be accepted.
+const LACK: &str = "cannot accept a connection";
 /// How long a client may take where the test is that it takes longer.
 const SHORT: Duration = Duration::from_millis(300);
 /// Less than [`SHORT`], again and again.
@@ -361,7 +363,6 @@ fn a_lack_of_descriptors_passes() {
         .map(|_| Client::connect(program.address()))
         .collect();
     clients[0].hears("220 ");
-    const LACK: &str = "cannot accept a connection";
     program.stderr.wait(LACK, 1);
     #[cfg(feature = "metrics")]
     let asking = TcpStream::connect(endpoint).expect("it listens");

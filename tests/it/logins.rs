@@ -218,6 +218,9 @@ fn an_address_that_guesses_is_locked_out_for_a_while() {
     });
 }
 
+/// Begins an exchange with a password; the line that is left to be said.
+type Beginning = dyn Fn(&mut Client, &str) -> String;
+
 /// Who began many exchanges before the first was refused has no more guesses than others.
 #[test]
 fn exchanges_that_are_under_way_are_no_more_guesses() {
@@ -234,7 +237,7 @@ fn exchanges_that_are_under_way_are_no_more_guesses() {
         let challenge = challenge.strip_prefix("334 ").expect("a challenge");
         scram.last(challenge).0
     };
-    let exchanges: [&dyn Fn(&mut Client, &str) -> String; 2] = [&begin_login, &begin_scram];
+    let exchanges: [&Beginning; 2] = [&begin_login, &begin_scram];
     for begin in exchanges {
         let house = house(&yaml);
         let passwords = ["wrong", "wrong", "wrong", PASSWORD];
