@@ -14,7 +14,7 @@ use smol::net::TcpStream;
 use smol::{Async, Executor, Timer, future};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 
-use crate::server::Shutdown;
+use crate::server::{Lack, Shutdown};
 
 /// Requests at once; others wait to be accepted.
 const AT_ONCE: usize = 64;
@@ -22,8 +22,6 @@ const AT_ONCE: usize = 64;
 const HEADER: usize = 16 * 1024;
 /// For a request to come in, and for its answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// When the system has no descriptor for another connection.
-const REST: Duration = Duration::from_millis(100);
 
 /// An answer, unless it cannot be put together.
 pub(crate) type Answer = hyper::http::Result<Response<String>>;
@@ -55,6 +53,7 @@ pub(crate) async fn serve<S: Site>(
     shutdown: Shutdown,
 ) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
+    let lack = Lack::default();
     loop {
         let accept = async {
             let place = room.acquire_arc().await;
@@ -73,8 +72,12 @@ pub(crate) async fn serve<S: Site>(
                 }
             }
             Some((Err(error), _)) => {
-                log::error!(error:% = error; "{}: cannot accept a connection, waiting", S::NAME);
-                Timer::after(REST).await;
+                let tell = |is_news| {
+                    if is_news {
+                        log::error!(error:% = error; "{}: cannot accept a connection, waiting", S::NAME);
+                    }
+                };
+                lack.pass(&error, tell).await;
             }
         }
     }

@@ -17,7 +17,7 @@ pub(super) struct Pause {
     /// When the next one may be, in seconds since 1970.
     pub next: i64,
     /// What was wanted, as a hash: a pause is not for those who want something else, such as names
-    /// without the one that has failed.
+    /// without the one that has failed, or with another contact.
     wanted: String,
 }
 
@@ -52,9 +52,16 @@ impl Pause {
 
 fn wanted(settings: &Settings) -> String {
     let Settings {
-        domains, challenge, ..
+        domains,
+        contact,
+        directory_ca,
+        challenge,
+        // The pause is in a folder of the one, under the other.
+        directory: _,
+        cache: _,
     } = settings;
-    fingerprint(format!("{domains:?} {challenge:?}").as_bytes())
+    let wanted = format!("{domains:?} {contact:?} {directory_ca:?} {challenge:?}");
+    fingerprint(wanted.as_bytes())
 }
 
 /// As it is kept.

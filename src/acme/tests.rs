@@ -121,6 +121,14 @@ fn pauses_are_read_as_they_were_written() {
     for other in [
         settings("b.test", Challenge::Http01),
         settings("a.test", Challenge::TlsAlpn01),
+        Settings {
+            contact: vec!["mailto:postmaster@a.test".into()],
+            ..own.clone()
+        },
+        Settings {
+            directory_ca: Some("ca.pem".into()),
+            ..own.clone()
+        },
     ] {
         assert!(!pause.is_for(&other));
     }

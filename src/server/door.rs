@@ -3,17 +3,16 @@
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
 
 use smol::channel::Sender;
 use smol::io::AsyncWriteExt as _;
-use smol::{Executor, Task, Timer, future};
+use smol::{Executor, Task, future};
 
 use super::listener::{ListeningSocket, Stream};
 use super::porter::Porter;
 use super::record::Presence;
 use super::visit::Visit;
-use super::{Address, Encryption, Listener, Service, Shutdown, Trigger, Trust};
+use super::{Address, Encryption, Lack, Listener, Service, Shutdown, Trigger, Trust};
 use crate::envelope::Client;
 use crate::events::Peer;
 use crate::health::Part;
@@ -21,12 +20,6 @@ use crate::locks::{lock, read, write};
 use crate::logbook::Logbook;
 use crate::smtp::Profile;
 use crate::smtp::reply::{self, Reply};
-
-/// How long an accept loop rests when the system has no descriptor or memory for
-/// another connection; without a rest it would spin.
-const REST: Duration = Duration::from_millis(100);
-/// How long nothing more is said of that: it is the same lack.
-const QUIET: Duration = Duration::from_mins(1);
 
 /// A socket at which clients come in, as long as it is neither closed nor the server shut down.
 #[derive(Debug)]
@@ -40,8 +33,7 @@ pub(super) struct Door {
     closed: Shutdown,
     /// The accept loop.
     task: Mutex<Option<Task<()>>>,
-    /// When something was said of connections that cannot be accepted.
-    complained: Mutex<Option<Instant>>,
+    lack: Lack,
 }
 
 /// What one configuration offers at a socket.
@@ -108,7 +100,7 @@ impl Door {
             close,
             closed,
             task: Mutex::default(),
-            complained: Mutex::default(),
+            lack: Lack::default(),
         });
         let executor = Arc::clone(&hall.executor);
         let task = executor.spawn(Arc::clone(&door).accept_all(hall));
@@ -171,28 +163,17 @@ impl Door {
         Logbook::within(logbook, || offering.admit(stream, client, hall));
     }
 
-    /// A client that went away before it was accepted is nothing; a lack of
-    /// descriptors passes when others leave.
+    /// No connection can be accepted for a while.
     async fn rest(&self, error: &io::Error) {
-        if error.kind() != io::ErrorKind::ConnectionAborted {
+        let tell = |is_news| {
             let offering = self.offering();
             let cause = format!("cannot accept a connection: {error}");
             offering.health.ill(cause);
-            if self.may_complain() {
+            if is_news {
                 log::error!(listener:% = offering.name, error:% = error; "cannot accept a connection, waiting");
             }
-            Timer::after(REST).await;
-        }
-    }
-
-    /// Whether the log is to hear it: not again and again.
-    fn may_complain(&self) -> bool {
-        let mut complained = lock(&self.complained);
-        let is_due = complained.is_none_or(|at| at.elapsed() >= QUIET);
-        if is_due {
-            *complained = Some(Instant::now());
-        }
-        is_due
+        };
+        self.lack.pass(error, tell).await;
     }
 }
 

@@ -140,24 +140,32 @@ impl Logins {
         mechanisms.filter(can_be_used).collect()
     }
 
-    /// Who this is, if that is the password; the check takes memory of the share.
+    /// Who this is, if that is the password; the check takes memory of the share. A wrong one counts for
+    /// the address.
     pub(super) async fn owner_of_password(
         &self,
         claim: Claim,
+        address: Option<IpAddr>,
         mut share: Share,
     ) -> Result<String, Refusal> {
         let login = claim.login.clone();
         let turn = self.checks.acquire_arc().await;
-        let is_right = self.look_up(move |users| {
+        // Those before it may have been guesses, which were not counted when it came.
+        self.admit(address)?;
+        let checked = self.look_up(move |users| {
             let is_right = share
                 .grow(users.memory(), true)
                 .then(|| users.has_password(&claim));
-            drop(turn);
-            is_right
+            (is_right, turn)
         });
-        match is_right.await {
+        // The turn is over when it is counted.
+        let (is_right, _turn) = checked.await;
+        match is_right {
             Some(true) => Ok(login),
-            Some(false) => Err(Refusal::wrong(login, "wrong name or password")),
+            Some(false) => {
+                let refusal = Refusal::wrong(login, "wrong name or password");
+                Err(self.counted(address, refusal))
+            }
             None => {
                 let cause = "limits.memory is used up";
                 Err(Refusal::Other(reply::AUTH_UNAVAILABLE, cause))
@@ -217,8 +225,16 @@ impl Logins {
             .is_some_and(|it| it.count >= limit && !self.is_forgotten(it))
     }
 
+    /// The same refusal, which counts for the address if it is a guess.
+    pub(super) fn counted(&self, address: Option<IpAddr>, refusal: Refusal) -> Refusal {
+        if refusal.is_guess() {
+            self.refused(address);
+        }
+        refusal
+    }
+
     /// Counts a refused login.
-    pub(super) fn refused(&self, address: Option<IpAddr>) {
+    fn refused(&self, address: Option<IpAddr>) {
         let Some(address) = address.map(network) else {
             return;
         };

@@ -11,6 +11,7 @@ mod counts;
 mod door;
 mod intake;
 mod introduction;
+mod lack;
 mod limits;
 mod linger;
 mod listener;
@@ -38,6 +39,7 @@ use smol::{Executor, Task, Timer, future};
 pub use clock::Timeouts;
 pub use counts::Counts;
 pub use introduction::Trust;
+pub(crate) use lack::Lack;
 pub use limits::Limits;
 pub use linger::Linger;
 #[cfg(any(feature = "auth-http", feature = "metrics"))]

@@ -3,11 +3,14 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use maiasaura::credentials::{Entry, write};
 
 use crate::client::PATIENCE;
 use crate::house::{Folder, House};
-use crate::users::{PASSWORD, file};
+use crate::users::{PASSWORD, file, hash};
 
 const HOUSE: &str = "listeners: [{address: \"127.0.0.1:0\"}]\nauth_http: {address: 127.0.0.1:0}";
 
@@ -232,6 +235,31 @@ fn who_guesses_at_nginx_is_locked_out() {
     assert!(answer.ends_with("auth-error-code: 421 4.7.0"), "{answer}");
     let answer = log_in(&house, "alice", PASSWORD, &from("192.0.2.8"));
     assert!(answer.contains("auth-status: OK"), "{answer}");
+}
+
+/// Questions that wait for the check of another one are no more guesses: only those that are checked at
+/// the same time, one on each core.
+#[test]
+fn who_guesses_all_at_once_is_locked_out() {
+    let limits = format!("{QUICK}\nlimits: {{auth_failures_per_ip: 2}}");
+    let house = with_users("offered", &limits);
+    let slow = Entry {
+        hash: Some(hash(PASSWORD, 10_000)),
+        ..Entry::default()
+    };
+    let users = write(&file(), "carol", Some(&slow)).expect("a name");
+    fs::write(house.folder.path("users"), users).expect("a file");
+    let guess = || log_in(&house, "carol", "wrong", &[]);
+    let answers: Vec<String> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..40).map(|_| scope.spawn(guess)).collect();
+        let answers = asking.into_iter().map(|it| it.join().expect("an answer"));
+        answers.collect()
+    });
+    let refused = |code: &str| answers.iter().filter(|it| it.contains(code)).count();
+    let (wrong, locked_out) = (refused("535 5.7.8"), refused("421 4.7.0"));
+    assert_eq!(wrong + locked_out, answers.len(), "{answers:#?}");
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    assert!((2..=1 + cores).contains(&wrong), "{wrong} on {cores} cores");
 }
 
 /// nginx keeps memory for each attempt: after ten it is to close the connection.

@@ -1,6 +1,8 @@
 //! The server at its limits: each has a reply, and everybody else is served on.
 
 use std::io::{ErrorKind, Read as _, Write as _};
+#[cfg(feature = "metrics")]
+use std::net::TcpListener;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use crate::process::{Program, configure, shell};
 
 const SENDER: &str = "s@example.net";
 const BOB: &str = "bob@example.org";
+/// What the log says when no connection can be accepted.
+const LACK: &str = "cannot accept a connection";
 /// How long a client may take where the test is that it takes longer.
 const SHORT: Duration = Duration::from_millis(300);
 /// Less than [`SHORT`], again and again.
@@ -333,27 +337,46 @@ fn many_idle_clients_are_no_burden() {
     }
 }
 
+/// An address that nobody listens at: the program does not say which it takes for its figures.
+#[cfg(feature = "metrics")]
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address")
+}
+
 /// Who finds no descriptor waits until others leave, and the server does not spin meanwhile.
 #[test]
 fn a_lack_of_descriptors_passes() {
     let folder = Folder::new();
     let yaml = "limits: {connections_per_ip: 100}";
     configure(&folder, yaml);
-    let few = shell(&folder, "ulimit -n 40; exec \"$@\"", &["-c", "config.yaml"]);
+    let mut few = shell(&folder, "ulimit -n 40; exec \"$@\"", &["-c", "config.yaml"]);
+    #[cfg(feature = "metrics")]
+    let endpoint = {
+        let address = free_address();
+        few.env("MAIASAURA__METRICS__ADDRESS", address.to_string());
+        address
+    };
     let program = Program::introduced(few, yaml);
     program.stderr.wait("few file descriptors", 1);
     let mut clients: Vec<Client> = (0..60)
         .map(|_| Client::connect(program.address()))
         .collect();
     clients[0].hears("220 ");
-    program.stderr.wait("cannot accept a connection", 1);
+    program.stderr.wait(LACK, 1);
+    #[cfg(feature = "metrics")]
+    let asking = TcpStream::connect(endpoint).expect("it listens");
+    let places = if cfg!(feature = "metrics") { 2 } else { 1 };
+    program.stderr.wait(LACK, places);
     let before = program.processor_time();
     // Of what does not happen no event tells.
     thread::sleep(Duration::from_secs(1));
     let spent = program.processor_time() - before;
     assert!(spent < 20, "{spent} hundredths of a second");
-    let said = program.stderr.wait("cannot accept a connection", 1);
-    assert_eq!(said.len(), 1, "{said:#?}");
+    let said = program.stderr.wait(LACK, places);
+    assert_eq!(said.len(), places, "{said:#?}");
+    #[cfg(feature = "metrics")]
+    drop(asking);
     clients[0].wants("NOOP", "250 ");
     let mut last = clients.split_off(40);
     drop(clients);

@@ -218,6 +218,41 @@ fn an_address_that_guesses_is_locked_out_for_a_while() {
     });
 }
 
+/// Begins an exchange with a password; the line that is left to be said.
+type Beginning = dyn Fn(&mut Client, &str) -> String;
+
+/// Who began many exchanges before the first was refused has no more guesses than others.
+#[test]
+fn exchanges_that_are_under_way_are_no_more_guesses() {
+    let yaml = format!("{REQUIRED}limits: {{auth_failures_per_ip: 2}}\n");
+    let yaml = yaml.replace("300ms", "1ms");
+    let begin_login = |client: &mut Client, password: &str| {
+        client.wants("AUTH LOGIN", "334 ");
+        client.wants(&encode(b"alice"), "334 ");
+        encode(password.as_bytes())
+    };
+    let begin_scram = |client: &mut Client, password: &str| {
+        let scram = Scram::new("alice", password);
+        let challenge = client.say(&format!("AUTH SCRAM-SHA-256 {}", scram.first()));
+        let challenge = challenge.strip_prefix("334 ").expect("a challenge");
+        scram.last(challenge).0
+    };
+    let exchanges: [&Beginning; 2] = [&begin_login, &begin_scram];
+    for begin in exchanges {
+        let house = house(&yaml);
+        let passwords = ["wrong", "wrong", "wrong", PASSWORD];
+        let begun = passwords.map(|password| {
+            let mut client = house.client().secured(&AUTHORITY.client());
+            let last = begin(&mut client, password);
+            (client, last)
+        });
+        let expected = ["535 5.7.8 ", "535 5.7.8 ", "421 4.7.0 ", "421 4.7.0 "];
+        for ((mut client, last), expected) in begun.into_iter().zip(expected) {
+            client.wants(&last, expected);
+        }
+    }
+}
+
 /// Behind the address of a webmail are many users.
 #[test]
 fn who_is_exempt_is_not_locked_out() {

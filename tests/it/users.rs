@@ -42,7 +42,12 @@ fn made() -> String {
 
 /// A hash of argon2id that takes no time.
 pub fn quick(password: &str) -> String {
-    let parameters = Params::new(8, 1, 1, None).expect("they are allowed");
+    hash(password, 1)
+}
+
+/// One that takes a while, with so many passes over its memory.
+pub fn hash(password: &str, passes: u32) -> String {
+    let parameters = Params::new(8, passes, 1, None).expect("they are allowed");
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
     let mut hash = [0; 32];
     argon2
@@ -50,7 +55,7 @@ pub fn quick(password: &str) -> String {
         .expect("it is a password");
     let hash = encode(&hash);
     let hash = hash.trim_end_matches('=');
-    format!("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0${hash}")
+    format!("$argon2id$v=19$m=8,t={passes},p=1$c2FsdHNhbHRzYWx0${hash}")
 }
 
 /// The same for a server.

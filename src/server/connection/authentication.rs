@@ -79,9 +79,10 @@ impl<S> Connection<S> {
 
     /// What the mechanism makes of it.
     fn respond(&mut self, attempt: Attempt, logins: &Logins) -> Result<Turn, Refusal> {
+        // At each turn: exchanges that began beside this one may have been refused since.
+        logins.admit(self.client.address)?;
         match attempt {
             Attempt::Begin(mechanism, initial) => {
-                logins.admit(self.client.address)?;
                 let no_nonce = |_| Refusal::Other(reply::AUTH_UNAVAILABLE, "no random octets");
                 let nonce = credentials::random::<NONCE_SIZE>().map_err(no_nonce)?;
                 let bindings = self.login.bindings.clone();
@@ -116,18 +117,20 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Whether the client is who it says.
+    /// Whether the client is who it says. A guess that is wrong is counted.
     async fn decide(
         &mut self,
         turn: Turn,
         logins: &Logins,
         deadline: Instant,
     ) -> Result<String, Refusal> {
+        let address = self.client.address;
         match turn {
             Turn::Proved(login) => Ok(login),
-            Turn::Failed(fault) => Err(Refusal::Fault(fault)),
+            Turn::Failed(fault) => Err(logins.counted(address, Refusal::Fault(fault))),
             Turn::Password(claim) => {
-                let owner = logins.owner_of_password(claim, self.service.limits.share());
+                let share = self.service.limits.share();
+                let owner = logins.owner_of_password(claim, address, share);
                 let owner = self.alarm.before(deadline, owner).await;
                 owner.ok_or_else(Refusal::late)?
             }
@@ -141,10 +144,11 @@ impl<S> Connection<S> {
                 match (owner, wanted) {
                     (Some(owner), None) => Ok(owner),
                     (Some(owner), Some(wanted)) if owner == wanted => Ok(owner),
-                    (_, wanted) => Err(Refusal::wrong(
-                        wanted.unwrap_or_default(),
-                        "nobody's certificate",
-                    )),
+                    (_, wanted) => {
+                        let wanted = wanted.unwrap_or_default();
+                        let refusal = Refusal::wrong(wanted, "nobody's certificate");
+                        Err(logins.counted(address, refusal))
+                    }
                 }
             }
             Turn::Challenge(_) | Turn::Keys(_) => Err(Refusal::late()),
@@ -161,7 +165,6 @@ impl<S> Connection<S> {
         stop: &mut Stop,
     ) {
         if refusal.is_guess() {
-            logins.refused(self.client.address);
             let until = begun + logins.delay(self.login.refused);
             self.login.refused += 1;
             self.pause(until, stop).await;

@@ -47,10 +47,7 @@ impl Service {
                     log.logged_in(&login, mechanism);
                     return Ok(login);
                 }
-                Err(refusal) if refusal.is_guess() => {
-                    logins.refused(client.address);
-                    (refusal, logins.delay(nth))
-                }
+                Err(refusal) if refusal.is_guess() => (refusal, logins.delay(nth)),
                 Err(refusal) => (refusal, Duration::ZERO),
             },
         };
@@ -91,10 +88,11 @@ impl Service {
         let mut exchange = Exchange::new(Mechanism::Plain, Terms::default());
         match exchange.respond(Some(message)) {
             Turn::Password(claim) => {
-                let owner = logins.owner_of_password(claim, self.limits.share());
+                let share = self.limits.share();
+                let owner = logins.owner_of_password(claim, client.address, share);
                 future::or(owner, late).await
             }
-            Turn::Failed(fault) => Err(Refusal::Fault(fault)),
+            Turn::Failed(fault) => Err(logins.counted(client.address, Refusal::Fault(fault))),
             _ => Err(Refusal::late()),
         }
     }
