@@ -185,7 +185,7 @@ impl Running {
     }
 
     /// Who is asked to end begins nothing new.
-    fn is_at_work(&self) -> Result<(), StartError> {
+    pub(super) fn is_at_work(&self) -> Result<(), StartError> {
         if self.shutdown.is_requested() {
             return Err(StartError::Io(io::Error::other("it was shut down")));
         }

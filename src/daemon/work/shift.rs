@@ -64,10 +64,10 @@ impl RunningWorker {
         reload::probe(&generation, source, before)?;
         reload::recover(&generation, &mut current.recovered)?;
         own::start(&service, source)?;
-        let chain = Arc::clone(&service.chain);
+        let (chain, patience) = (Arc::clone(&service.chain), service.timeouts.shutdown);
         let prepared = self.settle((generation, service), settings, source, current);
         if prepared.is_err() {
-            smol::block_on(chain.shutdown());
+            smol::block_on(chain.shutdown(patience));
         }
         prepared
     }
