@@ -83,12 +83,8 @@ impl Running {
         let questions = (endpoint, current.figures.plan(config)?);
         let log = process::log_change(&self.parts, before.map(|it| &*it.config), config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
-        let pid_file = process::pid_file(config, source, self.pid_file().as_ref());
-        let pid_file = pid_file.map_err(|error| match error {
-            // At the start it is the program that is refused, and here what is written.
-            StartError::Taken(taken) if before.is_some() => source.error("pid_file", taken).into(),
-            error => error,
-        })?;
+        let pid_before = self.pid_file();
+        let pid_file = process::pid_file(config, source, before.is_some(), pid_before.as_ref())?;
         Ok(Prepared {
             generation,
             service,
