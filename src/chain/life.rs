@@ -125,17 +125,19 @@ impl Chain {
 /// Waits on a thread that may be blocked, and for so long.
 async fn end(processor: &Arc<dyn Processor>, patience: Duration) {
     let ending = Arc::clone(processor);
-    let shut_down = smol::unblock(move || {
+    let mut shut_down = smol::unblock(move || {
         let shutdown = AssertUnwindSafe(async { ending.shutdown().await }).catch_unwind();
         // What only waits is not left there for ever.
         smol::block_on(or(async { Some(shutdown.await) }, over(patience)))
     });
-    match or(shut_down, over(patience)).await {
+    match or(&mut shut_down, over(patience)).await {
         Some(Ok(())) => {}
         Some(Err(_)) => {
             log::error!(processor = processor.name(); "a processor panicked when it was shut down");
         }
         None => {
+            // Where threads are late it may not have begun.
+            shut_down.detach();
             log::warn!(processor = processor.name(); "a processor did not close in time and is left as it is");
         }
     }

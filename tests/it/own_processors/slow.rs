@@ -73,6 +73,8 @@ fn who_blocks_at_the_end_holds_nobody_up() {
         let mut house = House::with(with, |daemon| blocked(furnished(daemon, &deeds), &blocking));
         house.close();
         assert!(!blocking.has_ended());
+        eventually("the others are shut down", || noted(&deeds).len() == 4);
+        assert!(!blocking.has_ended());
         let mut shut_down = noted(&deeds).split_off(2);
         shut_down.sort();
         assert_eq!(shut_down, ["One shutdown", "Two shutdown"]);
