@@ -3,12 +3,20 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use smol::Timer;
+use smol::future::or;
 
 use super::{Chain, ChainError};
 use crate::locks::lock;
 use crate::processor::Processor;
+
+/// How long processors may take to close, where the shutdown timeout is not shorter. What they have
+/// promised is safe without that.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// How many chains have which processor at work. One that is in several, as one configuration
 /// follows another, is started for the first of them and shut down after the last.
@@ -52,8 +60,9 @@ impl Chain {
         self
     }
 
-    /// Lets every processor get what it needs. If one fails, those before it are shut down.
-    pub async fn start(&self) -> Result<(), ChainError> {
+    /// Lets every processor get what it needs. If one fails, those before it are shut down, as in
+    /// [`shutdown`](Self::shutdown).
+    pub async fn start(&self, patience: Duration) -> Result<(), ChainError> {
         let mut started: Vec<&Arc<dyn Processor>> = Vec::new();
         for (chain, processor) in self.processors() {
             started.push(processor);
@@ -65,9 +74,7 @@ impl Chain {
             if let Err(error) = outcome.unwrap_or_else(|_| Err("it panicked".to_owned())) {
                 let failed = started.pop();
                 failed.map(|failed| self.uses.end(failed));
-                for processor in started.into_iter().rev() {
-                    self.end(processor).await;
-                }
+                self.end(started, patience).await;
                 let message = format!("{} cannot start: {error}", processor.name());
                 return Err(ChainError { chain, message });
             }
@@ -75,21 +82,27 @@ impl Chain {
         Ok(())
     }
 
-    /// Lets every processor release what it holds, unless another chain has it, too.
-    pub async fn shutdown(&self) {
-        for (_, processor) in self.processors() {
-            self.end(processor).await;
-        }
+    /// Lets every processor release what it holds, unless another chain has it, too: all at once, each
+    /// on a thread that it may block. Who is not done after `patience`, or 3 seconds if that is
+    /// shorter, is left to itself.
+    pub async fn shutdown(&self, patience: Duration) {
+        let processors = self.processors().into_iter();
+        self.end(processors.map(|(_, processor)| processor), patience)
+            .await;
     }
 
-    async fn end(&self, processor: &Arc<dyn Processor>) {
-        if !self.uses.end(processor) {
-            return;
-        }
-        let shutdown = AssertUnwindSafe(async { processor.shutdown().await }).catch_unwind();
-        if shutdown.await.is_err() {
-            log::error!(processor = processor.name(); "a processor panicked when it was shut down");
-        }
+    async fn end<'a>(
+        &self,
+        processors: impl IntoIterator<Item = &'a Arc<dyn Processor>>,
+        patience: Duration,
+    ) {
+        // Nobody who takes long, or is not waited for, keeps another one counted.
+        let last: Vec<_> = processors
+            .into_iter()
+            .filter(|processor| self.uses.end(processor))
+            .collect();
+        let patience = patience.min(CLOSING);
+        join_all(last.into_iter().map(|processor| end(processor, patience))).await;
     }
 
     /// Each of them once, with the first chain that it is in.
@@ -107,4 +120,31 @@ impl Chain {
         }
         all
     }
+}
+
+/// Waits on a thread that may be blocked, and for so long.
+async fn end(processor: &Arc<dyn Processor>, patience: Duration) {
+    let ending = Arc::clone(processor);
+    let mut shut_down = smol::unblock(move || {
+        let shutdown = AssertUnwindSafe(async { ending.shutdown().await }).catch_unwind();
+        // What only waits is not left there for ever.
+        smol::block_on(or(async { Some(shutdown.await) }, over(patience)))
+    });
+    match or(&mut shut_down, over(patience)).await {
+        Some(Ok(())) => {}
+        Some(Err(_)) => {
+            log::error!(processor = processor.name(); "a processor panicked when it was shut down");
+        }
+        None => {
+            // Where threads are late it may not have begun.
+            shut_down.detach();
+            log::warn!(processor = processor.name(); "a processor did not close in time and is left as it is");
+        }
+    }
+}
+
+/// Nothing, when that time is over.
+async fn over<T>(patience: Duration) -> Option<T> {
+    Timer::after(patience).await;
+    None
 }

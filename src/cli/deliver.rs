@@ -109,7 +109,7 @@ fn deliver(config: Config, source: Source, arguments: &Deliver) -> Outcome {
         let turn = service.chain.turn(&mail.envelope.recipients).await;
         let (mail, known) = (Arc::clone(&mail), Known::default());
         let fates = service.chain.deliver_each(mail, turn, &known).await;
-        service.chain.shutdown().await;
+        service.chain.shutdown(service.timeouts.shutdown).await;
         fates
     });
     log.delivered(&mail, &fates, begin.elapsed());

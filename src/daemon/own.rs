@@ -77,7 +77,7 @@ impl Daemon {
 
 /// Starts the processors of a service.
 pub(super) fn start(service: &Service, source: &Source) -> Result<(), ConfigError> {
-    let started = smol::block_on(service.chain.start());
+    let started = smol::block_on(service.chain.start(service.timeouts.shutdown));
     started.map_err(|error| source.error(error.chain, &error.message))
 }
 

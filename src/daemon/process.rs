@@ -83,10 +83,12 @@ pub(super) fn log_change(
     logging.prepare(&after).map(Some).map_err(error)
 }
 
-/// Our pid in a file, where that is wanted; the file from `before` where it is the same.
+/// Our pid in a file, where that is wanted; the file from `before` where it is the same. One that is
+/// held refuses the program at its start, and in a reload what is written.
 pub(super) fn pid_file(
     config: &Config,
     source: &Source,
+    is_reload: bool,
     before: Option<&Arc<PidFile>>,
 ) -> Result<Option<Arc<PidFile>>, StartError> {
     let Some(path) = &config.pid_file else {
@@ -97,7 +99,7 @@ pub(super) fn pid_file(
     }
     match PidFile::write(path) {
         Ok(file) => Ok(Some(Arc::new(file))),
-        Err(error @ PidFileError::Taken { .. }) => Err(StartError::Taken(error)),
+        Err(error @ PidFileError::Taken { .. }) if !is_reload => Err(StartError::Taken(error)),
         Err(error) => Err(source.error("pid_file", error).into()),
     }
 }

@@ -50,10 +50,12 @@ impl Running {
         recover(&generation, &mut current.recovered)?;
         // Before any socket is there at which somebody could wait for what is refused in the end.
         own::start(&service, source)?;
-        let chain = Arc::clone(&service.chain);
+        let (chain, patience) = (Arc::clone(&service.chain), service.timeouts.shutdown);
         let prepared = self.settle(generation, service, source, current);
+        // Who is asked to end meanwhile takes nothing new.
+        let prepared = prepared.and_then(|prepared| self.is_at_work().map(|()| prepared));
         if prepared.is_err() {
-            smol::block_on(chain.shutdown());
+            smol::block_on(chain.shutdown(patience));
         }
         prepared
     }
@@ -81,12 +83,8 @@ impl Running {
         let questions = (endpoint, current.figures.plan(config)?);
         let log = process::log_change(&self.parts, before.map(|it| &*it.config), config, source)?;
         self.threads.grow_to(self.wanted_threads(&generation))?;
-        let pid_file = process::pid_file(config, source, self.pid_file().as_ref());
-        let pid_file = pid_file.map_err(|error| match error {
-            // At the start it is the program that is refused, and here what is written.
-            StartError::Taken(taken) if before.is_some() => source.error("pid_file", taken).into(),
-            error => error,
-        })?;
+        let pid_before = self.pid_file();
+        let pid_file = process::pid_file(config, source, before.is_some(), pid_before.as_ref())?;
         Ok(Prepared {
             generation,
             service,
@@ -140,7 +138,12 @@ impl Running {
         current.generation = Some(generation);
         current.number += 1;
         let moved = self.server.open(listeners, service).await;
+        let pid_file = shown.pid_file.clone();
         *write(&self.shown) = shown;
+        // Who shuts down just now may have looked before that.
+        if let Some(pid_file) = pid_file.filter(|_| self.shutdown.is_requested()) {
+            pid_file.remove();
+        }
         moved
     }
 

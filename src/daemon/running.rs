@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use smol::future::{or, zip};
@@ -23,7 +23,7 @@ use super::upkeep::Upkeep;
 use super::workers::Workers;
 use super::{PidFile, StartError, telling};
 use crate::config::{Config, Source};
-use crate::locks::{lock, read};
+use crate::locks::read;
 use crate::server::{Address, Moved, PassedSockets, Server, Shutdown, Trigger};
 use crate::tls::Facts;
 
@@ -37,9 +37,7 @@ const CLOSING: Duration = Duration::from_secs(3);
 #[must_use = "a daemon that is dropped stops at once; keep it, and end it with `shutdown`"]
 pub struct Running {
     pub(super) parts: Parts,
-    turns: Turns,
-    /// For whose turn it is.
-    current: Mutex<Current>,
+    turns: Turns<Current>,
     /// What there is now, for whoever asks: nobody waits for a reload.
     pub(super) shown: RwLock<Shown>,
     pub(super) server: Arc<Server>,
@@ -155,8 +153,7 @@ impl Running {
 
     /// As [`reload`](Self::reload), with errors that tell where in the file the mistake is.
     pub fn reload_from(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
-        let turn = self.turns.take()?;
-        let mut current = lock(&self.current);
+        let mut current = self.turns.take()?;
         self.is_at_work()?;
         let prepared = self.prepare(config, source, &mut current)?;
         let before = current.generation.take();
@@ -177,7 +174,6 @@ impl Running {
         };
         // Who hears of it may look at what there is now.
         drop(current);
-        drop(turn);
         for event in events {
             self.parts.events.tell(|| event);
         }
@@ -185,7 +181,7 @@ impl Running {
     }
 
     /// Who is asked to end begins nothing new.
-    fn is_at_work(&self) -> Result<(), StartError> {
+    pub(super) fn is_at_work(&self) -> Result<(), StartError> {
         if self.shutdown.is_requested() {
             return Err(StartError::Io(io::Error::other("it was shut down")));
         }
@@ -228,8 +224,7 @@ impl Running {
         let (finished, all_served) = Shutdown::new();
         let running = Self {
             parts,
-            turns: Turns::default(),
-            current: Mutex::new(Current {
+            turns: Turns::new(Current {
                 generation: None,
                 number: 0,
                 endpoint: Endpoint::default(),

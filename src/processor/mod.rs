@@ -181,9 +181,9 @@ pub trait Processor: Send + Sync {
     }
 
     /// Lets go of what it holds; called once, after the last delivery of the last configuration that
-    /// has it. All processors of a configuration together have 3 seconds for that, or
-    /// `timeouts.shutdown` if that is shorter; then they are left to themselves, and the end of the
-    /// program cuts them off.
+    /// has it, or where what it was started for is refused. The processors of a configuration are shut
+    /// down side by side, and each has 3 seconds for that, or `timeouts.shutdown` if that is shorter;
+    /// then it is left to itself, and the end of the program cuts it off. The log has its name.
     fn shutdown(&self) -> Pending<'_, ()> {
         Box::pin(async {})
     }

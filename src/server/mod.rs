@@ -56,13 +56,11 @@ pub use socket_file::Access;
 pub use spooler::{Spooler, spool_failure};
 pub use tls::Encryption;
 
-use crate::chain::Chain;
 use crate::locks::lock;
 use door::{Door, Hall, Offering};
 use listener::Site;
 
-/// How long processors may take to close, where the shutdown timeout is not shorter. What they have
-/// promised is safe without that.
+/// How long listeners may take to close.
 const CLOSING: Duration = Duration::from_secs(3);
 
 /// Sockets at work. What is offered at them can be changed while clients come in: who is there goes
@@ -129,7 +127,11 @@ impl Server {
     /// listener that is not named any more still serves who has connected to it.
     pub async fn open(&self, listeners: Vec<Listener>, service: Arc<Service>) -> Moved {
         let mut moved = Moved::default();
-        let before = self.swap(listeners, &service, &mut moved);
+        let Some(before) = self.swap(listeners, &service, &mut moved) else {
+            // The end has begun meanwhile, and nobody else would.
+            service.chain.shutdown(service.timeouts.shutdown).await;
+            return moved;
+        };
         drop(service);
         moved.closed = before
             .iter()
@@ -146,17 +148,16 @@ impl Server {
         moved
     }
 
-    /// Puts new doors in the place of the old ones, and returns those that are to be closed.
+    /// Puts new doors in the place of the old ones, and returns those that are to be closed; nothing
+    /// when the server ends.
     fn swap(
         &self,
         listeners: Vec<Listener>,
         service: &Arc<Service>,
         moved: &mut Moved,
-    ) -> Vec<Arc<Door>> {
+    ) -> Option<Vec<Arc<Door>>> {
         let mut state = lock(&self.state);
-        let Some(hall) = state.hall.clone() else {
-            return Vec::new();
-        };
+        let hall = state.hall.clone()?;
         let mut doors = Vec::new();
         for listener in listeners {
             let (offering, site) = Offering::of(listener, Arc::clone(service));
@@ -179,17 +180,17 @@ impl Server {
         state.chains.push(self.keep(service));
         let mut before = std::mem::replace(&mut state.doors, doors);
         before.retain(|door| !state.doors.iter().any(|kept| Arc::ptr_eq(kept, door)));
-        before
+        Some(before)
     }
 
     /// Closes the chain of a service when nobody uses it any more.
     fn keep(&self, service: &Service) -> Task<()> {
         let (over, is_cut) = (service.in_use.over(), self.is_cut.clone());
         let chain = Arc::clone(&service.chain);
-        let patience = service.timeouts.shutdown.min(CLOSING);
+        let patience = service.timeouts.shutdown;
         self.executor.spawn(async move {
             future::or(over.requested(), is_cut.requested()).await;
-            close(&chain, patience).await;
+            chain.shutdown(patience).await;
             // With it goes what it wrote to, and a log that is closed is emptied first.
             smol::unblock(move || drop(chain)).await;
         })
@@ -227,29 +228,6 @@ impl Server {
 
     fn doors(&self) -> Vec<Arc<Door>> {
         lock(&self.state).doors.clone()
-    }
-}
-
-/// On a thread that may be blocked: processors may do that, and nobody is to wait for them longer.
-async fn close(chain: &Arc<Chain>, patience: Duration) {
-    let late = async move {
-        Timer::after(patience).await;
-        false
-    };
-    let chain = Arc::clone(chain);
-    let closed = smol::unblock(move || {
-        let closed = async {
-            chain.shutdown().await;
-            true
-        };
-        // What only waits is not left there for ever.
-        smol::block_on(future::or(closed, async move {
-            Timer::after(patience).await;
-            false
-        }))
-    });
-    if !future::or(closed, late).await {
-        log::warn!("a processor did not close in time and is left as it is");
     }
 }
 

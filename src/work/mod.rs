@@ -123,7 +123,7 @@ impl Working {
     }
 
     /// Takes nothing more, delivers what has begun, leaves the rest to others, and returns when all is
-    /// done or `patience` is over.
+    /// done or `patience` is over and processors have had a moment (3 seconds at most) to close.
     pub fn stop(self, patience: Duration) {
         let deadline = Instant::now() + patience;
         self.retire();
@@ -140,6 +140,6 @@ impl Working {
         if let Err(fault) = self.worker.source.leave(&places, after) {
             log::warn!(messages = places.len(), fault:% = fault; "cannot leave messages to others: they take them over later");
         }
-        smol::block_on(self.worker.chain.shutdown());
+        smol::block_on(self.worker.chain.shutdown(patience));
     }
 }

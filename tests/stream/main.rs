@@ -4,6 +4,7 @@
 mod check;
 mod cluster;
 mod crashes;
+mod embedded;
 mod encrypted;
 mod guide;
 mod marks;

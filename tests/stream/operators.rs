@@ -40,6 +40,28 @@ fn its_pid_is_in_the_file_while_it_runs() {
     assert!(!folder.path("pid").exists() && !folder.path("other").exists());
 }
 
+/// Where it is a reload that asks for it, what is written is at fault.
+#[test]
+fn a_file_that_another_has_is_refused_with_its_line() {
+    let (server, folder) = (Server::start(), Folder::new());
+    let taken = format!("pid_file: {}\n", folder.path("pid").display());
+    let first = worker_process(&folder, &yaml(&server, "", &taken));
+    let other = Folder::new();
+    let second = worker_process(&other, &yaml(&server, "", ""));
+    let keys = yaml(&server, "", &taken);
+    configure(&other, &keys);
+    second.signal(Signal::HUP);
+    let lines = second.stderr.wait("ERROR not reloaded", 1);
+    let is_told = |part: &str| lines[0].contains(part);
+    assert!(
+        is_told("config.yaml:") && is_told("pid_file: "),
+        "{lines:#?}"
+    );
+    assert!(is_told("is held by a maiasaura that runs"), "{lines:#?}");
+    second.stop();
+    first.stop();
+}
+
 #[test]
 fn usr1_reopens_its_log() {
     let (server, folder) = (Server::start(), Folder::new());

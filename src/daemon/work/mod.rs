@@ -6,9 +6,9 @@ mod shift;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smol::{Executor, Timer};
 
@@ -16,11 +16,12 @@ use self::shift::Shift;
 use super::changes::{ReloadError, Reloaded, changed};
 use super::generation::Parts;
 use super::listed::Listed;
+use super::turns::Turns;
 use super::upkeep::Upkeep;
 use super::workers::Workers;
 use super::{Daemon, PidFile, StartError, telling};
 use crate::config::{Config, Source};
-use crate::locks::lock;
+use crate::locks::{read, woken};
 use crate::server::{Shutdown, Trigger};
 
 /// Threads for what watches queues and sweeps.
@@ -29,8 +30,9 @@ const ASIDE: usize = 2;
 /// A worker at work.
 pub struct RunningWorker {
     parts: Parts,
-    /// One reload at a time.
-    current: Mutex<Current>,
+    turns: Turns<Current>,
+    /// What there is now, for whoever asks: nobody waits for a reload.
+    shown: RwLock<Shown>,
     workers: Workers,
     executor: Arc<Executor<'static>>,
     /// Pulled when the end begins.
@@ -51,9 +53,15 @@ struct Current {
     upkeep: Upkeep,
     /// Roots below which logs were looked for.
     recovered: HashSet<Arc<Path>>,
-    pid_file: Option<Arc<PidFile>>,
     /// Those from before, while they finish what they have begun.
     leaving: Vec<JoinHandle<()>>,
+}
+
+/// What the present configuration has become, as far as others may see it.
+#[derive(Default)]
+struct Shown {
+    config: Arc<Config>,
+    pid_file: Option<Arc<PidFile>>,
 }
 
 impl Daemon {
@@ -76,7 +84,8 @@ impl Daemon {
         let aside = (0..ASIDE).map(spawn).collect::<Result<_, _>>()?;
         let running = RunningWorker {
             parts: self.parts,
-            current: Mutex::default(),
+            turns: Turns::default(),
+            shown: RwLock::default(),
             workers: Workers::default(),
             executor,
             trigger,
@@ -97,14 +106,12 @@ impl Daemon {
 impl RunningWorker {
     /// The configuration that is in force.
     pub fn config(&self) -> Arc<Config> {
-        let current = lock(&self.current);
-        let shift = current.shift.as_ref();
-        shift.map(Shift::config).unwrap_or_default()
+        Arc::clone(&read(&self.shown).config)
     }
 
     /// The file that has our pid, if there is one.
     pub fn pid_file(&self) -> Option<Arc<PidFile>> {
-        lock(&self.current).pid_file.clone()
+        read(&self.shown).pid_file.clone()
     }
 
     /// Takes another configuration, all of it or nothing. What is being delivered goes through the chain that
@@ -115,27 +122,32 @@ impl RunningWorker {
     ///
     /// Whatever keeps a worker with that configuration from starting, and the few keys of which a change
     /// needs a restart, by name. Then all is as it was.
+    ///
+    /// Reloads wait for each other, but not for ever: one that is asked for in
+    /// [`Processor::start`](crate::processor::Processor::start) is an error.
     pub fn reload(&self, config: Config) -> Result<Reloaded, ReloadError> {
         self.reload_from(config, &Source::default())
     }
 
     /// As [`reload`](Self::reload), with errors that tell where in the file the mistake is.
     pub fn reload_from(&self, config: Config, source: &Source) -> Result<Reloaded, ReloadError> {
-        let mut current = lock(&self.current);
+        let mut current = self.turns.take()?;
         let prepared = self.prepare(config, source, &mut current)?;
-        let before = self.commit(prepared, &mut current);
+        let before = current.shift.is_some().then(|| self.config());
+        self.commit(prepared, &mut current);
         let mut reloaded = Reloaded {
             generation: current.number,
             changed: Vec::new(),
             opened: Vec::new(),
             closed: Vec::new(),
         };
-        if let Some((before, after)) = before.zip(current.shift.as_ref().map(Shift::config)) {
+        let after = self.config();
+        // Who hears of it may look at what there is now.
+        drop(current);
+        if let Some(before) = before {
             reloaded.changed = changed(&before, &after);
             // That is what `stream.save` says.
             reloaded.changed.retain(|key| *key != "save");
-            // Who hears of it may look at what there is now.
-            drop(current);
             // Nobody connects to it.
             let [before, after] = [before, after].map(|it| Listed::new(&it, Vec::new()));
             for event in telling::events(&reloaded, &before, &after) {
@@ -158,13 +170,15 @@ impl RunningWorker {
 
     /// Takes nothing more, delivers what has begun, leaves the rest to other workers.
     pub fn shutdown(self) {
-        let patience = self.config().timeouts.shutdown.get();
-        let current = std::mem::take(&mut *lock(&self.current));
+        let Shown { config, pid_file } = woken(self.shown.into_inner());
+        let deadline = Instant::now() + config.timeouts.shutdown.get();
+        self.trigger.pull();
+        let current = self.turns.into_inner();
         if let Some(shift) = current.shift {
             shift.end();
         }
-        self.trigger.pull();
-        smol::block_on(self.workers.finish(patience));
+        let rest = deadline.saturating_duration_since(Instant::now());
+        smol::block_on(self.workers.finish(rest));
         for thread in current.leaving {
             let _ = thread.join();
         }
@@ -174,7 +188,7 @@ impl RunningWorker {
         }
         // What is promised is put where it belongs.
         self.parts.stores.close();
-        if let Some(pid_file) = current.pid_file {
+        if let Some(pid_file) = pid_file {
             pid_file.remove();
         }
         self.parts.events.end();

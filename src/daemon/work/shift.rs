@@ -9,8 +9,9 @@ use super::super::generation::Generation;
 use super::super::logging::Change as LogChange;
 use super::super::workers::Surroundings;
 use super::super::{PidFile, StartError, own, process, reload};
-use super::{Current, RunningWorker};
+use super::{Current, RunningWorker, Shown};
 use crate::config::{Config, Source};
+use crate::locks::write;
 use crate::server::Service;
 use crate::stream;
 use crate::work::{Settings, Worker, Working};
@@ -31,10 +32,6 @@ pub(super) struct Prepared {
 }
 
 impl Shift {
-    pub(super) fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.generation.config)
-    }
-
     /// Takes nothing more, delivers what has begun, leaves the rest to others.
     pub(super) fn end(self) {
         self.working.stop(self.patience);
@@ -64,10 +61,10 @@ impl RunningWorker {
         reload::probe(&generation, source, before)?;
         reload::recover(&generation, &mut current.recovered)?;
         own::start(&service, source)?;
-        let chain = Arc::clone(&service.chain);
+        let (chain, patience) = (Arc::clone(&service.chain), service.timeouts.shutdown);
         let prepared = self.settle((generation, service), settings, source, current);
         if prepared.is_err() {
-            smol::block_on(chain.shutdown());
+            smol::block_on(chain.shutdown(patience));
         }
         prepared
     }
@@ -87,7 +84,8 @@ impl RunningWorker {
         let streams = stream::Source::new(Arc::clone(client), config.stream_settings(), name);
         let before = current.shift.as_ref().map(|shift| &shift.generation.config);
         let log = process::log_change(&self.parts, before.map(AsRef::as_ref), config, source)?;
-        let pid_file = process::pid_file(config, source, current.pid_file.as_ref())?;
+        let pid_before = self.pid_file();
+        let pid_file = process::pid_file(config, source, before.is_some(), pid_before.as_ref())?;
         let patience = config.timeouts.shutdown.get();
         let worker = Worker::new(streams, service.recipients, service.chain, settings);
         let shift = Shift {
@@ -102,8 +100,8 @@ impl RunningWorker {
         })
     }
 
-    /// Puts it in the place of the present one; what that had for a configuration.
-    pub(super) fn commit(&self, prepared: Prepared, current: &mut Current) -> Option<Arc<Config>> {
+    /// Puts it in the place of the present one.
+    pub(super) fn commit(&self, prepared: Prepared, current: &mut Current) {
         let Prepared {
             shift,
             log,
@@ -124,16 +122,17 @@ impl RunningWorker {
         };
         self.workers.set(generation.jobs(), &surroundings);
         current.number += 1;
-        current.pid_file = pid_file;
-        let before = current.shift.replace(shift)?;
-        let config = before.config();
+        let config = Arc::clone(&generation.config);
+        *write(&self.shown) = Shown { config, pid_file };
         current.leaving.retain(|thread| !thread.is_finished());
+        let Some(before) = current.shift.replace(shift) else {
+            return;
+        };
         match before.leave() {
             Ok(thread) => current.leaving.push(thread),
             // It ends all the same, and what it has not begun is taken over later.
             Err(error) => log::warn!(error:% = error; "a worker leaves without a word"),
         }
-        Some(config)
     }
 }
 
