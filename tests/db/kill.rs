@@ -216,6 +216,7 @@ fn the_audit_sees_what_is_there_twice() {
         key: format!("{number}"),
         subject: "s0-0".into(),
         recipient: "a@example.org".into(),
+        received: 1_700_000_000,
         ..maiasaura::mysql::Row::default()
     });
     let inserted = maiasaura::mysql::Database::new(database.settings()).insert(rows);

@@ -66,6 +66,7 @@ fn a_row_without_its_message_is_not_written() {
             key: u8::from(is_sole).to_string().repeat(64),
             subject: "long".into(),
             message: Some(if is_sole { message.sole() } else { message }),
+            received: 1_700_000_000,
             ..Row::default()
         }
     };
@@ -148,6 +149,7 @@ fn a_panic_takes_no_connection_away() {
     let client = mysql::Database::new(settings);
     let row = |key: &str| Row {
         key: key.repeat(64),
+        received: 1_700_000_000,
         ..Row::default()
     };
     for _ in 0..4 {

@@ -175,6 +175,7 @@ fn nor_by_several_at_once_without_a_unique_key() {
         let write = |message: usize| {
             let row = Row {
                 key: format!("{message:064}"),
+                received: 1_700_000_000,
                 ..Row::default()
             };
             barrier.wait();

@@ -29,7 +29,7 @@ impl Logins {
         };
         let signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext"];
         let not_a_ca = "basicConstraints=critical,CA:FALSE";
-        request("ca", &[]);
+        request("ca", &["-addext", "keyUsage=critical,keyCertSign"]);
         let names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
         request(
             "server",

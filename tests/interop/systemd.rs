@@ -343,7 +343,10 @@ fn the_shipped_units_are_sound() {
         fs::write(&path, unit.replace("/usr/bin/maiasaura", MAIASAURA)).expect("a file");
         paths.push(path);
     }
-    let output = run(program("systemd-analyze").arg("verify").args(&paths));
+    // Manuals need not be installed.
+    let output = run(program("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .args(&paths));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.success() && !said.contains("maiasaura"),

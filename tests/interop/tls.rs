@@ -27,7 +27,11 @@ impl Certificates {
             openssl.args(arguments).current_dir(place);
             succeed(openssl.args(["-keyout", files[0], "-out", files[1]]));
         };
-        request(&["-subj", "/CN=Authority"], ["ca.key", "ca.pem"]);
+        let signs = "keyUsage=critical,keyCertSign,cRLSign";
+        request(
+            &["-subj", "/CN=Authority", "-addext", signs],
+            ["ca.key", "ca.pem"],
+        );
         let names = "subjectAltName=DNS:mx.example.org,DNS:localhost,IP:127.0.0.1";
         let leaf = [
             "-subj",
