@@ -61,6 +61,7 @@ impl<T> Turns<T> {
     }
 
     /// What the last turn has left.
+    #[cfg(feature = "redis")]
     pub(super) fn into_inner(self) -> T {
         woken(self.current.into_inner())
     }
