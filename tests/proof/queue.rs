@@ -128,37 +128,27 @@ fn a_full_disk_takes_neither_copy_nor_letter() {
     ));
 }
 
-/// Sends letters, cuts the power, and says how many of those that were promised neither wait nor are
-/// in the Maildir, of how many.
-fn lost_to_a_cut(kind: Kind, durability: &str) -> (usize, usize) {
+/// Sends letters, cuts the power where the queue is, and says how many of those that were promised
+/// are not both waiting and in the Maildir, of how many. The Maildirs are beside the queue, or on a
+/// disk that stays.
+fn lost_to_a_cut(kind: Kind, durability: &str, is_apart: bool) -> (usize, usize) {
+    let other = is_apart.then(|| Volume::new(kind));
     let mut volume = Volume::new(kind);
-    let (running, port) = start(&volume.root(), &volume.root(), durability);
+    let queue = volume.root();
+    let (root, place) = match &other {
+        Some(other) => (other.root(), Place::at(&queue, false)),
+        None => (queue.clone(), Place::beside(&queue.as_path().into(), false)),
+    };
+    let (running, port) = start(&root, &queue, durability);
     let letters = send(port);
     volume.cut();
     running.shutdown();
     drop(running);
     volume.unmount();
     volume.mount();
-    let place = Place::beside(&volume.root().as_path().into(), false);
-    let (found, waiting) = (look(&volume.root()), waiting(place));
+    let (found, waiting) = (look(&root), waiting(place));
     let is_there = |it: &&Letter| found.has("bob", it) && waiting.contains(it);
     let there = letters.iter().filter(is_there).count();
-    (letters.len() - there, letters.len())
-}
-
-/// The same for letters on a disk of their own, with Maildirs on another one that stays.
-fn lost_on_a_disk_of_its_own(kind: Kind, durability: &str) -> (usize, usize) {
-    let maildirs = Volume::new(kind);
-    let mut volume = Volume::new(kind);
-    let (running, port) = start(&maildirs.root(), &volume.root(), durability);
-    let letters = send(port);
-    volume.cut();
-    running.shutdown();
-    drop(running);
-    volume.unmount();
-    volume.mount();
-    let waiting = waiting(Place::at(&volume.root(), false));
-    let there = letters.iter().filter(|it| waiting.contains(it)).count();
     (letters.len() - there, letters.len())
 }
 
@@ -181,38 +171,28 @@ fn send(port: u16) -> Vec<Letter> {
     letters
 }
 
-#[test]
-fn a_power_cut_loses_neither_copy_nor_letter() {
+/// Cuts the power, with the control beside it: the same machinery finds what is not durable.
+fn survives_a_cut(is_apart: bool, what: &str) {
     need_root();
     let _alone = alone();
     for kind in [EXT4, XFS] {
-        let (lost, promised) = lost_to_a_cut(kind, "full");
+        let (lost, promised) = lost_to_a_cut(kind, "full", is_apart);
         assert_eq!(lost, 0, "{}", kind.name);
         report(format_args!(
-            "a power cut on {}: {promised} letters promised, there and waiting",
+            "a power cut on {}{what}: {promised} letters promised, there and waiting",
             kind.name
         ));
-        // The same machinery finds what is not durable.
-        assert!(lost_to_a_cut(kind, "none").0 > 0, "{}", kind.name);
+        assert!(lost_to_a_cut(kind, "none", is_apart).0 > 0, "{}", kind.name);
     }
+}
+
+#[test]
+fn a_power_cut_loses_neither_copy_nor_letter() {
+    survives_a_cut(false, "");
 }
 
 /// The sync of a folder takes along what is on its disk, and nothing of another one.
 #[test]
 fn nor_where_letters_have_a_disk_of_their_own() {
-    need_root();
-    let _alone = alone();
-    for kind in [EXT4, XFS] {
-        let (lost, promised) = lost_on_a_disk_of_its_own(kind, "full");
-        assert_eq!(lost, 0, "{}", kind.name);
-        report(format_args!(
-            "a power cut on {} with nothing but letters: {promised} letters promised, there and waiting",
-            kind.name
-        ));
-        assert!(
-            lost_on_a_disk_of_its_own(kind, "none").0 > 0,
-            "{}",
-            kind.name
-        );
-    }
+    survives_a_cut(true, " with nothing but letters");
 }
